@@ -1,0 +1,1 @@
+"""Tests of both halves: the inbox and the emulator."""
