@@ -1,0 +1,64 @@
+"""System checks: what would be unsafe or could not work is said before the first request."""
+
+import os
+from urllib.parse import urlsplit
+
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security)
+def emulator_and_credentials_agree(
+    app_configs: list[AppConfig] | None, **_: object
+) -> list[CheckMessage]:
+    """With the emulator, credentials must come from it: Google's token goes to Google only."""
+    del app_configs
+    emulator = urlsplit(settings.WORKFLOWS_EMULATOR_HOST)
+    if not emulator.netloc:
+        return []
+    if all(os.environ.get(name) == emulator.netloc for name in METADATA):
+        return []
+    return [
+        Error(
+            "WORKFLOWS_EMULATOR_HOST is set, but credentials would come from elsewhere.",
+            hint=f"Set {' and '.join(METADATA)} to {emulator.netloc}.",
+            id="approvals.E001",
+        )
+    ]
+
+
+METADATA = ("GCE_METADATA_HOST", "GCE_METADATA_IP")
+
+
+@register(Tags.security, deploy=True)
+def fit_for_cloud_run(app_configs: list[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """What is fine on a laptop and loses decisions or trust in production."""
+    del app_configs
+    found: list[CheckMessage] = []
+    if os.environ.get("K_SERVICE"):
+        if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+            found.append(
+                Error(
+                    "SQLite on Cloud Run forgets every decision at a restart.",
+                    hint="Set DATABASE_URL to a PostgreSQL database.",
+                    id="approvals.E002",
+                )
+            )
+        if settings.WORKFLOWS_EMULATOR_HOST:
+            found.append(
+                Error(
+                    "The emulator's identity tokens would be trusted on Cloud Run.",
+                    hint="Unset WORKFLOWS_EMULATOR_HOST.",
+                    id="approvals.E003",
+                )
+            )
+    if not settings.BASE_URL.startswith("https://"):
+        found.append(
+            Warning("BASE_URL is not https.", hint="Set BASE_URL.", id="approvals.W001")
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        found.append(
+            Warning("ALLOWED_HOSTS allows any name.", hint="List names.", id="approvals.W002")
+        )
+    return found

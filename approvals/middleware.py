@@ -1,0 +1,55 @@
+"""Answers that are the same for every address: database trouble, and what browsers may keep."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class DatabaseTroubleMiddleware:
+    """Trouble on our side is a 503: workflows' retry policies try that again, never a 500."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        if not isinstance(exception, OperationalError):
+            return None
+        log.error("database unavailable", extra={"path": request.path})
+        return unavailable(request)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """A 503 that says nothing was saved."""
+    sentence = "The inbox cannot reach its database; nothing was saved. Please try again."
+    response: HttpResponse
+    if request.path.startswith("/api/"):
+        response = JsonResponse({"detail": sentence}, status=503)
+    else:
+        response = render(request, "503.html", {"posted": request.POST}, status=503)
+    response["Retry-After"] = "5"
+    return response
+
+
+class NoStoreMiddleware:
+    """Pages and answers are personal: shared computers and proxies must not keep them."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.setdefault("Cache-Control", "no-store")
+        response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response

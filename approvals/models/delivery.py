@@ -1,0 +1,232 @@
+"""The outbox: one delivery carries an outcome to its callback, one attempt is one HTTP try."""
+
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from approvals.models.record import Event
+
+# A claim lasts longer than the longest attempt: token refresh (30 s), POST (25 s), look (2 x 10 s).
+LEASE = timedelta(seconds=120)
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def due(self, now: datetime | None = None) -> "DeliveryQuerySet":
+        """Rows somebody should work on: their time has come, or their lease has run out."""
+        return self.filter(next_attempt_at__lte=now or timezone.now())
+
+    def needing_attention(self) -> "DeliveryQuerySet":
+        """What an operator should look at: refused, missed, or not through for five minutes."""
+        overdue = timezone.now() - timedelta(minutes=5)
+        waiting = models.Q(
+            state__in=(State.QUEUED, State.SENDING, State.UNKNOWN), created_at__lte=overdue
+        )
+        missed = models.Q(state=State.MISSED, approval__decided_by__isnull=False)
+        return self.filter(models.Q(state=State.BLOCKED) | missed | waiting)
+
+    def claim(self, delivery: "Delivery") -> bool:
+        """Take this row for `LEASE`, if nobody has it. The conditional UPDATE is the lock.
+
+        The lease is `next_attempt_at` itself: a worker that dies gives the row back by
+        letting it fall due. Later writes name `lease`, so a late one changes nothing.
+        """
+        lease = uuid.uuid4()
+        until = timezone.now() + LEASE
+        won = self.filter(
+            pk=delivery.pk, next_attempt_at=delivery.next_attempt_at, lease=delivery.lease
+        ).update(lease=lease, next_attempt_at=until)
+        if won:
+            delivery.lease, delivery.next_attempt_at = lease, until
+        return bool(won)
+
+    def claim_next(self) -> "Delivery | None":
+        """Take the most overdue delivery, or None when nothing is due."""
+        while due := self.due().select_related("approval").order_by("next_attempt_at").first():
+            if self.claim(due):
+                return due
+        return None
+
+
+class State(models.TextChoices):
+    """States of a delivery; the labels are what people read."""
+
+    QUEUED = "queued", "Sending"
+    SENDING = "sending", "Sending"
+    STORED = "stored", "Google has it"
+    CONFIRMED = "confirmed", "The workflow has it"
+    UNKNOWN = "unknown", "Sending"
+    BLOCKED = "blocked", "Needs attention"
+    MISSED = "missed", "Needs attention"
+
+
+FINAL = (State.CONFIRMED, State.MISSED)
+
+
+class Delivery(models.Model):
+    """The outbox row of one outcome. Its id is the `decision_id`, the same on every try."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    approval = models.OneToOneField("Approval", models.PROTECT, related_name="delivery")
+    body = models.TextField(help_text="The JSON that is sent, byte for byte on every try.")
+    state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
+    reason = models.TextField(blank=True, help_text="In words: why it is in this state.")
+    tries = models.PositiveIntegerField(default=0, help_text="Rounds since it was last queued.")
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
+    lease = models.UUIDField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    stored_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[DeliveryQuerySet] = DeliveryQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ("-created_at",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state__in=State.values), name="delivery_state_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=FINAL) ^ models.Q(next_attempt_at__isnull=False),
+                name="delivery_final_or_scheduled",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.approval} ({self.get_state_display()})"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The callback body as data."""
+        decoded: dict[str, Any] = json.loads(self.body)
+        return decoded
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person must look at it."""
+        return self.state in (State.BLOCKED, State.MISSED)
+
+    def begin_attempt(self) -> "Attempt":
+        """Write down that a POST is about to leave. Without a finish it is a doubt for ever."""
+        with transaction.atomic():
+            Delivery.objects.filter(pk=self.pk, lease=self.lease).update(state=State.SENDING)
+            return Attempt.objects.create(delivery=self, number=self.attempts.count() + 1)
+
+    def in_doubt(self) -> bool:
+        """Whether an earlier POST may have arrived without our knowing."""
+        return self.attempts.filter(result__in=Attempt.DOUBTFUL).exists()
+
+    def move(self, state: str, reason: str, *, next_attempt_at: datetime | None) -> bool:
+        """Write the result of a round, if the lease is still ours; True when it was.
+
+        `next_attempt_at` is None for the final states only. A state that people should
+        know of is also a line of the record, in the same transaction.
+        """
+        now = timezone.now()
+        changes: dict[str, Any] = {
+            "state": state,
+            "reason": reason,
+            "tries": models.F("tries") + 1,
+            "next_attempt_at": None if state in FINAL else next_attempt_at,
+            "lease": None,
+        }
+        if state == State.STORED and self.stored_at is None:
+            changes["stored_at"] = now
+        if state == State.CONFIRMED:
+            changes["confirmed_at"] = now
+        with transaction.atomic():
+            mine = Delivery.objects.filter(pk=self.pk, lease=self.lease)
+            told = mine.filter(state=state, reason=reason).exists()
+            if not mine.update(**changes):
+                return False
+            if state in Event.Kind.values and not told:
+                Event.objects.create(
+                    approval_id=self.approval_id,
+                    kind=state,
+                    actor="system",
+                    data={"reason": reason},
+                )
+        self.refresh_from_db()
+        return True
+
+    @staticmethod
+    def confirm(approval_id: uuid.UUID, *, actor: str) -> None:
+        """The workflow has asked for its outcome: proof that it arrived. Repeats change nothing."""
+        with transaction.atomic():
+            if (
+                Delivery.objects.filter(approval_id=approval_id)
+                .exclude(state=State.CONFIRMED)
+                .update(
+                    state=State.CONFIRMED,
+                    reason="The workflow asked for the outcome and was given it.",
+                    next_attempt_at=None,
+                    lease=None,
+                    confirmed_at=timezone.now(),
+                )
+            ):
+                Event.objects.create(
+                    approval_id=approval_id, kind=Event.Kind.CONFIRMED, actor=actor
+                )
+
+    def requeue(self, *, actor: str) -> bool:
+        """Deliver again, by hand. The delivery asks Google first and never changes the decision."""
+        with transaction.atomic():
+            changed = (
+                Delivery.objects.filter(pk=self.pk)
+                .exclude(state=State.CONFIRMED)
+                .update(
+                    state=State.UNKNOWN,
+                    reason="Delivering again.",
+                    tries=0,
+                    next_attempt_at=timezone.now(),
+                    lease=None,
+                )
+            )
+            if changed:
+                Event.objects.create(
+                    approval_id=self.approval_id, kind=Event.Kind.REQUEUED, actor=actor
+                )
+        return bool(changed)
+
+
+class Attempt(models.Model):
+    """One HTTP try of a delivery, written before the POST leaves and completed after."""
+
+    class Result(models.TextChoices):
+        STARTED = "started", "no answer recorded"
+        STORED = "stored", "accepted"
+        RETRY = "retry", "not accepted, tried again later"
+        UNKNOWN = "unknown", "the answer was lost"
+        REFUSED = "refused", "refused"
+        GONE = "gone", "the execution had ended"
+        FULL = "full", "an unread answer is there already"
+
+    # An attempt that may have arrived: never finished, answer lost, or the slot was full.
+    DOUBTFUL = (Result.STARTED, Result.UNKNOWN, Result.FULL)
+
+    delivery = models.ForeignKey(Delivery, models.PROTECT, related_name="attempts")
+    number = models.PositiveIntegerField()
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    result = models.CharField(max_length=20, choices=Result, default=Result.STARTED)
+    status = models.PositiveIntegerField(null=True, help_text="HTTP status of the answer.")
+    detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (
+            models.UniqueConstraint(fields=["delivery", "number"], name="attempt_number_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"try {self.number}: {self.get_result_display()}"
+
+    def finish(self, result: str, *, status: int | None, detail: str) -> None:
+        """Record what came back."""
+        self.result, self.status, self.detail = result, status, detail[:200]
+        self.finished_at = timezone.now()
+        self.save(update_fields=["result", "status", "detail", "finished_at"])

@@ -1,0 +1,70 @@
+"""People, who sign in with their e-mail address."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+
+def mailbox(email: str) -> str:
+    """The person behind an address: lower case, without a "+tag".
+
+    The requester never decides their own; `Ana+x@example.com` is `ana@example.com` there.
+    """
+    local, at, domain = email.strip().lower().partition("@")
+    return local.partition("+")[0] + at + domain
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make a person; without a password they can sign in only through the proxy (IAP)."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make an administrator."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Sign-in does not care about the case of an address."""
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractUser):
+    """One person. `email` is kept in lower case and is unique."""
+
+    username = None  # type: ignore[assignment]  # AbstractUser's field is removed on purpose
+    email = models.EmailField("e-mail address", unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]  # keyed by e-mail
+
+    class Meta:
+        ordering = ("email",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")), name="user_email_lower_case"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+    @property
+    def mailbox(self) -> str:
+        """The address that separation of duties compares."""
+        return mailbox(self.email)
+
+    @property
+    def actor(self) -> str:
+        """How the record names this person."""
+        return f"user:{self.email}"
