@@ -1,16 +1,19 @@
 """System checks: what would be unsafe or could not work is said before the first request."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps.config import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 
 
 @register(Tags.security)
 def emulator_and_credentials_agree(
-    app_configs: list[AppConfig] | None, **_: object
+    app_configs: Sequence[AppConfig] | None, **_: Any
 ) -> list[CheckMessage]:
     """With the emulator, credentials must come from it: Google's token goes to Google only."""
     del app_configs
@@ -32,7 +35,7 @@ METADATA = ("GCE_METADATA_HOST", "GCE_METADATA_IP")
 
 
 @register(Tags.security, deploy=True)
-def fit_for_cloud_run(app_configs: list[AppConfig] | None, **_: object) -> list[CheckMessage]:
+def fit_for_cloud_run(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """What is fine on a laptop and loses decisions or trust in production."""
     del app_configs
     found: list[CheckMessage] = []
@@ -54,11 +57,9 @@ def fit_for_cloud_run(app_configs: list[AppConfig] | None, **_: object) -> list[
                 )
             )
     if not settings.BASE_URL.startswith("https://"):
-        found.append(
-            Warning("BASE_URL is not https.", hint="Set BASE_URL.", id="approvals.W001")
-        )
+        found.append(Warning("BASE_URL is not https.", hint="Set BASE_URL.", id="approvals.W001"))
     if "*" in settings.ALLOWED_HOSTS:
         found.append(
-            Warning("ALLOWED_HOSTS allows any name.", hint="List names.", id="approvals.W002")
+            CheckWarning("ALLOWED_HOSTS allows any name.", hint="List names.", id="approvals.W002")
         )
     return found

@@ -1,20 +1,18 @@
 """The approval: one question, its right answerers, and its one outcome."""
 
-import hashlib
 import json
 import uuid
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.urls import reverse
 from django.utils import formats, timezone
 
-from approvals.models.approver import Approver, resolve
+from approvals.models.callback import Callback
 from approvals.models.caller import Caller
-from approvals.models.delivery import Delivery, State
+from approvals.models.content import NEGATIVE, OUTCOME_LABELS, PENDING
+from approvals.models.delivery import Delivery
 from approvals.models.errors import (
     AlreadyClosed,
     AlreadyRegistered,
@@ -23,166 +21,9 @@ from approvals.models.errors import (
     UnknownOption,
     WasChanged,
 )
+from approvals.models.querysets import ApprovalQuerySet
 from approvals.models.record import Event, Vote
-from approvals.models.user import User, mailbox
-
-PENDING = "pending"
-# Outcomes that need no declared option, and how people read them.
-OUTCOME_LABELS = {
-    PENDING: "Waiting",
-    "approved": "Approved",
-    "rejected": "Rejected",
-    "changes_requested": "Sent back",
-    "expired": "Expired",
-    "withdrawn": "Withdrawn",
-}
-NEGATIVE = ("rejected", "changes_requested")
-DEFAULT_OPTIONS = [
-    {"value": "approved", "label": "Approve", "consequence": ""},
-    {"value": "rejected", "label": "Reject", "consequence": ""},
-]
-
-
-def content_digest(content: dict[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of all that was asked (everything but the callback URL)."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def inbox_deadline(now: datetime, expires_in: int | None) -> datetime | None:
-    """Our deadline for a wait of `expires_in` seconds that begins after `now`.
-
-    A margin of 2 %, 30 seconds at least (half of a very short wait), puts it before the
-    workflow's own timeout without trusting a clock but ours.
-    """
-    if expires_in is None:
-        return None
-    margin = min(max(30.0, expires_in * 0.02), expires_in / 2)
-    return now + timedelta(seconds=expires_in - margin)
-
-
-class ApprovalQuerySet(models.QuerySet["Approval"]):
-    def open(self, now: datetime | None = None) -> "ApprovalQuerySet":
-        """Still to be decided: pending, and not past the deadline."""
-        now = now or timezone.now()
-        return self.filter(
-            models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now), status=PENDING
-        )
-
-    def overdue(self, now: datetime | None = None) -> "ApprovalQuerySet":
-        """Pending though the deadline has passed: the worker closes these."""
-        return self.filter(status=PENDING, expires_at__lte=now or timezone.now())
-
-    def asking(self, user: User) -> "ApprovalQuerySet":
-        """Those this person has the right to decide; never their own request.
-
-        Without joins, so that an UPDATE on it checks `status` in the outermost WHERE:
-        PostgreSQL looks there again after waiting for a row, and not in a sub-select.
-        """
-        asked = Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user)
-        return self.filter(models.Exists(asked)).exclude(requester_mailbox=user.mailbox)
-
-    def visible_to(self, user: User | AnonymousUser) -> "ApprovalQuerySet":
-        """Those this person may read: asked, own request, answered, or a reader by permission."""
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        if user.has_perm("approvals.view_approval"):
-            return self
-        asked = Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user)
-        voted = Vote.objects.filter(approval=models.OuterRef("pk"), user=user)
-        own = models.Q(requester_mailbox=user.mailbox)
-        return self.filter(models.Exists(asked) | models.Exists(voted) | own)
-
-    def needing(self, user: User) -> "ApprovalQuerySet":
-        """Tab "needs me": open, and mine to decide."""
-        return self.open().asking(user)
-
-    def waiting_on_others(self, user: User) -> "ApprovalQuerySet":
-        """Tab "waiting on others": I asked (or may read it), somebody else must answer."""
-        mine = self.filter(status=PENDING, requester_mailbox=user.mailbox)
-        return mine
-
-    def decided_for(self, user: User) -> "ApprovalQuerySet":
-        """Tab "decided": closed ones that were mine to answer, or that I asked."""
-        asked = Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user)
-        own = models.Q(requester_mailbox=user.mailbox)
-        return self.exclude(status=PENDING).filter(models.Exists(asked) | own)
-
-    def needing_attention(self) -> "ApprovalQuerySet":
-        """Tab "needs attention", for operators: the outcome did not get through."""
-        return self.filter(
-            pk__in=Delivery.objects.needing_attention().values("approval")
-        )
-
-    def register(
-        self,
-        *,
-        caller: Caller,
-        callback_url: str,
-        execution: str,
-        key: str | None,
-        content: dict[str, Any],
-    ) -> tuple["Approval", bool]:
-        """Store a question, once; (approval, whether it is new).
-
-        The same callback URL, or the same key, with the same content is the same approval.
-        A new URL under the same key re-arms it while it is pending. Raises
-        `AlreadyRegistered` for other content, `UnknownApprover` for approvers unknown here.
-        """
-        sha256 = content_digest(content)
-        if existing := self._registered(caller, callback_url, key):
-            return existing.register_again(caller, callback_url, execution, sha256), False
-        approvers = resolve(content["approvers"] or settings.DEFAULT_APPROVERS)
-        try:
-            with transaction.atomic():
-                approval = self.create(
-                    caller=caller,
-                    callback_url=callback_url,
-                    execution=execution,
-                    idempotency_key=key,
-                    content_sha256=sha256,
-                    requester_mailbox=mailbox(content["requested_by"]),
-                    expires_at=inbox_deadline(timezone.now(), content["expires_in"]),
-                    fields=[list(item) for item in content["fields"].items()],
-                    comment_rule=content["comment"],
-                    **{name: content[name] for name in PLAIN_FIELDS},
-                )
-                Callback.objects.create(url=callback_url, approval=approval)
-                for approver in approvers:
-                    approver.approval = approval
-                Approver.objects.bulk_create(approvers)
-                Event.objects.create(
-                    approval=approval,
-                    kind=Event.Kind.REGISTERED,
-                    actor=caller.actor,
-                    data={"content_sha256": sha256, "approvers": [str(a) for a in approvers]},
-                )
-        except IntegrityError:
-            # The same registration came in twice at once; the other one won.
-            if existing := self._registered(caller, callback_url, key):
-                return existing.register_again(caller, callback_url, execution, sha256), False
-            raise
-        return approval, True
-
-    def _registered(self, caller: Caller, callback_url: str, key: str | None) -> "Approval | None":
-        known = models.Q(callbacks__url=callback_url)
-        if key:
-            known |= models.Q(caller=caller, idempotency_key=key)
-        return self.filter(known).distinct().first()
-
-
-# Fields that take their value from the request's key of the same name.
-PLAIN_FIELDS = (
-    "type",
-    "title",
-    "summary",
-    "links",
-    "requested_by",
-    "votes_needed",
-    "options",
-    "priority",
-    "on_expiry",
-)
+from approvals.models.user import User
 
 
 class Approval(models.Model):
@@ -209,7 +50,7 @@ class Approval(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller = models.ForeignKey(Caller, models.PROTECT, related_name="approvals")
-    idempotency_key = models.CharField(max_length=200, null=True)
+    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - unique if given
     callback_url = models.CharField(max_length=700, help_text="Where the answer is delivered.")
     execution = models.CharField(max_length=400, db_index=True)
     content_sha256 = models.CharField(max_length=64)
@@ -270,7 +111,7 @@ class Approval(models.Model):
     @property
     def url(self) -> str:
         """The page for people, with the host."""
-        return settings.BASE_URL + self.get_absolute_url()
+        return f"{settings.BASE_URL}{self.get_absolute_url()}"
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -283,7 +124,7 @@ class Approval(models.Model):
     @property
     def status_label(self) -> str:
         """The state as people read it."""
-        return OUTCOME_LABELS.get(self.status) or self.option(self.status)["label"]
+        return str(OUTCOME_LABELS.get(self.status) or self.option(self.status)["label"])
 
     def option(self, value: str) -> dict[str, str]:
         """The declared option of this value. Raises `UnknownOption`."""
@@ -332,9 +173,7 @@ class Approval(models.Model):
             content_sha256=self.content_sha256,
         )
         data = {"outcome": outcome, "content_sha256": self.content_sha256, "comment": comment}
-        if not self._close(
-            candidates, outcome, Event.Kind.DECIDED, by.actor, data=data, vote=vote
-        ):
+        if not self._close(candidates, outcome, Event.Kind.DECIDED, by.actor, data=data, vote=vote):
             self._explain_refusal(outcome, by, revision)
 
     def _explain_refusal(self, outcome: str, by: User, revision: int) -> None:
@@ -351,9 +190,7 @@ class Approval(models.Model):
 
     def expire(self) -> bool:
         """Close it because its time is over, and tell the workflow; False if it was closed."""
-        return self._close(
-            Approval.objects.overdue(), self.on_expiry, Event.Kind.EXPIRED, "system"
-        )
+        return self._close(Approval.objects.overdue(), self.on_expiry, Event.Kind.EXPIRED, "system")
 
     def withdraw(self, reason: str, *, actor: str) -> None:
         """Close it because the answer is no longer needed. Raises `AlreadyClosed`."""
@@ -392,9 +229,7 @@ class Approval(models.Model):
                 .update(**said)
             )
             if changed:
-                Event.objects.create(
-                    approval=self, kind=Event.Kind.OUTCOME, actor=actor, data=said
-                )
+                Event.objects.create(approval=self, kind=Event.Kind.OUTCOME, actor=actor, data=said)
         self.refresh_from_db()
         if self.status == PENDING:
             raise AlreadyClosed("This approval is still waiting for an answer.")
@@ -494,17 +329,3 @@ class Approval(models.Model):
             "content_sha256": self.content_sha256,
             "url": self.url,
         }
-
-
-class Callback(models.Model):
-    """A callback URL that was ever registered: it carries one approval, for ever."""
-
-    url = models.CharField(max_length=700, primary_key=True)
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="callbacks")
-    created_at = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return self.url
-
-
-__all__ = ["OUTCOME_LABELS", "PENDING", "Approval", "Callback", "State"]

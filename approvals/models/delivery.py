@@ -205,8 +205,8 @@ class Attempt(models.Model):
         GONE = "gone", "the execution had ended"
         FULL = "full", "an unread answer is there already"
 
-    # An attempt that may have arrived: never finished, answer lost, or the slot was full.
-    DOUBTFUL = (Result.STARTED, Result.UNKNOWN, Result.FULL)
+    # An attempt that may have arrived: never finished, or its answer lost.
+    DOUBTFUL = (Result.STARTED, Result.UNKNOWN)
 
     delivery = models.ForeignKey(Delivery, models.PROTECT, related_name="attempts")
     number = models.PositiveIntegerField()

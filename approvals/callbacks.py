@@ -1,0 +1,317 @@
+"""The only module that opens a socket: everything that is said to Google, or to its emulator.
+
+Google's access token is attached here and nowhere else, and only after the address was taken
+apart, matched whole, and put together again. Redirects are never followed, and neither
+`.netrc` nor proxy variables are read: each of them could replace or carry off the token.
+"""
+
+import contextlib
+import json
+import os
+import re
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import google.auth
+import requests
+from django.conf import settings
+from google.auth.credentials import Credentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
+IAP_CERTIFICATES = "https://www.gstatic.com/iap/verify/public_key"
+MAX_URL = 700
+MAX_ANSWER = 1_000_000  # bytes read of any answer
+TIMEOUT = (5.0, 20.0)  # seconds to connect, and between two reads
+
+_GOOGLE = r"https://workflowexecutions\.(?:[a-z0-9-]{1,40}\.rep\.)?googleapis\.com"
+_NAME = (
+    r"/v1/(?P<execution_name>projects/(?P<project>[a-z0-9][a-z0-9:.\-]{0,62})"
+    r"/locations/(?P<location>[a-z0-9\-]{1,40})"
+    r"/workflows/(?P<workflow>[A-Za-z][A-Za-z0-9_\-]{0,127})"
+    r"/executions/(?P<execution>[A-Za-z0-9\-]{1,64}))"
+    r"/callbacks/(?P<callback>[A-Za-z0-9_\-]{1,128})"
+)
+
+
+class BadCallbackUrl(ValueError):
+    """Not an address that a decision, and Google's token with it, may be sent to."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAddress:
+    """A callback URL taken apart. Requests go to what is put together from these parts."""
+
+    origin: str
+    execution_name: str
+    project: str
+    location: str
+    workflow: str
+    execution: str
+    callback: str
+
+    @classmethod
+    def parse(cls, text: str) -> "CallbackAddress":
+        """Accept Google's hosts, and the emulator's origin when it is set; else `BadCallbackUrl`.
+
+        The whole text is matched against explicit ASCII classes: every check of a parsed
+        URL tried before let some spelling through (`https://evil\\@host`, `host%2eevil`).
+        """
+        origins = [_GOOGLE]
+        if settings.WORKFLOWS_EMULATOR_HOST:
+            origins.append(re.escape(settings.WORKFLOWS_EMULATOR_HOST))
+        pattern = f"(?P<origin>{'|'.join(origins)}){_NAME}"
+        match = re.fullmatch(pattern, text, re.ASCII) if len(text) <= MAX_URL else None
+        if not match:
+            raise BadCallbackUrl(
+                "This is not a callback URL of Google Cloud Workflows. Send the `url` that"
+                " events.create_callback_endpoint returned, unchanged."
+            )
+        return cls(**match.groupdict())
+
+    @property
+    def execution_url(self) -> str:
+        return f"{self.origin}/v1/{self.execution_name}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.execution_url}/callbacks/{self.callback}"
+
+
+class Answer(StrEnum):
+    """What a POST to the callback endpoint came to, as far as its answer tells."""
+
+    STORED = "stored"  # 2xx: Google keeps it
+    RETRY = "retry"  # certainly not accepted; try again
+    UNKNOWN = "unknown"  # may have been accepted: look before sending again
+    FULL = "full"  # 429: an unread payload is there, perhaps our own
+    DENIED = "denied"  # 401, 403
+    GONE = "gone"  # 404
+    REFUSED = "refused"  # 3xx and other 4xx
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer, its HTTP status if there was one, and what it asked us to wait, in seconds."""
+
+    answer: Answer
+    status: int | None = None
+    detail: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What Google says of an execution and of one of its callback endpoints."""
+
+    state: str  # ACTIVE, SUCCEEDED, FAILED, CANCELLED, ... or GONE when it is not known
+    waiters: int = 0
+    payloads: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in ("ACTIVE", "QUEUED")
+
+
+class CannotLook(Exception):
+    """Google's state could not be read. Nothing is known; the message has no secrets."""
+
+
+class CannotFetch(Exception):
+    """Certificates could not be read."""
+
+
+_lock = threading.Lock()
+_local = threading.local()
+_credentials: Credentials | None = None
+
+
+def credentials() -> Credentials:
+    """Application default credentials, made once for the process.
+
+    Raises `GoogleAuthError` where there are none, or where the emulator is to be spoken to
+    with a token that did not come from it.
+    """
+    global _credentials  # noqa: PLW0603 - one token for all threads is the purpose
+    emulator = urlsplit(settings.WORKFLOWS_EMULATOR_HOST).netloc
+    if emulator and os.environ.get("GCE_METADATA_HOST") != emulator:
+        raise DefaultCredentialsError("WORKFLOWS_EMULATOR_HOST and GCE_METADATA_HOST differ")
+    with _lock:
+        if _credentials is None:
+            _credentials = google.auth.default(scopes=[SCOPE])[0]
+        return _credentials
+
+
+def _session() -> AuthorizedSession:
+    """This thread's pooled session. A 401 is tried once more with a fresh token."""
+    session: AuthorizedSession | None = getattr(_local, "session", None)
+    if session is None:
+        session = AuthorizedSession(credentials(), max_refresh_attempts=1)
+        session.trust_env = False
+        _local.session = session
+    return session
+
+
+def post(url: str, body: str, timeout: tuple[float, float] = TIMEOUT) -> Reply:
+    """POST one decision. Never raises for trouble with the network or with Google."""
+    try:
+        address = CallbackAddress.parse(url)
+    except BadCallbackUrl as error:
+        return Reply(Answer.REFUSED, detail=str(error))
+    try:
+        response = _session().post(
+            address.url,
+            data=body.encode(),
+            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+        )
+    except GoogleAuthError as error:
+        # Failed before the POST, or after a 401: nothing was accepted. The text may hold tokens.
+        return Reply(Answer.RETRY, detail=f"No access token ({type(error).__name__}).")
+    except requests.exceptions.ConnectTimeout:
+        return Reply(Answer.RETRY, detail="No connection in time.")
+    except requests.RequestException as error:
+        if isinstance(getattr(_first(error.args), "reason", None), NewConnectionError):
+            return Reply(Answer.RETRY, detail="No connection.")
+        return Reply(Answer.UNKNOWN, detail=f"The answer was lost ({type(error).__name__}).")
+    with contextlib.closing(response), contextlib.suppress(requests.RequestException, HTTPError):
+        # The status line has told all; the body only has to be off the connection.
+        response.raw.read(MAX_ANSWER)
+    return classify(response.status_code, response.headers.get("Retry-After"))
+
+
+def _first(args: tuple[Any, ...]) -> Any:
+    return args[0] if args else None
+
+
+def classify(status: int, retry_after: str | None = None) -> Reply:
+    """What a status of the callback endpoint means (pure)."""
+    wait = (
+        float(retry_after)
+        if retry_after and retry_after.isascii() and retry_after.isdigit()
+        else None
+    )
+    match status:
+        case _ if 200 <= status < 300:
+            answer = Answer.STORED
+        case 429:
+            answer = Answer.FULL
+        case 404:
+            answer = Answer.GONE
+        case 401 | 403:
+            answer = Answer.DENIED
+        case 503:
+            answer = Answer.RETRY
+        case _ if status == 408 or status >= 500:
+            answer = Answer.UNKNOWN
+        case _:
+            answer = Answer.REFUSED
+    return Reply(answer, status, f"HTTP {status}", wait)
+
+
+def look(url: str, timeout: tuple[float, float] = TIMEOUT) -> Sight:
+    """Read the execution's state and the endpoint's waiters and unread payloads.
+
+    Raises `CannotLook` when Google cannot be asked or the answer is not understood.
+    """
+    try:
+        address = CallbackAddress.parse(url)
+        execution = _get(f"{address.execution_url}?view=BASIC", timeout)
+        if execution is None:
+            return Sight("GONE")
+        state = str(execution["state"])
+        page, waiters, payloads = "", 0, []
+        while state == "ACTIVE":
+            listing = _get(f"{address.execution_url}/callbacks?pageToken={page}", timeout) or {}
+            for callback in listing.get("callbacks", ()):
+                if callback["name"].rpartition("/")[2] == address.callback:
+                    waiters = int(callback.get("waiters", 0))
+                    payloads = [str(text) for text in callback.get("availablePayloads", ())]
+            page = listing.get("nextPageToken", "")
+            if not page:
+                break
+    except (BadCallbackUrl, GoogleAuthError, requests.RequestException, HTTPError) as error:
+        raise CannotLook(type(error).__name__) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CannotLook("The answer was not understood.") from None
+    return Sight(state, waiters, tuple(payloads))
+
+
+def _get(url: str, timeout: tuple[float, float]) -> dict[str, Any] | None:
+    """One JSON object of Google's; None for a 404. Raises `CannotLook` for other statuses."""
+    response = _session().get(
+        url,
+        headers={"Accept-Encoding": "identity"},
+        timeout=timeout,
+        allow_redirects=False,
+        stream=True,
+    )
+    with contextlib.closing(response):
+        if response.status_code == 404:
+            return None
+        if response.status_code != 200:
+            raise CannotLook(f"HTTP {response.status_code}")
+        decoded: dict[str, Any] = json.loads(response.raw.read(MAX_ANSWER))
+        return decoded
+
+
+def start_execution(workflow: str, argument: Any) -> str:
+    """Start a deployed workflow; the name of the execution. Raises `CannotLook` with the reason.
+
+    REST, since Google's Python client for executions speaks gRPC only.
+    """
+    parent = f"projects/{settings.GOOGLE_CLOUD_PROJECT}/locations/{settings.WORKFLOWS_LOCATION}"
+    origin = settings.WORKFLOWS_EMULATOR_HOST or "https://workflowexecutions.googleapis.com"
+    try:
+        response = _session().post(
+            f"{origin}/v1/{parent}/workflows/{workflow}/executions",
+            json={"argument": json.dumps(argument)},
+            timeout=TIMEOUT,
+            allow_redirects=False,
+        )
+        if response.status_code != 200:
+            raise CannotLook(f"{workflow} could not be started: HTTP {response.status_code}")
+        return str(response.json()["name"])
+    except (GoogleAuthError, requests.RequestException, ValueError, KeyError) as error:
+        raise CannotLook(f"{workflow} could not be started: {type(error).__name__}") from None
+
+
+def workflows_client() -> Any:
+    """Google's client for workflow definitions, pointed at Google or at the emulator."""
+    from google.cloud import workflows_v1  # noqa: PLC0415 - heavy, and only deployment needs it
+
+    options = {}
+    if settings.WORKFLOWS_EMULATOR_HOST:
+        options["api_endpoint"] = settings.WORKFLOWS_EMULATOR_HOST
+    return workflows_v1.WorkflowsClient(
+        transport="rest", credentials=credentials(), client_options=options
+    )
+
+
+def certificates_url() -> str:
+    """Where the certificates are that Google's (or the emulator's) ID tokens are signed with."""
+    if settings.WORKFLOWS_EMULATOR_HOST:
+        return f"{settings.WORKFLOWS_EMULATOR_HOST}/oauth2/v1/certs"
+    return GOOGLE_CERTIFICATES
+
+
+def fetch_certificates(url: str) -> dict[str, str]:
+    """Key id -> PEM, from a configured address. Sends no credentials. Raises `CannotFetch`."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            response = session.get(url, timeout=(3, 5), allow_redirects=False, stream=True)
+            found = json.loads(response.raw.read(100_000, decode_content=True))
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            raise CannotFetch(type(error).__name__) from None
+    if response.status_code != 200 or not isinstance(found, dict) or not found:
+        raise CannotFetch(f"HTTP {response.status_code}")
+    return {str(key): str(pem) for key, pem in found.items()}

@@ -1,0 +1,235 @@
+"""What the API takes and gives: every field with its limit."""
+
+import json
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from ninja import Field, Schema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
+
+from approvals.callbacks import MAX_URL, BadCallbackUrl, CallbackAddress
+from approvals.models.content import DEFAULT_OPTIONS, PENDING
+
+MAX_FIELDS = 64 * 1024  # bytes of JSON
+YEAR = 366 * 24 * 3600
+RESERVED = (PENDING, "expired", "withdrawn")
+# Control characters that are not white space: PostgreSQL refuses NUL, logs and mails the rest.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_EMAIL = re.compile(r"[^@\s<>\"',;:()]{1,64}@[A-Za-z0-9.-]{1,189}")
+
+
+def _plain(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("Control characters are not allowed here.")
+    return text
+
+
+def _one_line(text: str) -> str:
+    text = _plain(text).strip()
+    if "\n" in text or "\r" in text:
+        raise ValueError("This must be one line.")
+    return text
+
+
+def _web_address(text: str) -> str:
+    text = _one_line(text)
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+    except ValueError:
+        good = False
+    if not good or not text.isascii() or any(c in text for c in " \\"):
+        raise ValueError("Give an http or https address without user name.")
+    return text
+
+
+def _email(text: str) -> str:
+    text = _one_line(text)
+    if text and not _EMAIL.fullmatch(text):
+        raise ValueError("Give one e-mail address.")
+    return text
+
+
+def _callback(text: str) -> str:
+    try:
+        return CallbackAddress.parse(text).url
+    except BadCallbackUrl as error:
+        raise ValueError(str(error)) from None
+
+
+def _approver(text: str) -> str:
+    if not re.fullmatch(r"(user:\S+@\S+|group:.*\S.*)", text):
+        raise ValueError("Write user:E-MAIL or group:NAME.")
+    return _one_line(text)
+
+
+def _seconds(value: object) -> object:
+    """Workflows send 86400 or 86400.0; both are whole seconds."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Line = Annotated[StrictStr, AfterValidator(_one_line)]
+Text = Annotated[StrictStr, AfterValidator(_plain)]
+WebAddress = Annotated[StrictStr, Field(max_length=500), AfterValidator(_web_address)]
+Scalar = str | bool | int | float | None
+
+
+class Strict(Schema):
+    """Unknown keys are refused by name: a misspelt `aprovers` must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Link(Strict):
+    label: Annotated[Line, Field(min_length=1, max_length=100)]
+    url: WebAddress
+
+
+class Option(Strict):
+    value: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    label: Annotated[Line, Field(min_length=1, max_length=40)]
+    consequence: Annotated[Line, Field(max_length=200)] = ""
+
+    @field_validator("value")
+    @classmethod
+    def not_reserved(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError(f"“{value}” is not an answer a person can give.")
+        return value
+
+
+class ApprovalIn(Strict):
+    """One question. Only `title` and `callback_url` are required."""
+
+    title: Annotated[Line, Field(min_length=1, max_length=200)]
+    callback_url: Annotated[StrictStr, Field(max_length=MAX_URL), AfterValidator(_callback)] = (
+        Field(description="The `url` of events.create_callback_endpoint, unchanged.")
+    )
+    type: Annotated[Line, Field(max_length=100)] = ""
+    summary: Annotated[Text, Field(max_length=20_000)] = Field("", description="Markdown.")
+    fields: dict[str, Scalar | list[Scalar]] = Field(
+        default={}, max_length=100, description="The facts: label and value, in reading order."
+    )
+    links: Annotated[list[Link], Field(max_length=20)] = Field(default=[])
+    requested_by: Annotated[StrictStr, Field(max_length=254), AfterValidator(_email)] = Field(
+        "", description="E-mail of the person who asks. They cannot decide it."
+    )
+    approvers: Annotated[
+        list[Annotated[StrictStr, Field(max_length=254), AfterValidator(_approver)]],
+        Field(max_length=50),
+    ] = Field([], description="`user:E-MAIL` or `group:NAME`. Empty: the configured default.")
+    votes_needed: Literal[1] = Field(1, description="The first answer settles.")
+    options: Annotated[list[Option], Field(min_length=1, max_length=6)] = Field(
+        default=[Option(**option) for option in DEFAULT_OPTIONS]
+    )
+    comment: Literal["optional", "on_reject", "always"] = "on_reject"
+    priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    expires_in: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=YEAR)] | None, BeforeValidator(_seconds)
+    ] = Field(None, description="Seconds from our receipt; ours ends a little earlier.")
+    on_expiry: Literal["expired", "rejected"] = "expired"
+
+    @field_validator("fields")
+    @classmethod
+    def fields_fit(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        for label, value in fields.items():
+            if not 0 < len(_one_line(label)) <= 100:
+                raise ValueError("A label has 1 to 100 characters.")
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    _plain(text)
+                elif isinstance(text, int | float) and abs(text) > 2**53:
+                    raise ValueError(f"{label}: send numbers this large as text.")
+        if len(json.dumps(fields, ensure_ascii=False).encode()) > MAX_FIELDS:
+            raise ValueError("The fields are larger than 64 kB together.")
+        return fields
+
+    @model_validator(mode="after")
+    def options_differ(self) -> "ApprovalIn":
+        if len({option.value for option in self.options}) < len(self.options):
+            raise ValueError("options: each value may stand there once.")
+        return self
+
+
+class WhoOut(Schema):
+    email: str
+    name: str
+
+
+class ApprovalOut(Schema):
+    """An approval as its caller sees it."""
+
+    id: UUID
+    status: str = Field(description="`pending` or the outcome.")
+    url: str = Field(description="The page for people.")
+    title: str
+    type: str
+    requested_by: str
+    approvers: list[str]
+    revision: int
+    content_sha256: str
+    execution: str
+    callback_url: str
+    created_at: datetime
+    expires_at: datetime | None
+    decided_at: datetime | None
+    decided_by: WhoOut | None
+    delivery: str | None = Field(description="State of the delivery, once there is one.")
+
+    @staticmethod
+    def resolve_approvers(approval: Any) -> list[str]:
+        return [str(approver) for approver in approval.approvers.all()]
+
+    @staticmethod
+    def resolve_decided_by(approval: Any) -> WhoOut | None:
+        person = approval.decided_by
+        return WhoOut(email=person.email, name=person.get_full_name()) if person else None
+
+    @staticmethod
+    def resolve_delivery(approval: Any) -> str | None:
+        return approval.delivery.state if hasattr(approval, "delivery") else None
+
+
+class ApprovalPage(Schema):
+    approvals: list[ApprovalOut]
+    next_cursor: str | None = Field(description="Pass as `cursor` for the next page.")
+
+
+class SettleIn(Strict):
+    reason: Literal["woken", "timeout"] = Field(
+        description="`woken`: the wait ended with a callback. `timeout`: it timed out."
+    )
+
+
+class WithdrawIn(Strict):
+    reason: Annotated[Text, Field(max_length=1000)] = ""
+
+
+class OutcomeIn(Strict):
+    status: Literal["succeeded", "failed"]
+    message: Annotated[Text, Field(max_length=1000)] = ""
+    url: WebAddress | Literal[""] = ""
+
+
+class Settled(Schema):
+    """The callback body: the recorded outcome, or `pending`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    approval_id: UUID
+    outcome: str
+
+
+class Problem(Schema):
+    detail: str | list[dict[str, Any]]
