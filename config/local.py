@@ -49,7 +49,7 @@ def read_plan(given: Mapping[str, str]) -> Plan:
         port=_port("PORT", given.get("PORT") or "8000"),
         emulator_port=_port("EMULATOR_PORT", given.get("EMULATOR_PORT") or "8787"),
         data_dir=Path(given.get("DATA_DIR") or ROOT / "var").resolve(),
-        password=given.get("DEMO_PASSWORD") or "countersign-demo",
+        password=given.get("DEMO_PASSWORD") or "demo",
     )
 
 
@@ -191,9 +191,9 @@ def welcome(plan: Plan) -> str:
 Countersign runs.
 
     Open      {plan.web}/
-    Sign in   manager, password {plan.password}
-    Then      open an expense in the inbox and click Approve or Reject;
-              the page shows how its workflow goes on.
+    Sign in   ana@example.com, password {plan.password}
+    Then      open an expense in the inbox and click Approve or Reject:
+              its page shows the answer on its way, and what the workflow did with it.
 
     Ctrl-C stops everything. Your data stays in {plan.data_dir}.
 """

@@ -1,0 +1,41 @@
+"""Fixtures for services, and the promise that nothing is left out silently."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.services import Unavailable, ensure_chromium, ensure_postgres
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The program file of a Chromium that starts."""
+    try:
+        return ensure_chromium()
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The URL of a PostgreSQL server whose user may create databases."""
+    try:
+        return ensure_postgres()
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name every test that did not run, and why, in the last lines."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"NOT RUN: {report.nodeid}: {reason}", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI=true a run that left something out has failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    left_out = reporter is not None and reporter.stats.get("skipped")
+    if left_out and os.environ.get("CI") == "true":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
