@@ -1,0 +1,236 @@
+"""The only way out: which addresses get a token, and what each answer means."""
+
+import socket
+
+import pytest
+from google.oauth2.credentials import Credentials
+
+from approvals import callbacks
+from approvals.callbacks import Answer, BadCallbackUrl, CallbackAddress, CannotLook
+from tests.approvals.scripted import scripted_server
+
+TOKEN = "canary-token-that-must-not-leave"
+PATH = (
+    "/v1/projects/123456789012/locations/us-central1/workflows/expense"
+    "/executions/46804f42-dc83-4a1e-bd0a-000000000001/callbacks/49c80f1a_2de91a"
+)
+GOOGLE = "https://workflowexecutions.googleapis.com"
+GOOD = GOOGLE + PATH
+
+HOSTILE = [
+    "",
+    "https://",
+    "http://workflowexecutions.googleapis.com" + PATH,
+    "HTTPS://workflowexecutions.googleapis.com" + PATH,
+    "https://evil.example" + PATH,
+    "https://evil.example\\@workflowexecutions.googleapis.com" + PATH,
+    "https://workflowexecutions.googleapis.com@evil.example" + PATH,
+    "https://user:pw@workflowexecutions.googleapis.com" + PATH,
+    "https://workflowexecutions.googleapis.com.evil.example" + PATH,
+    "https://workflowexecutions.googleapis.com%2eevil.example" + PATH,
+    "https://workflowexecutions.googleapis.com:443" + PATH,
+    "https://workflowexecutions.googleapis.com:8443" + PATH,
+    "https://workflowexecutions.googleapis.com." + PATH,
+    "https://evil-workflowexecutions.googleapis.com" + PATH,
+    "https://workflowexecutions.evil.rep.googleapis.com.evil" + PATH,
+    "https://workflowexecutions.a.b.rep.googleapis.com" + PATH,
+    "https://workflowexecutions..rep.googleapis.com" + PATH,
+    "https://storage.googleapis.com" + PATH,
+    "https://workflowexecutions.googleapis.com/v1/../v1" + PATH[3:],
+    "https://workflowexecutions.googleapis.com//v1" + PATH[3:],
+    "https://workflowexecutions.googleapis.com/v2" + PATH[3:],
+    GOOD + "?access_token=x",
+    GOOD + "#fragment",
+    GOOD + "/",
+    GOOD + "/../../other",
+    GOOD + "\n",
+    GOOD + "\r\nX-Header: 1",
+    GOOD + "\x00",
+    GOOD + "%2f..",
+    " " + GOOD,
+    "\t" + GOOD,
+    GOOD.replace("123456789012", "\uff11\uff12\uff13"),  # full-width digits
+    GOOD.replace("123456789012", "../x"),
+    GOOD.replace("callbacks", "callbacks/.."),
+    GOOD.replace("49c80f1a", "4" * 5000),
+    "file:///etc/passwd",
+    "gopher://workflowexecutions.googleapis.com" + PATH,
+    "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token",
+    "http://metadata.google.internal" + PATH,
+    "http://127.0.0.1:8787" + PATH,
+    "http://[::1]:8787" + PATH,
+    "//workflowexecutions.googleapis.com" + PATH,
+    "javascript:alert(1)",
+]
+
+
+class TestParse:
+    @pytest.mark.parametrize(
+        "origin", [GOOGLE, "https://workflowexecutions.europe-west3.rep.googleapis.com"]
+    )
+    def test_googles_hosts_are_accepted_and_come_back_unchanged(self, origin):
+        address = CallbackAddress.parse(origin + PATH)
+
+        assert address.url == origin + PATH
+        assert address.project == "123456789012"
+        assert address.execution_name.endswith("executions/46804f42-dc83-4a1e-bd0a-000000000001")
+
+    @pytest.mark.parametrize("url", HOSTILE)
+    def test_a_hostile_address_is_refused(self, url, settings):
+        settings.WORKFLOWS_EMULATOR_HOST = ""
+        with pytest.raises(BadCallbackUrl):
+            CallbackAddress.parse(url)
+
+    def test_the_emulator_is_accepted_only_where_it_is_set_and_only_its_very_origin(self, settings):
+        settings.WORKFLOWS_EMULATOR_HOST = "http://127.0.0.1:8787"
+
+        assert CallbackAddress.parse("http://127.0.0.1:8787" + PATH).origin.endswith(":8787")
+        for other in ("http://127.0.0.1:87870", "http://127.0.0.1:8788", "http://127x0.0.1:8787"):
+            with pytest.raises(BadCallbackUrl):
+                CallbackAddress.parse(other + PATH)
+
+
+@pytest.fixture
+def google(settings, monkeypatch):
+    """A server in Google's place, and static credentials of google-auth's own."""
+    with scripted_server() as script:
+        settings.WORKFLOWS_EMULATOR_HOST = script.origin
+        monkeypatch.setenv("GCE_METADATA_HOST", script.origin.removeprefix("http://"))
+        monkeypatch.setattr(callbacks, "_credentials", Credentials(token=TOKEN))
+        monkeypatch.delattr(callbacks._local, "session", raising=False)
+        yield script
+        callbacks._local.__dict__.pop("session", None)
+
+
+class TestPost:
+    def test_the_decision_is_sent_once_with_token_and_type(self, google):
+        reply = callbacks.post(google.origin + PATH, '{"outcome": "approved"}')
+
+        assert reply.answer == Answer.STORED
+        [sent] = google.seen
+        assert (sent.method, sent.path, sent.body) == ("POST", PATH, b'{"outcome": "approved"}')
+        assert sent.headers["authorization"] == f"Bearer {TOKEN}"
+        assert sent.headers["Content-Type"] == "application/json"
+
+    @pytest.mark.parametrize(
+        ("status", "answer"),
+        [
+            (200, Answer.STORED),
+            (204, Answer.STORED),
+            (301, Answer.REFUSED),
+            (302, Answer.REFUSED),
+            (307, Answer.REFUSED),
+            (400, Answer.REFUSED),
+            (403, Answer.DENIED),
+            (404, Answer.GONE),
+            (405, Answer.REFUSED),
+            (408, Answer.UNKNOWN),
+            (413, Answer.REFUSED),
+            (429, Answer.FULL),
+            (500, Answer.UNKNOWN),
+            (502, Answer.UNKNOWN),
+            (503, Answer.RETRY),
+            (504, Answer.UNKNOWN),
+        ],
+    )
+    def test_each_status_has_one_meaning(self, google, status, answer):
+        google.answer(status)
+
+        assert callbacks.post(google.origin + PATH, "{}").answer == answer
+        assert len(google.seen) == 1
+
+    def test_a_redirect_is_never_followed(self, google):
+        with scripted_server() as canary:
+            google.answer(302, Location=canary.origin + PATH)
+            google.answer(307, Location=canary.origin + PATH)
+
+            callbacks.post(google.origin + PATH, "{}")
+            callbacks.post(google.origin + PATH, "{}")
+
+            assert canary.seen == []
+
+    @pytest.mark.parametrize("spelling", ["{canary}", "http://user@{host}", "{google}@{host}"])
+    def test_no_token_and_no_byte_goes_to_another_host(self, google, spelling):
+        with scripted_server() as canary:
+            origin = spelling.format(
+                canary=canary.origin,
+                host=canary.origin.removeprefix("http://"),
+                google=google.origin,
+            )
+
+            reply = callbacks.post(origin + PATH, "{}")
+
+            assert reply.answer == Answer.REFUSED
+            assert canary.seen == google.seen == []
+
+    def test_netrc_and_proxies_are_not_read(self, google, tmp_path, monkeypatch):
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login thief password secret\n")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+        assert callbacks.post(google.origin + PATH, "{}").answer == Answer.STORED
+        assert google.seen[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+    def test_a_refused_connection_was_certainly_not_accepted(self, google, settings):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            origin = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        settings.WORKFLOWS_EMULATOR_HOST = origin
+
+        assert callbacks.post(origin + PATH, "{}").answer == Answer.RETRY
+
+    def test_a_connection_cut_after_sending_is_a_doubt(self, google):
+        google.hang_up()
+
+        assert callbacks.post(google.origin + PATH, "{}").answer == Answer.UNKNOWN
+
+    def test_retry_after_is_read_and_nonsense_in_it_ignored(self):
+        assert callbacks.classify(503, "7").retry_after == 7.0
+        assert callbacks.classify(503, "soon").retry_after is None
+        assert callbacks.classify(503, "²").retry_after is None
+
+    def test_the_emulator_never_gets_a_token_that_is_not_its_own(self, google, monkeypatch):
+        monkeypatch.setenv("GCE_METADATA_HOST", "169.254.169.254")
+
+        reply = callbacks.post(google.origin + PATH, "{}")
+
+        assert reply.answer == Answer.RETRY
+        assert google.seen == []
+
+
+class TestLook:
+    def test_waiters_and_unread_payloads_of_the_endpoint_are_found_over_all_pages(self, google):
+        name = PATH.removeprefix("/v1/").replace("/callbacks/", "/callback/")
+        google.answer(200, {"state": "ACTIVE"})
+        google.answer(200, {"callbacks": [{"name": "x/other"}], "nextPageToken": "two"})
+        google.answer(
+            200, {"callbacks": [{"name": name, "waiters": "2", "availablePayloads": ["{}"]}]}
+        )
+
+        sight = callbacks.look(google.origin + PATH)
+
+        assert (sight.state, sight.waiters, sight.payloads) == ("ACTIVE", 2, ("{}",))
+        assert "pageToken=two" in google.seen[-1].path
+
+    def test_an_unknown_execution_is_gone(self, google):
+        google.answer(404)
+
+        assert callbacks.look(google.origin + PATH).state == "GONE"
+        assert callbacks.look.__doc__
+
+    @pytest.mark.parametrize("status", [302, 403, 429, 500])
+    def test_any_other_answer_leaves_the_question_open(self, google, status):
+        google.answer(status)
+
+        with pytest.raises(CannotLook):
+            callbacks.look(google.origin + PATH)
+
+    def test_an_answer_that_is_not_what_it_should_be_leaves_the_question_open(self, google):
+        google.answer(200, {"status": "?"})
+        google.hang_up()
+
+        for _ in range(2):
+            with pytest.raises(CannotLook):
+                callbacks.look(google.origin + PATH)

@@ -1,0 +1,145 @@
+"""Who is calling: good tokens pass, every bad one is refused, and keys cost few requests."""
+
+import base64
+import json
+import time
+
+import pytest
+
+from approvals import identity
+from approvals.callbacks import CannotFetch
+from approvals.identity import Keys, KeysUnavailable, Rejected, service_account
+from tests.approvals.tokens import ACCOUNT, AUDIENCE, certificates, elliptic, id_token, stranger
+
+NOW = int(time.time())
+
+
+def unsigned(**header):
+    _, body, signature = id_token().split(".")
+    raw = json.dumps({"typ": "JWT", **header}).encode()
+    return ".".join([base64.urlsafe_b64encode(raw).decode().rstrip("="), body, signature])
+
+
+BAD = {
+    "empty": "",
+    "one word": "abc",
+    "three letters": "a.b.c",
+    "not ASCII": "é.é.é" * 10,
+    "too long": "a" * 3000 + "." + "b" * 3000 + ".c",
+    "longer signature": id_token() + "x",
+    "other signature": id_token()[:-4] + "AAAA",
+    "junk in the signature": id_token()[:-9] + "[:," + id_token()[-9:],
+    "signature removed": id_token().rpartition(".")[0] + ".SIGNATURE_REMOVED_BY_GOOGLE",
+    "no signature": id_token().rpartition(".")[0] + ".",
+    "alg none": unsigned(alg="none", kid="rs-1"),
+    "alg HS256": unsigned(alg="HS256", kid="rs-1"),
+    "no key id": unsigned(alg="RS256"),
+    "key id a list": unsigned(alg="RS256", kid=["rs-1"]),
+    "unknown key": unsigned(alg="RS256", kid="rs-9"),
+    "deep header": base64.urlsafe_b64encode(b"[" * 380).decode().rstrip("=") + ".e30.c2ln",
+    "another's key": id_token(stranger()),
+    "elliptic key": id_token(elliptic()),
+    "wrong audience": id_token(aud="https://other.example"),
+    "audience with slash": id_token(aud=AUDIENCE + "/"),
+    "audience a list": id_token(aud=[AUDIENCE]),
+    "no audience": id_token(aud=""),
+    "wrong issuer": id_token(iss="https://evil.example"),
+    "no issuer": id_token(iss=None),
+    "e-mail not verified": id_token(email_verified=False),
+    "verified as text": id_token(email_verified="true"),
+    "no e-mail": id_token(email=None),
+    "e-mail a list": id_token(email=[ACCOUNT]),
+    "expired": id_token(iat=NOW - 4000, exp=NOW - 400),
+    "issued ahead": id_token(iat=NOW + 300),
+    "not yet valid": id_token(nbf=NOW + 600),
+    "lives for ever": id_token(iat=1, exp=NOW + 10**9),
+    "lives a day": id_token(exp=NOW + 86400),
+    "expiry NaN": id_token(exp=float("nan")),
+    "expiry infinite": id_token(exp=float("inf")),
+    "expiry a word": id_token(exp="soon"),
+    "expiry null": id_token(exp=None),
+    "expiry true": id_token(exp=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def google_keys(monkeypatch):
+    monkeypatch.setattr(identity, "google_keys", Keys(certificates))
+
+
+class TestServiceAccount:
+    def test_a_good_token_gives_the_verified_address_in_lower_case(self):
+        assert service_account(id_token(email=ACCOUNT.upper()), AUDIENCE) == ACCOUNT
+
+    def test_clocks_may_differ_by_seconds(self):
+        assert service_account(id_token(iat=NOW + 5, exp=NOW + 3600), AUDIENCE) == ACCOUNT
+
+    @pytest.mark.parametrize("name", BAD)
+    def test_a_bad_token_is_rejected(self, name):
+        with pytest.raises(Rejected) as refusal:
+            service_account(BAD[name], AUDIENCE)
+
+        assert BAD[name] == "" or BAD[name] not in str(refusal.value)
+
+    def test_without_an_audience_nothing_is_accepted(self):
+        with pytest.raises(Rejected):
+            service_account(id_token(aud=""), "")
+
+
+class TestProxyUser:
+    def test_the_assertion_of_the_proxy_names_the_person(self, monkeypatch):
+        monkeypatch.setattr(identity, "iap_keys", Keys(certificates))
+        audience = "/projects/1/locations/europe-west1/services/inbox"
+        claims = {"iss": "https://cloud.google.com/iap", "aud": audience, "exp": NOW + 600}
+
+        assertion = id_token(elliptic(), email="Ana@example.com", **claims)
+
+        assert identity.proxy_user(assertion, audience) == "ana@example.com"
+        with pytest.raises(Rejected):
+            identity.proxy_user(id_token(email="ana@example.com", **claims), audience)
+        with pytest.raises(Rejected):
+            identity.proxy_user(id_token(elliptic(), aud=audience, exp=NOW + 600), audience)
+
+
+class TestKeys:
+    def test_fifty_good_tokens_cost_one_fetch(self, monkeypatch):
+        fetched = []
+        keys = Keys(lambda: fetched.append(1) or certificates())
+        monkeypatch.setattr(identity, "google_keys", keys)
+
+        for _ in range(50):
+            service_account(id_token(), AUDIENCE)
+
+        assert len(fetched) == 1
+
+    def test_a_flood_of_unknown_keys_costs_one_fetch_a_minute(self):
+        fetched = []
+        keys = Keys(lambda: fetched.append(1) or certificates())
+
+        for number in range(100):
+            with pytest.raises(Rejected):
+                keys.get(f"unknown-{number}")
+
+        assert len(fetched) == 1
+
+    def test_without_keys_nobody_is_rejected_and_nobody_accepted(self):
+        def down():
+            raise CannotFetch("down")
+
+        with pytest.raises(KeysUnavailable):
+            Keys(down).get("rs-1")
+
+    def test_known_keys_are_used_while_the_key_server_is_down(self):
+        answers = [certificates()]
+
+        def once():
+            if answers:
+                return answers.pop()
+            raise CannotFetch("down")
+
+        keys = Keys(once, refetch=-1)
+        keys.get("rs-1")
+
+        assert keys.get("rs-1") == certificates()["rs-1"]
+        with pytest.raises(Rejected):
+            keys.get("rs-2")
