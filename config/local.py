@@ -171,7 +171,7 @@ def gunicorn(plan: Plan) -> tuple[str, ...]:
     return (
         *("-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{plan.port}"),
         *("--worker-class", "gthread", "--threads", "8", "--timeout", "60"),
-        *("--graceful-timeout", "8", "--log-level", "warning"),
+        *("--graceful-timeout", "8", "--no-control-socket", "--log-level", "warning"),
     )
 
 
