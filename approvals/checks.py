@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.checks import Warning as CheckWarning
+from django.core.checks.messages import Warning as CheckWarning
 
 
 @register(Tags.security)
@@ -57,7 +57,9 @@ def fit_for_cloud_run(app_configs: Sequence[AppConfig] | None, **_: Any) -> list
                 )
             )
     if not settings.BASE_URL.startswith("https://"):
-        found.append(Warning("BASE_URL is not https.", hint="Set BASE_URL.", id="approvals.W001"))
+        found.append(
+            CheckWarning("BASE_URL is not https.", hint="Set BASE_URL.", id="approvals.W001")
+        )
     if "*" in settings.ALLOWED_HOSTS:
         found.append(
             CheckWarning("ALLOWED_HOSTS allows any name.", hint="List names.", id="approvals.W002")

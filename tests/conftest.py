@@ -4,8 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.services import Unavailable, ensure_chromium, ensure_postgres
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SQLite in a file, as in production: a database in memory locks in other ways."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database.setdefault("TEST", {})["NAME"] = str(
+            tmp_path_factory.mktemp("db") / "test.sqlite3"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
 import itertools
 import uuid
+from functools import cache
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
 from approvals.callbacks import CallbackAddress
@@ -14,16 +16,23 @@ PROJECT = "123456789012"
 _number = itertools.count(1)
 
 
+@cache
+def _demo() -> str:
+    """The hash of the password `demo`, worked out once: it is slow on purpose."""
+    return make_password("demo")
+
+
 def make_user(email: str = "", *, first: str = "", last: str = "", **fields: Any) -> User:
     """A person; the password is `demo`. The name comes from the address if not given."""
     email = email or f"person{next(_number)}@example.com"
     first = first or email.partition("@")[0].capitalize()
-    return User.objects.create_user(email, "demo", first_name=first, last_name=last, **fields)
+    fields = {"first_name": first, "last_name": last, "password": _demo(), **fields}
+    return User.objects.create(email=email.lower(), **fields)
 
 
 def make_staff(email: str = "olga@example.com") -> User:
     """An operator with every permission."""
-    return User.objects.create_superuser(email, "demo", first_name="Olga")
+    return make_user(email, first="Olga", is_staff=True, is_superuser=True)
 
 
 def make_group(name: str, *members: User) -> Group:

@@ -27,9 +27,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--service-account", default="", help="whom the workflows run as")
 
-    def handle(
-        self, *, folder: Path, env: list[str], service_account: str, **options: Any
-    ) -> None:
+    def handle(self, *, folder: Path, env: list[str], service_account: str, **options: Any) -> None:
         if not settings.GOOGLE_CLOUD_PROJECT:
             raise CommandError("Set GOOGLE_CLOUD_PROJECT: the project to deploy to.")
         variables = {"COUNTERSIGN_URL": settings.BASE_URL}

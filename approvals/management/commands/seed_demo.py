@@ -36,7 +36,9 @@ EXAMPLES = (
 
 
 class Command(BaseCommand):
-    help = "Make demo people and callers (again and again without harm); --examples starts two runs."
+    help = (
+        "Make demo people and callers (again and again without harm); --examples starts two runs."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--examples", action="store_true", help="start two expense approvals")
