@@ -1,0 +1,1 @@
+"""The HTTP side: Google's REST paths, callback endpoints, metadata server and OpenID provider."""

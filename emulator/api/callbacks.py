@@ -1,0 +1,96 @@
+"""The callback endpoints: where the answers to waiting executions arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from emulator.api.access import SERVICES, require_permission, require_place
+from emulator.api.answers import answer
+from emulator.callbacks import MAX_BYTES, Verdict, payload_text, request_value
+from emulator.refusal import Refusal, Status, invalid, not_found
+from emulator.store import Callback
+
+_ENDPOINT = (
+    "/v1/projects/{project}/locations/{location}/workflows/{workflow:[^/:]+}"
+    "/executions/{execution:[^/:]+}/callbacks/{callback}"
+)
+_NEEDS_TYPE = ("POST", "PUT", "PATCH")
+_REFUSED: Mapping[Verdict, tuple[Status, str]] = {
+    Verdict.FULL: (
+        Status.RESOURCE_EXHAUSTED,
+        "this callback holds a request that the workflow has not taken yet; this one was dropped",
+    ),
+    Verdict.GONE: (Status.NOT_FOUND, "the execution is over, its callbacks are gone"),
+}
+
+
+def routes() -> list[web.RouteDef]:
+    """One route, for every method."""
+    return [web.route("*", _ENDPOINT, receive)]
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Take a request for a waiting step, or keep it: recorded on disk first, then answered.
+
+    Checked in this order: path, token, permission, method, body, slot.
+
+    Raises:
+        Refusal: as each check says.
+    """
+    services = request.app[SERVICES]
+    endpoint = _endpoint(request)
+    workflow = request.path.removeprefix("/v1/").partition("/executions/")[0]
+    require_permission(request, services, "workflows.callbacks.send", workflow)
+    if request.method != endpoint.method:
+        raise Refusal(
+            Status.METHOD_NOT_ALLOWED,
+            f"this callback takes {endpoint.method}, not {request.method}",
+            headers={"Allow": endpoint.method},
+        )
+    body = await _body(request)
+    received = request_value(
+        request.method, request.path, request.query.items(), request.headers.items(), body
+    )
+    if len(payload_text(received).encode()) > MAX_BYTES:
+        raise _too_large()
+    decided = services.engine.offer(endpoint.execution, endpoint.id, received)
+    if decided in _REFUSED:
+        raise Refusal(*_REFUSED[decided])
+    return answer({})
+
+
+def _endpoint(request: web.Request) -> Callback:
+    services = request.app[SERVICES]
+    require_place(request, services)
+    execution = services.store.find(request.match_info["execution"])
+    endpoint = services.store.callback(
+        request.match_info["execution"], request.match_info["callback"]
+    )
+    if (
+        endpoint is None
+        or execution is None
+        or execution.workflow != request.match_info["workflow"]
+    ):
+        raise not_found(request.path.removeprefix("/v1/"))
+    return endpoint
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large() from None
+    if len(body) > MAX_BYTES:
+        raise _too_large()
+    if body and request.method in _NEEDS_TYPE and "Content-Type" not in request.headers:
+        raise invalid(f"a {request.method} with a body needs a Content-Type header")
+    return body
+
+
+def _too_large() -> Refusal:
+    return Refusal(
+        Status.PAYLOAD_TOO_LARGE,
+        f"the request is too large for an execution: {MAX_BYTES} bytes at most",
+    )

@@ -1,0 +1,78 @@
+"""The OpenID provider: certificates and keys of the issuer, and tokens for tests."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiohttp import web
+
+from emulator.api.access import SERVICES, require_local
+from emulator.api.answers import answer, json_body
+from emulator.identity import ISSUER, LIFETIME, SCOPE
+from emulator.refusal import invalid
+
+_CACHED = {"Cache-Control": "public, max-age=3600"}
+
+
+def routes() -> list[web.RouteDef]:
+    """Google's paths for keys and discovery, and our own for tokens of any account."""
+    get = partial(web.get, allow_head=False)
+    return [
+        get("/oauth2/v1/certs", certificates),
+        get("/oauth2/v3/certs", keys),
+        get("/.well-known/openid-configuration", discovery),
+        web.post("/emulator/tokens", issue),
+    ]
+
+
+async def certificates(request: web.Request) -> web.Response:
+    """The certificates, by key name."""
+    return web.json_response(request.app[SERVICES].issuer.certificates(), headers=_CACHED)
+
+
+async def keys(request: web.Request) -> web.Response:
+    """The same keys as a JWKS."""
+    jwks = {"keys": [request.app[SERVICES].issuer.key.jwk()]}
+    return web.json_response(jwks, headers=_CACHED)
+
+
+async def discovery(request: web.Request) -> web.Response:
+    """Where the keys are, and what the tokens look like."""
+    base = request.app[SERVICES].settings.base_url
+    return web.json_response(
+        {
+            "issuer": ISSUER,
+            "jwks_uri": f"{base}/oauth2/v3/certs",
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "subject_types_supported": ["public"],
+            "response_types_supported": ["id_token"],
+            "claims_supported": ["aud", "email", "email_verified", "exp", "iat", "iss", "sub"],
+        },
+        headers=_CACHED,
+    )
+
+
+async def issue(request: web.Request) -> web.Response:
+    """Tokens for any account, so that tests can be somebody else. Only for this machine.
+
+    `{"email": …}` gives an access token; with `audience`, an ID token. `expires_in` is in seconds
+    and may be negative.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, a field is wrong; PERMISSION_DENIED, from elsewhere.
+    """
+    require_local(request)
+    body = await json_body(request)
+    email, audience = body.get("email"), body.get("audience")
+    life = body.get("expires_in", LIFETIME)
+    if not isinstance(email, str) or not email:
+        raise invalid("email must be the address of an account")
+    if audience is not None and not isinstance(audience, str):
+        raise invalid("audience must be a string")
+    if not isinstance(life, int) or isinstance(life, bool):
+        raise invalid("expires_in must be a whole number of seconds")
+    issuer = request.app[SERVICES].issuer
+    if audience:
+        return answer({"id_token": issuer.id_token(email, audience, life), "expires_in": life})
+    token = issuer.access_token(email, (SCOPE,), life)
+    return answer({"access_token": token, "expires_in": life, "token_type": "Bearer"})

@@ -1,0 +1,56 @@
+"""Outside effects under way: one task for each, known by execution and request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from emulator import console
+from emulator.errors import error
+from emulator.protocol import Raised, Reply
+
+
+class Calls:
+    """The calls of all executions.
+
+    Args:
+        done: takes execution, key and reply when a call has ended.
+    """
+
+    def __init__(self, done: Callable[[str, str, Reply], None]) -> None:
+        self._done = done
+        self._tasks: dict[str, dict[str, asyncio.Task[None]]] = {}
+
+    def begin(self, execution: str, key: str, make: Callable[[], Awaitable[Reply]]) -> None:
+        """Make a call."""
+        task = asyncio.create_task(self._make(execution, key, make), name=f"call {execution} {key}")
+        self._tasks.setdefault(execution, {})[key] = task
+
+    def pending(self, execution: str) -> frozenset[str]:
+        """The requests of an execution whose calls are under way."""
+        return frozenset(self._tasks.get(execution, ()))
+
+    def cancel(self, execution: str) -> None:
+        """Break off the calls of an execution; their ends are not reported."""
+        for task in self._tasks.pop(execution, {}).values():
+            task.cancel()
+
+    async def stop(self) -> None:
+        """Break off all calls."""
+        tasks = [task for calls in self._tasks.values() for task in calls.values()]
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _make(self, execution: str, key: str, make: Callable[[], Awaitable[Reply]]) -> None:
+        try:
+            reply = await make()
+        except Exception as broken:  # the workflow is told, whatever it was
+            console.trouble("call-broken", execution=execution, key=key)
+            reply = Raised(error("SystemError", f"{type(broken).__name__}: {broken}").value)
+        calls = self._tasks[execution]
+        del calls[key]
+        if not calls:
+            del self._tasks[execution]
+        self._done(execution, key, reply)

@@ -1,0 +1,113 @@
+"""A client of a running emulator, for the command line: Google's REST with a token of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_METADATA = "/computeMetadata/v1"
+
+
+class NoEmulator(Exception):
+    """Nothing answers as an emulator does; the text says what to do."""
+
+
+class RefusedByEmulator(Exception):
+    """The emulator refused a request; the text is its message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Speaks to one emulator about its one project and location."""
+
+    session: aiohttp.ClientSession
+    parent: str
+    """`/v1/projects/P/locations/L`"""
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, url: str) -> AsyncIterator[Client]:
+        """A client that has asked the metadata server for a token and the project.
+
+        Raises:
+            NoEmulator: nothing answers at the URL, or something else does.
+        """
+        async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=False) as session:
+            try:
+                client = await cls._introduce(session, url.rstrip("/"))
+            except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as failed:
+                raise NoEmulator(
+                    f"no emulator answers at {url} ({failed or type(failed).__name__}): start one"
+                    " with `python -m emulator serve`, or give its address with --emulator"
+                ) from failed
+            yield client
+
+    @classmethod
+    async def _introduce(cls, session: aiohttp.ClientSession, base: str) -> Client:
+        flavor = {"Metadata-Flavor": "Google"}
+
+        async def ask(path: str) -> aiohttp.ClientResponse:
+            response = await session.get(base + _METADATA + path, headers=flavor)
+            response.raise_for_status()
+            return response
+
+        project = await (await ask("/project/project-id")).text()
+        region = await (await ask("/instance/region")).text()
+        token = await (await ask("/instance/service-accounts/default/token")).json()
+        session.headers["Authorization"] = f"Bearer {token['access_token']}"
+        location = region.rpartition("/")[2]
+        return cls(session, f"{base}/v1/projects/{project}/locations/{location}")
+
+    async def deploy(self, workflow: str, source: str) -> tuple[str, str]:
+        """Create a workflow or change its source; gives what was done, and the revision.
+
+        Raises:
+            RefusedByEmulator: among others, when the source does not build.
+        """
+        path = f"/workflows/{quote(workflow, safe='')}"
+        body = {"sourceContents": source}
+        try:
+            there = await self.request("GET", path)
+        except RefusedByEmulator as refused:
+            if refused.status != 404:
+                raise
+            done = await self.request(
+                "POST", "/workflows", params={"workflowId": workflow}, json=body
+            )
+            return "created", str(done["response"]["revisionId"])
+        if there.get("sourceContents") == source:
+            return "unchanged", str(there["revisionId"])
+        done = await self.request("PATCH", path, params={"updateMask": "sourceContents"}, json=body)
+        return "updated", str(done["response"]["revisionId"])
+
+    async def pages(self, path: str, name: str, **params: str) -> AsyncIterator[dict[str, Any]]:
+        """The items of a list, page after page."""
+        while True:
+            body = await self.request("GET", path, params=params)
+            for item in body.get(name, ()):
+                yield item
+            if "nextPageToken" not in body:
+                return
+            params["pageToken"] = body["nextPageToken"]
+
+    async def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """One request below the location.
+
+        Raises:
+            RefusedByEmulator: the answer is an error.
+        """
+        async with self.session.request(method, self.parent + path, **options) as response:
+            body: dict[str, Any] = await response.json()
+            if response.status >= 400:
+                raise RefusedByEmulator(response.status, body["error"]["message"])
+            return body

@@ -1,0 +1,68 @@
+"""Wall time for people, and due times for waits, which may pass faster than real time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Tells the time and says when a wait is over.
+
+    Due times are absolute seconds since 1970, so that they survive a restart. A `scale` of 60 makes
+    sleeps, retry waits and callback timeouts pass sixty times faster; what `sys.now` shows and the
+    timeouts of HTTP calls stay real.
+    """
+
+    def __init__(self, scale: float = 1.0, source: Callable[[], float] = time.time) -> None:
+        if not scale > 0:
+            raise ValueError(f"the time scale must be greater than 0, not {scale}")
+        self._scale = scale
+        self._source = source
+
+    def seconds(self) -> float:
+        """Seconds since 1970, with fraction."""
+        return self._source()
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        return datetime.fromtimestamp(self._source(), UTC)
+
+    def stamp(self) -> str:
+        """The present moment as Google's JSON writes it."""
+        return timestamp(self.now())
+
+    def due(self, seconds: float) -> float:
+        """When a wait of that many seconds, begun now, is over."""
+        return self._source() + max(0.0, seconds) / self._scale
+
+    def due_at(self, moment: float) -> float:
+        """When a wait for a moment, in seconds since 1970, is over."""
+        return self.due(moment - self._source())
+
+    def remaining(self, due: float) -> float:
+        """Real seconds until a due time; zero when it has passed."""
+        return max(0.0, due - self._source())
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds: `2026-01-31T16:04:00.000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """The moment that `timestamp` wrote.
+
+    Raises:
+        ValueError: the text is no RFC 3339 time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time without zone: {text!r}")
+    return moment
+
+
+def duration(start: str, end: str) -> str:
+    """The time between two timestamps as Google's JSON writes it: `1.250000s`."""
+    return f"{(parse_timestamp(end) - parse_timestamp(start)).total_seconds():.6f}s"

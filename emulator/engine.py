@@ -1,0 +1,412 @@
+"""The engine: drives executions in one event loop, each turn on disk before anything follows.
+
+An execution is a function of its source, its argument and the replies of the world, in order.
+Replies are journalled before they are applied, so any run can be dropped from memory, or lost
+with the process, and be built again from its journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sqlite3
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+
+import aiohttp
+
+from emulator import console
+from emulator.callbacks import Verdict, verdict
+from emulator.calls import Calls
+from emulator.catalog import Catalog, Definition, program
+from emulator.clock import Clock
+from emulator.database import Database
+from emulator.errors import error
+from emulator.identity import Issuer
+from emulator.interpreter import Run
+from emulator.protocol import Failed, Raised, Reply, Request, Returned, Succeeded
+from emulator.refusal import Refusal, Status
+from emulator.resources import account_of, environment, failure
+from emulator.settings import Settings
+from emulator.store import Execution, State, Store, Wait
+from emulator.turn import Live, take_turn
+from emulator.values import Value, from_json, to_json
+from emulator.world import Site, perform
+from emulator.world.executions import reply_of
+from emulator.world.http import session
+from emulator.world.site import Armed, Call
+
+_KEPT_RUNS = 256
+"""Runs of waiting executions that stay in memory; others are built again when they wake."""
+
+_DUE_AT_ONCE = 100
+_LONGEST_NAP = 30.0
+"""Seconds after which the timer looks at the clock again, should the clock have been set."""
+
+_AFTER_A_DISK_ERROR = 1.0
+
+
+class Engine:
+    """Starts, drives and ends executions. All methods are for the one event loop."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        database: Database,
+        catalog: Catalog,
+        store: Store,
+        issuer: Issuer,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._database = database
+        self._catalog = catalog
+        self._store = store
+        self._issuer = issuer
+        self._lives: OrderedDict[str, Live] = OrderedDict()
+        self._ready: OrderedDict[str, None] = OrderedDict()
+        self._calls = Calls(self._called)
+        self._after: list[Callable[[], None]] = []
+        self._work = asyncio.Event()
+        self._timer_set = asyncio.Event()
+        self._ended: dict[str, asyncio.Event] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._client: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Take up what the data file holds, and go on until `stop`."""
+        self._client = session()
+        for execution in self._store.busy():
+            self._wake(execution)
+        self._tasks = [
+            asyncio.create_task(self._run_ready(), name="runs"),
+            asyncio.create_task(self._run_timer(), name="timer"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop where everything is; the data file has all that is needed to go on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._calls.stop()
+        if self._client is not None:
+            await self._client.close()
+
+    # What people and programs ask for
+
+    def create(
+        self, definition: Definition, argument: str, settings: Mapping[str, object]
+    ) -> Execution:
+        """Start an execution of a definition with an argument (JSON text)."""
+        with self._turn():
+            created = self._create(definition, argument, settings)
+        return self._found(created)
+
+    def cancel(self, execution: str) -> Execution:
+        """End an execution that runs or waits.
+
+        Raises:
+            Refusal: FAILED_PRECONDITION, it is over already.
+        """
+        found = self._found(execution)
+        if found.state is not State.ACTIVE:
+            raise Refusal(
+                Status.FAILED_PRECONDITION,
+                f"Execution '{execution}' is over ({found.state}), it cannot be cancelled",
+            )
+        with self._turn():
+            self._end(found, State.CANCELLED)
+        return self._found(execution)
+
+    def delete_workflow(self, workflow: str) -> None:
+        """Cancel the executions of a workflow, and forget all of it."""
+        with self._turn():
+            for execution in self._store.open(workflow):
+                self._end(self._found(execution), State.CANCELLED)
+            self._catalog.delete(workflow)
+
+    def offer(self, execution: str, callback: str, request: Value) -> Verdict:
+        """Give a received request to an endpoint; what is accepted is on disk when this returns.
+
+        Waits whose time has passed end first: they time out, and the request goes to the slot.
+        """
+        with self._turn():
+            endpoint = self._store.callback(execution, callback)
+            now = self._clock.seconds()
+            waits = []
+            for wait in self._store.waits_on(callback):
+                if wait.due is not None and wait.due <= now:
+                    self._time_out(wait)
+                else:
+                    waits.append(wait)
+            decided = verdict(endpoint, waits)
+            if decided is Verdict.HANDED_OVER:
+                self._store.disarm(waits[0])
+                self._post(execution, waits[0].key, Returned(request))
+            elif decided is Verdict.STORED:
+                self._store.put_in_slot(callback, request)
+        return decided
+
+    async def wait(self, execution: str) -> Execution:
+        """Return when an execution is over."""
+        if self._found(execution).state is State.ACTIVE:
+            await self._ended.setdefault(execution, asyncio.Event()).wait()
+        return self._found(execution)
+
+    # Turns
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One durable transaction, and after it what may follow only when it is on disk."""
+        try:
+            with self._database.write():
+                yield
+        except BaseException:
+            self._after.clear()
+            raise
+        after, self._after = self._after, []
+        for act in after:
+            act()
+
+    async def _run_ready(self) -> None:
+        """Give every execution that can go on a short turn, one after another, for ever."""
+        while True:
+            while self._ready:
+                execution, _ = self._ready.popitem(last=False)
+                self._step(execution)
+                await asyncio.sleep(0)
+            self._work.clear()
+            await self._work.wait()
+
+    def _step(self, execution: str) -> None:
+        """One turn of one execution. Whatever goes wrong with it stays with it."""
+        try:
+            found = self._store.find(execution)
+            if found is None or found.state is not State.ACTIVE:
+                return
+            definition = self._definition(found)
+            live = self._live(found, definition)
+            with self._turn():
+                if self._advance(found, definition, live):
+                    self._after.append(functools.partial(self._wake, execution))
+        except sqlite3.Error:
+            console.trouble("data-file-error", execution=execution)
+            self._lives.pop(execution, None)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_AFTER_A_DISK_ERROR, self._wake, execution)
+        except Exception as broken:  # one broken execution must not stop the others
+            console.trouble("execution-broken", execution=execution)
+            self._give_up(execution, broken)
+        self._evict()
+
+    def _advance(self, found: Execution, definition: Definition, live: Live) -> bool:
+        """Run, perform what is asked, and note where the execution is. True: there is more."""
+        site = self._site(found, definition)
+        begun: list[str] = []
+
+        def deal_with(request: Request) -> Reply | None:
+            match perform(request, site):
+                case Armed(kind, due, subject):
+                    self._store.arm(found.id, request.key, kind, due, subject)
+                    self._after.append(self._timer_set.set)
+                case Call(make):
+                    begun.append(request.key)
+                    self._after.append(
+                        functools.partial(self._calls.begin, found.id, request.key, make)
+                    )
+                case reply:
+                    self._store.append(found.id, request.key, reply)
+                    return reply
+            return None
+
+        more = take_turn(live, deal_with)
+        calling = bool(begun) or bool(self._calls.pending(found.id))
+        steps = live.run.current_steps
+        self._store.note(found.id, steps, busy=more or calling)
+        match live.run.outcome:
+            case Succeeded(value):
+                self._end(found, State.SUCCEEDED, result=to_json(value))
+            case Failed() as failed:
+                self._end(found, State.FAILED, error=failure(failed))
+        return more
+
+    def _live(self, found: Execution, definition: Definition) -> Live:
+        """The run of an execution, built again from its journal if it is not in memory."""
+        live = self._lives.get(found.id)
+        if live is None:
+            journal = self._store.journal(found.id)
+            waiting = {wait.key for wait in self._store.waits_of(found.id)}
+            answered = {key for key, _ in journal}
+            live = Live(
+                run=Run(
+                    program(definition.source),
+                    from_json(found.argument),
+                    environment(found, definition, self._settings),
+                ),
+                replies=deque(journal),
+                settled=answered | waiting | self._calls.pending(found.id),
+            )
+            self._lives[found.id] = live
+        self._lives.move_to_end(found.id)
+        return live
+
+    def _evict(self) -> None:
+        excess = len(self._lives) - _KEPT_RUNS
+        for execution in tuple(islice(self._lives, max(0, excess))):
+            if execution not in self._ready:
+                del self._lives[execution]
+
+    def _wake(self, execution: str) -> None:
+        self._ready[execution] = None
+        self._work.set()
+
+    # Parts of turns
+
+    def _create(self, definition: Definition, argument: str, settings: Mapping[str, object]) -> str:
+        execution = str(uuid.uuid4())
+        self._store.add(execution, definition, argument, settings, self._clock.stamp())
+        self._after.append(functools.partial(self._wake, execution))
+        self._say("execution-started", workflow=definition.workflow, execution=execution)
+        return execution
+
+    def _start_child(self, workflow: str, argument: str) -> str | None:
+        definition = self._catalog.find(workflow)
+        return None if definition is None else self._create(definition, argument, {})
+
+    def _post(self, execution: str, key: str, reply: Reply) -> None:
+        """Record a reply that comes from outside of the execution's own turn."""
+        self._store.append(execution, key, reply)
+        self._after.append(functools.partial(self._deliver, execution, key, reply))
+
+    def _deliver(self, execution: str, key: str, reply: Reply) -> None:
+        live = self._lives.get(execution)
+        if live is not None:
+            live.replies.append((key, reply))
+        self._wake(execution)
+
+    def _end(
+        self,
+        found: Execution,
+        state: State,
+        result: str | None = None,
+        error: Mapping[str, object] | None = None,
+    ) -> None:
+        over = replace(found, state=state, ended=self._clock.stamp(), result=result, error=error)
+        self._store.end(over)
+        for wait in self._store.waits_on(found.id):
+            self._store.disarm(wait)
+            self._post(wait.execution, wait.key, reply_of(over, self._settings))
+        self._after.append(functools.partial(self._forget, found.id))
+        reason = "" if error is None else str(error["context"]).splitlines()[0]
+        self._say(
+            "execution-ended",
+            state=state.value,
+            workflow=found.workflow,
+            execution=found.id,
+            error=reason,
+        )
+
+    def _forget(self, execution: str) -> None:
+        self._lives.pop(execution, None)
+        self._ready.pop(execution, None)
+        self._calls.cancel(execution)
+        if execution in self._ended:
+            self._ended.pop(execution).set()
+
+    def _give_up(self, execution: str, broken: Exception) -> None:
+        """End an execution that the emulator cannot carry on."""
+        reason = f"the emulator cannot go on with this execution: {type(broken).__name__}: {broken}"
+        failed = error("SystemError", reason)
+        try:
+            with self._turn():
+                self._end(
+                    self._found(execution),
+                    State.FAILED,
+                    error=failure(Failed(failed.value, reason, ())),
+                )
+        except (sqlite3.Error, LookupError):
+            console.trouble("data-file-error", execution=execution)
+            self._lives.pop(execution, None)
+
+    def _say(self, name: str, **fields: str) -> None:
+        self._after.append(functools.partial(console.event, name, **fields))
+
+    # Time and calls
+
+    async def _run_timer(self) -> None:
+        """End waits when their time has come, for ever."""
+        while True:
+            self._timer_set.clear()
+            try:
+                due = self._store.next_due()
+                nap = _LONGEST_NAP if due is None else self._clock.remaining(due)
+                if not nap:
+                    with self._turn():
+                        for wait in self._store.waits_due(self._clock.seconds(), _DUE_AT_ONCE):
+                            self._time_out(wait)
+            except sqlite3.Error:
+                console.trouble("data-file-error", timer="retried")
+                nap = _AFTER_A_DISK_ERROR
+            try:
+                async with asyncio.timeout(min(nap, _LONGEST_NAP)):
+                    await self._timer_set.wait()
+            except TimeoutError:
+                continue
+
+    def _time_out(self, wait: Wait) -> None:
+        self._store.disarm(wait)
+        reply: Reply = Returned(None)
+        if wait.kind == "callback":
+            reply = Raised(error("TimeoutError", "timed out waiting for a callback").value)
+        elif wait.kind == "child":
+            reply = Raised(error("TimeoutError", "timed out waiting for an execution").value)
+        self._post(wait.execution, wait.key, reply)
+
+    def _called(self, execution: str, key: str, reply: Reply) -> None:
+        """A call has ended: record what came back, and go on with it."""
+        try:
+            with self._turn():
+                self._post(execution, key, reply)
+        except sqlite3.Error:
+            console.trouble("data-file-error", execution=execution, key=key)
+            self._lives.pop(execution, None)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_AFTER_A_DISK_ERROR, self._wake, execution)
+
+    # Looking things up
+
+    def _site(self, found: Execution, definition: Definition) -> Site:
+        return Site(
+            execution=found,
+            account=account_of(definition),
+            settings=self._settings,
+            clock=self._clock,
+            store=self._store,
+            issuer=self._issuer,
+            client=self._session,
+            start=self._start_child,
+            later=self._after.append,
+        )
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._client is None:
+            raise RuntimeError("the engine has not been started")
+        return self._client
+
+    def _definition(self, found: Execution) -> Definition:
+        definition = self._catalog.find(found.workflow, found.number)
+        if definition is None:
+            raise LookupError(f"revision {found.revision} of {found.workflow}")
+        return definition
+
+    def _found(self, execution: str) -> Execution:
+        found = self._store.find(execution)
+        if found is None:
+            raise LookupError(f"execution {execution}")
+        return found

@@ -1,0 +1,128 @@
+"""The server: one port for Google's REST, callbacks, metadata and OpenID, with the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from aiohttp import web
+
+from emulator import console
+from emulator.api import callbacks, executions, metadata, oidc, pages, workflows
+from emulator.api.access import SERVICES, is_loopback
+from emulator.api.answers import in_googles_words
+from emulator.services import Services
+from emulator.settings import Auth, Settings
+
+MAX_BODY = 1024 * 1024
+"""Bytes of a request body: a source of 128 KB fits, however its JSON is written."""
+
+_STOP_WITHIN = 1.0
+
+
+class CannotStart(Exception):
+    """The server cannot be started as told; the text says why and what to do."""
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, workflows: Mapping[str, str] | None = None
+) -> AsyncIterator[Services]:
+    """A running emulator; inside the block `settings.port` and `base_url` are the real ones.
+
+    Args:
+        workflows: sources to deploy first, by workflow ID.
+
+    Raises:
+        CannotStart: the host is not allowed or the port is taken.
+        UnusableData: the data file cannot be used.
+        Refusal: a source does not build.
+    """
+    listener = _listen(settings)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    base_url = settings.base_url.rstrip("/") or f"http://{shown}:{port}"
+    try:
+        services = Services.open(replace(settings, port=port, base_url=base_url))
+    except BaseException:
+        listener.close()
+        raise
+    runner = web.AppRunner(
+        application(services), access_log=None, shutdown_timeout=_STOP_WITHIN, handle_signals=False
+    )
+    try:
+        for workflow, source in (workflows or {}).items():
+            deployed = services.catalog.deploy(workflow, source)
+            console.event("workflow-deployed", workflow=workflow, revision=deployed.revision)
+        await services.engine.start()
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        yield services
+    finally:
+        await runner.cleanup()
+        await services.engine.stop()
+        services.database.close()
+        listener.close()
+
+
+def application(services: Services) -> web.Application:
+    """The routes, on top of the parts of an emulator."""
+    app = web.Application(middlewares=[in_googles_words], client_max_size=MAX_BODY)
+    app[SERVICES] = services
+    for module in (pages, metadata, oidc, workflows, executions, callbacks):
+        app.router.add_routes(module.routes())
+    return app
+
+
+async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
+    """Serve until SIGINT or SIGTERM, which end it within two seconds.
+
+    Raises:
+        CannotStart, UnusableData, Refusal: as `serving`.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    async with serving(settings, workflows) as services:
+        ready = services.settings
+        console.announce(
+            f"ready {ready.base_url} project={ready.project} location={ready.location}"
+            f" auth={ready.auth} data={ready.data}"
+        )
+        await stop.wait()
+        console.event("stopping")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A socket that listens on the address of the settings."""
+    if not settings.allow_remote and not is_loopback(settings.host):
+        raise CannotStart(
+            f"{settings.host} is not an address of this machine alone: the emulator runs what it is"
+            " sent. Use 127.0.0.1, or say --allow-remote if others must reach it"
+        )
+    if settings.auth is Auth.OFF and not is_loopback(settings.host):
+        raise CannotStart("--auth off is for addresses of this machine only, such as 127.0.0.1")
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(1024)
+    except OSError as failed:
+        listener.close()
+        if failed.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"port {settings.port} on {settings.host} is taken: stop what uses it, or choose"
+                " another with --port"
+            ) from failed
+        raise CannotStart(
+            f"cannot listen on {settings.host} port {settings.port}: {failed.strerror}"
+        ) from failed
+    listener.setblocking(False)
+    return listener

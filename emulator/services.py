@@ -1,0 +1,63 @@
+"""What the routes work with, put together once when the server is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.catalog import Catalog
+from emulator.clock import Clock
+from emulator.database import Database
+from emulator.engine import Engine
+from emulator.identity import Grants, Issuer
+from emulator.resources import account_of
+from emulator.settings import APP_ACCOUNT, WORKFLOW_ACCOUNT, Settings
+from emulator.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one running emulator."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    catalog: Catalog
+    store: Store
+    issuer: Issuer
+    grants: Grants
+    engine: Engine
+
+    @classmethod
+    def open(cls, settings: Settings) -> Services:
+        """Open the data file and put the parts together; nothing runs yet.
+
+        Raises:
+            UnusableData: the data file cannot be used.
+            ValueError: a setting is wrong.
+        """
+        clock = Clock(settings.time_scale)
+        database = Database(settings.data)
+        try:
+            database.belongs_to(settings.project, settings.project_number, settings.location)
+        except BaseException:
+            database.close()
+            raise
+        store = Store(database)
+        catalog = Catalog(database, clock)
+
+        def trusted(email: str) -> bool:
+            return email in (APP_ACCOUNT, WORKFLOW_ACCOUNT) or email in map(
+                account_of, catalog.all()
+            )
+
+        grants = Grants(trusted, settings.grants)
+        issuer = Issuer(database)
+        engine = Engine(
+            settings=settings,
+            clock=clock,
+            database=database,
+            catalog=catalog,
+            store=store,
+            issuer=issuer,
+        )
+        return cls(settings, clock, database, catalog, store, issuer, grants, engine)

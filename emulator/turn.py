@@ -1,0 +1,58 @@
+"""One turn of a run: apply recorded replies and run until there is nothing left to do right now."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emulator.interpreter import Run
+from emulator.protocol import Reply, Request
+
+SLICE = 0.01
+"""Seconds after which a turn stops in the middle, so that a long loop holds nothing else up."""
+
+_STEPS = 200
+
+
+@dataclass(slots=True)
+class Live:
+    """A run in memory.
+
+    `replies` are recorded and not applied yet. `settled` are keys of requests for which nothing
+    has to be done when the run, built again from its journal, makes them once more: they are
+    answered, armed, or being called.
+    """
+
+    run: Run
+    replies: deque[tuple[str, Reply]]
+    settled: set[str]
+
+
+def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
+    """Run until everything waits, the run is over, or the slice of time is used up.
+
+    Replies are applied one at a time, and only when no thread of the run is ready: the course of
+    the run then depends on nothing but their order.
+
+    Args:
+        deal_with: sees to a new request; gives the reply, already recorded, if there is one now.
+
+    Returns:
+        Whether there is more to do right now.
+    """
+    end = time.monotonic() + SLICE
+    run = live.run
+    while True:
+        if not run.advance(_STEPS):
+            for request in run.take_requests():
+                if request.key in live.settled:
+                    live.settled.discard(request.key)
+                elif (reply := deal_with(request)) is not None:
+                    live.replies.append((request.key, reply))
+            if run.outcome is not None or not live.replies:
+                return False
+            run.reply(*live.replies.popleft())
+        if time.monotonic() >= end:
+            return True

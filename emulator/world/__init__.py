@@ -1,0 +1,48 @@
+"""The world as workflows see it: a request of a run is answered, armed or becomes a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emulator.errors import WorkflowError, error
+from emulator.protocol import Raised, Request
+from emulator.world import basics, events, executions, http
+from emulator.world.site import Performed, Site
+
+__all__ = ["Performed", "Site", "perform"]
+
+_PERFORMERS: dict[str, Callable[[Request, Site], Performed]] = {
+    "sys.log": basics.log,
+    "sys.now": basics.now,
+    "sys.sleep": basics.sleep,
+    "sys.sleep_until": basics.sleep_until,
+    "uuid.generate": basics.generate_uuid,
+    "events.create_callback_endpoint": events.create_callback_endpoint,
+    "events.await_callback": events.await_callback,
+    "http.get": http.send,
+    "http.post": http.send,
+    "http.put": http.send,
+    "http.patch": http.send,
+    "http.delete": http.send,
+    "http.request": http.send,
+    executions.RUN: executions.run,
+}
+
+
+def perform(request: Request, site: Site) -> Performed:
+    """Answer a request now, say what it waits for, or give the call to make after the commit."""
+    performer = _PERFORMERS.get(request.function)
+    if performer is None:
+        return Raised(_unavailable(request.function).value)
+    try:
+        return performer(request, site)
+    except WorkflowError as raised:
+        return Raised(raised.value)
+
+
+def _unavailable(function: str) -> WorkflowError:
+    return error(
+        "SystemError",
+        f"the connector {function} is not available in the emulator; available is"
+        f" {executions.RUN}. Other services can be called with http.*",
+    )

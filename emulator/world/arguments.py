@@ -1,0 +1,49 @@
+"""Arguments of requests, taken with the type that the function needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from emulator.errors import error
+from emulator.values import Value, type_name
+
+
+def text(args: Mapping[str, Value], name: str) -> str:
+    """A string argument.
+
+    Raises:
+        WorkflowError: TypeError, it is no string.
+    """
+    value = args.get(name)
+    if not isinstance(value, str):
+        raise error("TypeError", f"{name} must be a string, not {type_name(value)}")
+    return value
+
+
+def number(args: Mapping[str, Value], name: str) -> float:
+    """A finite number of either type; booleans are none.
+
+    Raises:
+        WorkflowError: TypeError, it is no number; ValueError, it is not finite.
+    """
+    value = args.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise error("TypeError", f"{name} must be a number, not {type_name(value)}")
+    if not math.isfinite(value):
+        raise error("ValueError", f"{name} must be finite")
+    return float(value)
+
+
+def optional_map(args: Mapping[str, Value], name: str) -> dict[str, Value]:
+    """A map, empty when it is null.
+
+    Raises:
+        WorkflowError: TypeError, it is neither.
+    """
+    value = args.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise error("TypeError", f"{name} must be a map, not {type_name(value)}")
+    return value

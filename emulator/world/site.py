@@ -1,0 +1,54 @@
+"""Where a request is made, and the three ways of dealing with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from emulator.clock import Clock
+from emulator.identity import Issuer
+from emulator.protocol import Reply
+from emulator.settings import Settings
+from emulator.store import Execution, Store, WaitKind
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """The reply comes later: at a due time (seconds since 1970), from a subject, or from either."""
+
+    kind: WaitKind
+    due: float | None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The reply comes from an outside effect, begun once the turn is on disk."""
+
+    make: Callable[[], Awaitable[Reply]]
+
+
+Performed = Reply | Armed | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a request of one execution may use.
+
+    All of it is used inside the transaction of the turn. `account` is the workflow's service
+    account, `client` the session for HTTP calls. `start` starts
+    an execution of another workflow and gives its ID, or None when there is no such workflow.
+    `later` runs something once the turn is on disk.
+    """
+
+    execution: Execution
+    account: str
+    settings: Settings
+    clock: Clock
+    store: Store
+    issuer: Issuer
+    client: Callable[[], aiohttp.ClientSession]
+    start: Callable[[str, str], str | None]
+    later: Callable[[Callable[[], None]], None]
