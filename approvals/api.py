@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -29,9 +30,10 @@ from approvals.schemas import (
     ApprovalIn,
     ApprovalOut,
     ApprovalPage,
+    Outcome,
     OutcomeIn,
+    Pending,
     Problem,
-    Settled,
     SettleIn,
     WithdrawIn,
 )
@@ -42,37 +44,35 @@ PAGE = 50
 MAX_DEPTH = 16
 
 
+class BadBody(ValueError):
+    """A body that is not JSON, or none that both databases can keep; the message says why."""
+
+
 class StrictJson(Parser):
-    """JSON that both databases can keep: no NaN, no repeated keys, not deep, not too large."""
+    """JSON that both databases can keep: no NaN, no repeated keys, not deep."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdigit() or int(length) > settings.MAX_BODY:
-            raise HttpError(413, "The body is larger than 256 kB. Link to large texts instead.")
         try:
             body = json.loads(
                 request.body, parse_constant=_no_constant, object_pairs_hook=_no_repeats
             )
-        except (ValueError, RecursionError) as error:
-            known = str(error) if isinstance(error, _BadJson) else "It could not be read."
-            raise HttpError(400, f"The body is not JSON that we can keep. {known}") from None
+        except BadBody:
+            raise
+        except (ValueError, RecursionError):
+            raise BadBody("The body is not JSON.") from None
         if _depth(body) > MAX_DEPTH:
-            raise HttpError(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
+            raise BadBody(f"The body is nested deeper than {MAX_DEPTH} levels.")
         return body
 
 
-class _BadJson(ValueError):
-    """JSON by the grammar, but nothing that both databases can keep."""
-
-
 def _no_constant(name: str) -> Any:
-    raise _BadJson(f"{name} is not a JSON number.")
+    raise BadBody(f"{name} is not a JSON number.")
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise _BadJson("A key stands twice in one object.")
+        raise BadBody("A key stands twice in one object.")
     return found
 
 
@@ -147,6 +147,19 @@ def no_credentials(request: HttpRequest, _error: AuthenticationError) -> HttpRes
     )
     response["WWW-Authenticate"] = "Bearer"
     return response
+
+
+@api.exception_handler(HttpError)
+def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Ninja hides why a body could not be parsed behind one sentence; ours says it."""
+    why = error.__cause__ if isinstance(error.__cause__, BadBody) else error
+    return api.create_response(request, {"detail": str(why)}, status=error.status_code)
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_large(request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    detail = "The body is larger than 256 kB. Link to large texts instead."
+    return api.create_response(request, {"detail": detail}, status=413)
 
 
 @api.exception_handler(UnknownApprover)
@@ -262,7 +275,9 @@ def get_approval(request: HttpRequest, approval_id: UUID) -> Approval:
     return _own(request, approval_id)
 
 
-@api.post("/approvals/{uuid:approval_id}/settle", response={200: Settled, **CHANGE_REFUSALS})
+@api.post(
+    "/approvals/{uuid:approval_id}/settle", response={200: Outcome | Pending, **CHANGE_REFUSALS}
+)
 def settle(request: HttpRequest, approval_id: UUID, body: SettleIn) -> dict[str, Any]:
     """The recorded outcome (the callback body). Undecided: `woken` is told `pending`,
     `timeout` closes it, and that is the answer ever after."""

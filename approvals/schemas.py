@@ -222,13 +222,39 @@ class OutcomeIn(Strict):
     url: WebAddress | Literal[""] = ""
 
 
-class Settled(Schema):
-    """The callback body: the recorded outcome, or `pending`."""
-
-    model_config = ConfigDict(extra="allow")
+class Pending(Schema):
+    """Nobody has answered yet: wait again."""
 
     approval_id: UUID
+    outcome: Literal["pending"]
+
+
+class DecidedBy(Schema):
+    email: str
+    name: str
+    on_behalf_of: str | None
+
+
+class VoteOut(Schema):
+    email: str
     outcome: str
+    comment: str
+    at: str
+
+
+class Outcome(Schema):
+    """The recorded outcome: what is posted to the callback, word for word."""
+
+    approval_id: UUID
+    decision_id: UUID = Field(description="The same on every try.")
+    outcome: str
+    decided_at: str
+    decided_by: DecidedBy | None = Field(description="null when nobody answered.")
+    comment: str
+    form: dict[str, Any]
+    votes: list[VoteOut]
+    content_sha256: str = Field(description="Digest of what the approvers saw.")
+    url: str
 
 
 class Problem(Schema):

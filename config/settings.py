@@ -145,13 +145,13 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 # The largest request body, in bytes: what the API promises for one approval.
-MAX_BODY = 256 * 1024
-DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 # --- Static files, language, mail, logs ---------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

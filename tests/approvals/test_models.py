@@ -23,7 +23,7 @@ from approvals.models import (
 )
 from approvals.models.content import inbox_deadline
 from approvals.models.user import mailbox
-from tests.approvals.factories import (
+from tests.factories import (
     make_approval,
     make_callback_url,
     make_caller,
