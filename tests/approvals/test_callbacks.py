@@ -3,13 +3,12 @@
 import socket
 
 import pytest
-from google.oauth2.credentials import Credentials
 
 from approvals import callbacks
 from approvals.callbacks import Answer, BadCallbackUrl, CallbackAddress, CannotLook
+from tests.approvals.conftest import TOKEN
 from tests.approvals.scripted import scripted_server
 
-TOKEN = "canary-token-that-must-not-leave"
 PATH = (
     "/v1/projects/123456789012/locations/us-central1/workflows/expense"
     "/executions/46804f42-dc83-4a1e-bd0a-000000000001/callbacks/49c80f1a_2de91a"
@@ -88,18 +87,6 @@ class TestParse:
         for other in ("http://127.0.0.1:87870", "http://127.0.0.1:8788", "http://127x0.0.1:8787"):
             with pytest.raises(BadCallbackUrl):
                 CallbackAddress.parse(other + PATH)
-
-
-@pytest.fixture
-def google(settings, monkeypatch):
-    """A server in Google's place, and static credentials of google-auth's own."""
-    with scripted_server() as script:
-        settings.WORKFLOWS_EMULATOR_HOST = script.origin
-        monkeypatch.setenv("GCE_METADATA_HOST", script.origin.removeprefix("http://"))
-        monkeypatch.setattr(callbacks, "_credentials", Credentials(token=TOKEN))
-        monkeypatch.delattr(callbacks._local, "session", raising=False)
-        yield script
-        callbacks._local.__dict__.pop("session", None)
 
 
 class TestPost:

@@ -1,0 +1,295 @@
+"""A decision on its way: every answer, doubt, lease and repeat."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from approvals.delivery import deliver, deliver_now
+from approvals.models import Approval, Attempt, Delivery
+from approvals.models.delivery import LEASE
+from tests.approvals.conftest import TOKEN
+from tests.factories import make_approval, make_callback_url, make_group, make_user
+
+
+@pytest.fixture
+def ana(db):
+    return make_user("ana@example.com")
+
+
+@pytest.fixture
+def delivery(ana, google):
+    """A decided approval whose outcome is still to be sent."""
+    make_group("managers", ana)
+    url = make_callback_url().replace("https://workflowexecutions.googleapis.com", google.origin)
+    approval = make_approval(callback_url=url)
+    approval.decide("approved", by=ana, revision=1, comment="Fine.")
+    return approval.delivery
+
+
+def run(delivery):
+    """One round, as the worker does it; the row as it is afterwards."""
+    Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=timezone.now())
+    claimed = Delivery.objects.claim_next()
+    assert claimed == delivery
+    deliver(claimed)
+    return Delivery.objects.get(pk=delivery.pk)
+
+
+def methods(google):
+    return [said.method for said in google.seen]
+
+
+def listing(delivery, payloads=(), waiters=0):
+    """What callbacks.list answers for this delivery's endpoint."""
+    name = delivery.approval.callback_url.partition("/v1/")[2].replace("/callbacks/", "/callback/")
+    callback = {"name": name, "method": "POST", "availablePayloads": list(payloads)}
+    return {"callbacks": [callback | ({"waiters": str(waiters)} if waiters else {})]}
+
+
+class TestDeliver:
+    def test_an_accepted_answer_is_stored_and_not_yet_read(self, delivery, google):
+        google.answer(200)
+
+        after = run(delivery)
+
+        assert (after.state, after.get_state_display()) == ("stored", "Google has it")
+        assert google.seen[0].body == delivery.body.encode()
+        assert after.attempts.get().result == Attempt.Result.STORED
+        assert after.approval.events.last().kind == "stored"
+
+    def test_the_body_is_the_same_byte_for_byte_on_every_try(self, delivery, google):
+        for _ in range(3):
+            google.answer(503)
+            run(delivery)
+
+        assert len({said.body for said in google.seen}) == 1
+        assert Delivery.objects.get().tries == 3
+
+    @pytest.mark.parametrize(
+        ("status", "state", "pause"),
+        [
+            (503, "queued", 1),
+            (500, "unknown", 1),
+            (403, "blocked", 600),
+            (302, "blocked", 600),
+            (400, "blocked", 600),
+        ],
+    )
+    def test_each_answer_leads_to_a_state_and_a_next_time(
+        self, delivery, google, status, state, pause
+    ):
+        google.answer(status)
+
+        after = run(delivery)
+
+        wait = (after.next_attempt_at - timezone.now()).total_seconds()
+        assert after.state == state
+        assert 0.7 * pause < wait < 1.3 * pause
+        assert after.reason
+
+    def test_a_401_is_tried_once_more_and_then_waits_for_a_person(self, delivery, google):
+        google.answer(401).answer(401)
+
+        after = run(delivery)
+
+        tokens = [said.headers["authorization"] for said in google.seen]
+        assert tokens == [f"Bearer {TOKEN}", f"Bearer {TOKEN}-1"]
+        assert after.state == "blocked"
+        assert "credentials" in after.reason
+
+    def test_retry_after_is_honoured(self, delivery, google):
+        google.answer(503, Retry_After="90")
+
+        wait = run(delivery).next_attempt_at - timezone.now()
+
+        assert timedelta(seconds=85) < wait <= timedelta(seconds=90)
+
+    def test_404_is_explained_by_the_execution(self, delivery, google):
+        google.answer(404).answer(200, {"state": "CANCELLED"})
+
+        after = run(delivery)
+
+        assert (after.state, after.next_attempt_at) == ("missed", None)
+        assert after.reason == "The workflow was cancelled before the answer could be delivered."
+
+    def test_429_with_our_own_payload_is_a_success(self, delivery, google):
+        google.answer(429).answer(200, {"state": "ACTIVE"})
+        google.answer(200, listing(delivery, [delivery.body]))
+
+        assert run(delivery).state == "stored"
+        assert methods(google) == ["POST", "GET", "GET"]
+
+    def test_429_with_somebody_elses_payload_needs_a_person(self, delivery, google):
+        google.answer(429).answer(200, {"state": "ACTIVE"})
+        google.answer(200, listing(delivery, ['{"outcome": "approved"}']))
+
+        after = run(delivery)
+
+        assert after.state == "blocked"
+        assert "Somebody else" in after.reason
+
+    def test_429_over_an_empty_slot_is_a_quota(self, delivery, google):
+        google.answer(429, Retry_After="20").answer(200, {"state": "ACTIVE"})
+        google.answer(200, listing(delivery, waiters=1))
+
+        assert run(delivery).state == "queued"
+
+
+class TestDoubt:
+    def test_a_lost_answer_that_had_arrived_is_not_sent_again(self, delivery, google):
+        google.hang_up()
+        assert run(delivery).state == "unknown"
+
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery, [delivery.body]))
+        after = run(delivery)
+
+        assert after.state == "stored"
+        assert methods(google).count("POST") == 1
+
+    def test_a_lost_answer_that_had_not_arrived_is_sent_again(self, delivery, google):
+        google.hang_up()
+        run(delivery)
+
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery, waiters=1))
+        google.answer(200)
+
+        assert run(delivery).state == "stored"
+        assert methods(google).count("POST") == 2
+
+    def test_while_google_cannot_be_asked_nothing_is_sent(self, delivery, google):
+        google.hang_up()
+        run(delivery)
+        google.answer(500)
+
+        assert run(delivery).state == "unknown"
+        assert methods(google).count("POST") == 1
+
+    def test_a_worker_killed_between_sending_and_recording_leaves_a_doubt(self, delivery, google):
+        claimed = Delivery.objects.claim_next()
+        claimed.begin_attempt()  # the POST left, and then the process was killed
+        assert Delivery.objects.claim_next() is None  # the lease holds
+
+        google.answer(200, {"state": "SUCCEEDED"})
+        after = run(delivery)
+
+        assert after.state == "confirmed"
+        assert methods(google) == ["GET"]
+
+
+class TestConfirm:
+    def test_a_stored_answer_that_was_taken_is_confirmed_by_looking(self, delivery, google):
+        google.answer(200)
+        run(delivery)
+
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery, [delivery.body]))
+        assert run(delivery).state == "stored"
+
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery))
+        after = run(delivery)
+        assert (after.state, after.next_attempt_at) == ("confirmed", None)
+        assert [e.kind for e in after.approval.events.all()] == [
+            "registered",
+            "decided",
+            "stored",
+            "stored",
+            "confirmed",
+        ]
+
+    def test_settling_confirms_even_before_the_first_try(self, delivery, google):
+        delivery.approval.settle(timed_out=False, actor="caller:x")
+
+        assert Delivery.objects.get().state == "confirmed"
+        assert Delivery.objects.claim_next() is None
+
+    def test_a_try_that_ends_after_settling_does_not_undo_the_proof(self, delivery, google):
+        claimed = Delivery.objects.claim_next()
+        delivery.approval.settle(timed_out=False, actor="caller:x")
+        google.answer(200)
+
+        deliver(claimed)
+
+        assert Delivery.objects.get().state == "confirmed"
+
+
+class TestLease:
+    def test_a_dead_workers_row_falls_due_when_its_lease_ends(self, delivery):
+        claimed = Delivery.objects.claim_next()
+
+        assert Delivery.objects.due().count() == 0
+        assert Delivery.objects.due(timezone.now() + LEASE).get() == claimed
+
+    def test_a_late_write_changes_nothing(self, delivery, google):
+        late = Delivery.objects.claim_next()
+        Delivery.objects.update(next_attempt_at=timezone.now())
+        second = Delivery.objects.claim_next()
+        google.answer(503)
+        deliver(second)
+
+        assert not late.move("stored", "Too late.", next_attempt_at=timezone.now())
+        assert Delivery.objects.get().state == "queued"
+
+
+class TestDeliverNow:
+    def test_inside_a_transaction_nothing_is_sent(self, delivery, google):
+        deliver_now(delivery)  # tests of this class run in a transaction
+
+        assert google.seen == []
+        assert Delivery.objects.due().count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_the_first_try_is_made_at_once(self, delivery, google):
+        google.answer(200)
+
+        deliver_now(delivery)
+
+        assert Delivery.objects.get().state == "stored"
+
+
+class TestRequeue:
+    def test_delivering_again_looks_first_and_never_changes_the_decision(self, delivery, google):
+        google.answer(403)
+        before = run(delivery)
+
+        assert before.requeue(actor="user:olga@example.com")
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery, waiters=1))
+        google.answer(200)
+        after = run(delivery)
+
+        assert after.state == "stored"
+        assert after.body == before.body
+        assert "requeued" in [event.kind for event in after.approval.events.all()]
+
+    def test_a_confirmed_one_is_left_alone(self, delivery):
+        Delivery.confirm(delivery.approval_id, actor="caller:x")
+
+        assert not delivery.requeue(actor="user:olga@example.com")
+
+
+class TestAttention:
+    def test_what_needs_a_person_is_listed(self, delivery, google):
+        assert not Approval.objects.needing_attention().exists()
+        google.answer(403)
+        run(delivery)
+
+        assert Approval.objects.needing_attention().get() == delivery.approval
+
+    def test_a_backlog_of_five_minutes_is_listed(self, delivery):
+        Delivery.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+
+        assert Approval.objects.needing_attention().exists()
+
+
+class TestLog:
+    def test_every_round_is_one_line_with_the_approval_and_no_secret(
+        self, delivery, google, caplog
+    ):
+        caplog.set_level(logging.DEBUG)
+        google.answer(200)
+        run(delivery)
+
+        [line] = [r for r in caplog.records if r.name == "approvals.delivery"]
+        assert line.__dict__["approval"] == str(delivery.approval_id)
+        assert TOKEN not in caplog.text
+        assert "Fine." not in caplog.text
