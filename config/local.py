@@ -14,6 +14,7 @@ import sys
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -86,15 +87,23 @@ def environment(plan: Plan, given: Mapping[str, str], secret_key: str) -> dict[s
 def require_free(plan: Plan) -> None:
     """Raise CannotRun if one of the two ports is taken."""
     for name, port in (("PORT", plan.port), ("EMULATOR_PORT", plan.emulator_port)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                raise CannotRun(
-                    f"Port {port} is taken ({error.strerror}). Stop what uses it, or choose another"
-                    f" port: make run {name}={port + 1}"
-                ) from error
+        if not is_free(port):
+            others = (other for other in range(port + 1, 65536) if is_free(other))
+            raise CannotRun(
+                f"Port {port} is taken. Stop what uses it (another `make run`?), or choose another"
+                f" port: make run {name}={next(others, 'NUMBER')}"
+            )
+
+
+def is_free(port: int) -> bool:
+    """True if we could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def claim(data_dir: Path) -> IO[bytes]:
@@ -151,7 +160,6 @@ def start(plan: Plan, children: Children) -> None:
     children.start(
         "emulator", "-m", "emulator", "serve", "--port", str(plan.emulator_port), "--data", store
     )
-    children.wait_until(lambda: answers(f"{plan.emulator}/healthz"), "The emulator did not answer")
     say("Bringing the database up to date")
     children.run("migrate", "manage.py", "migrate", "--no-input", "--verbosity", "0")
     collect_static(children)
@@ -160,7 +168,9 @@ def start(plan: Plan, children: Children) -> None:
     say(f"Starting the inbox at {plan.web}, and its worker")
     children.start("web", *gunicorn(plan))
     children.start("worker", "manage.py", "deliver")
-    children.wait_until(lambda: answers(f"{plan.web}/healthz"), "The inbox did not answer")
+    for name, address in (("emulator", plan.emulator), ("inbox", plan.web)):
+        health = f"{address}/healthz"
+        children.wait_until(partial(answers, health), f"The {name} did not answer at {health}")
     say("Deploying workflows/ to the emulator")
     children.run("deploy", "manage.py", "deploy_workflows")
     start_examples(plan, children)

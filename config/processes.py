@@ -79,8 +79,9 @@ class Child:
 
 
 def _print_lines(name: str, lines: IO[str]) -> None:
-    for line in lines:
-        say(f"{name:>10} | {line.rstrip()}")
+    with lines:
+        for line in lines:
+            say(f"{name:>10} | {line.rstrip()}")
 
 
 @dataclass(slots=True)

@@ -1,10 +1,12 @@
 """Fixtures for services, and the promise that nothing is left out silently."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.services import Unavailable, ensure_chromium, ensure_postgres
 
@@ -26,6 +28,19 @@ def chromium() -> Path:
         return ensure_chromium()
     except Unavailable as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    """A headless Chromium, driven by Playwright.
+
+    While it is open an event loop runs in this thread, in which Django refuses to touch the
+    database: tests with a browser speak to a server in a process of its own.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")
