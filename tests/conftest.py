@@ -1,4 +1,4 @@
-"""Fixtures for services, and the promise that nothing is left out silently."""
+"""Fixtures for services. What cannot run is named in the last lines; in CI it is a failure."""
 
 import os
 from collections.abc import Iterator
@@ -50,13 +50,6 @@ def postgres_url() -> str:
         return ensure_postgres()
     except Unavailable as error:
         pytest.skip(str(error))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name every test that did not run, and why, in the last lines."""
-    for report in terminalreporter.stats.get("skipped", []):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        terminalreporter.write_line(f"NOT RUN: {report.nodeid}: {reason}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
