@@ -140,10 +140,9 @@ class Delivery(models.Model):
             changes["confirmed_at"] = now
         with transaction.atomic():
             mine = Delivery.objects.filter(pk=self.pk, lease=self.lease)
-            told = mine.filter(state=state, reason=reason).exists()
             if not mine.update(**changes):
                 return False
-            if state in Event.Kind.values and not told:
+            if state in Event.Kind.values and not self._was_told(state, reason):
                 Event.objects.create(
                     approval_id=self.approval_id,
                     kind=state,
@@ -152,6 +151,11 @@ class Delivery(models.Model):
                 )
         self.refresh_from_db()
         return True
+
+    def _was_told(self, state: str, reason: str) -> bool:
+        """Whether the record says this already: once for "stored", once per reason otherwise."""
+        last = Event.objects.filter(approval_id=self.approval_id, kind=state).last()
+        return last is not None and (state == State.STORED or last.data.get("reason") == reason)
 
     @staticmethod
     def confirm(approval_id: uuid.UUID, *, actor: str) -> None:

@@ -193,7 +193,6 @@ class TestConfirm:
             "registered",
             "decided",
             "stored",
-            "stored",
             "confirmed",
         ]
 
