@@ -39,7 +39,6 @@ class Index:
 
     base: Expression
     key: Expression
-    where: Position
     dotted: bool = False
 
 
@@ -84,6 +83,32 @@ class MapOf:
 
 
 Expression = Literal | Name | Index | Invoke | Unary | Binary | ListOf | MapOf
+
+
+def dotted_names(expression: Expression) -> tuple[str, ...] | None:
+    """Return the parts of `a.b.c`, or None for what is not a name with dots."""
+    keys: list[str] = []
+    while isinstance(expression, Index) and expression.dotted:
+        assert isinstance(expression.key, Literal)
+        keys.append(expression.key.value)
+        expression = expression.base
+    return (expression.name, *reversed(keys)) if isinstance(expression, Name) else None
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """Return the expressions of which an expression is made."""
+    match expression:
+        case Index(base, key):
+            return (base, key)
+        case Invoke(_, args) | ListOf(args):
+            return args
+        case Unary(_, operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return (left, right)
+        case MapOf(entries):
+            return tuple(part for entry in entries for part in entry)
+    return ()
 
 
 # Steps

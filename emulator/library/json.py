@@ -1,0 +1,80 @@
+"""`json`: text to values and back."""
+
+import re
+from typing import Final
+
+from emulator.errors import error
+from emulator.library.registry import Context, function, wrong_type
+from emulator.memory import Map, size_of
+from emulator.values import Value, from_json, to_json
+
+_DEFAULT_INDENT: Final = "    "
+_OPEN: Final = frozenset("[{")
+_CLOSE: Final = frozenset("]}")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\[\]{},:"]+')
+
+
+@function("json.decode(data: string|bytes)")
+def decode(data: str | bytes) -> Value:
+    """Return the value of JSON text."""
+    try:
+        return from_json(data)
+    except ValueError as problem:
+        raise error("ValueError", f"invalid JSON: {str(problem)[:200]}") from None
+
+
+@function("json.encode(data, indent: boolean|map=false)", with_context=True)
+def encode(context: Context, data: Value, indent: bool | Map) -> bytes:
+    """Return the value as JSON, as bytes of UTF-8."""
+    return encode_to_string(context, data, indent).encode()
+
+
+@function("json.encode_to_string(data, indent: boolean|map=false)", with_context=True)
+def encode_to_string(context: Context, data: Value, indent: bool | Map) -> str:
+    """Return the value as JSON with sorted keys, compact or indented.
+
+    `indent` may be a map with `prefix`, before every line but the first, and `indent`, four
+    spaces if not said. Raises TypeError for bytes, which JSON cannot hold.
+    """
+    if size_of(data) > context.limits.string_bytes:
+        raise error("ResourceLimitError", "String size limit exceeded")
+    try:
+        compact = to_json(data)
+    except TypeError:
+        raise error("TypeError", "json.encode() cannot encode bytes") from None
+    if indent is False:
+        return compact
+    prefix, step = _indentation(indent)
+    return _indented(compact, prefix, step, context)
+
+
+def _indentation(indent: bool | Map) -> tuple[str, str]:
+    if not isinstance(indent, Map):
+        return "", _DEFAULT_INDENT
+    prefix, step = indent.get("prefix", ""), indent.get("indent", _DEFAULT_INDENT)
+    for text in (prefix, step):
+        if not isinstance(text, str):
+            raise wrong_type("json.encode", text, "string")
+    return prefix, step
+
+
+def _indented(compact: str, prefix: str, step: str, context: Context) -> str:
+    """Break compact JSON into lines, and stop as soon as it is longer than a string may be."""
+    pieces: list[str] = []
+    depth = length = 0
+    before = ""
+    tokens = _TOKEN.findall(compact)
+    for part, after in zip(tokens, [*tokens[1:], ""], strict=True):
+        depth += (part in _OPEN) - (part in _CLOSE)
+        line = f"\n{prefix}{step * depth}"
+        if part in _CLOSE and before not in _OPEN:
+            pieces.append(line + part)
+        elif part == "," or (part in _OPEN and after not in _CLOSE):
+            pieces.append(part + line)
+        else:
+            pieces.append(": " if part == ":" else part)
+        before = part
+        length += len(pieces[-1])
+        if length > context.limits.string_bytes:
+            raise error("ResourceLimitError", "String size limit exceeded")
+    return "".join(pieces)

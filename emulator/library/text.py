@@ -1,0 +1,158 @@
+"""`text`: strings, by characters. Regular expressions are RE2, which nothing can make hang."""
+
+import codecs
+import re
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote_plus
+
+import re2  # type: ignore[import-untyped]  # it ships no types
+
+from emulator.errors import error
+from emulator.library.registry import Context, function
+from emulator.values import Value
+
+_CHARSETS = re.compile(
+    r"utf-(8|16|32)(-[lb]e)?|ascii|iso8859-\d+|cp\d+|shift_jis|euc_\w+|gb\w+|big5\w*|koi8-\w"
+)
+_OPTIONS = re2.Options()
+_OPTIONS.longest_match = True
+_OPTIONS.log_errors = False
+_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+
+
+def _charset(name: str) -> str:
+    """Return Python's name of a charset. Python has codecs that are none: they are refused."""
+    try:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        found = ""
+    if not _CHARSETS.fullmatch(found):
+        raise error("ValueError", f"unknown charset: {name[:40]}")
+    return found
+
+
+@function('text.decode(data: bytes, charset: string="UTF-8")')
+def decode(data: bytes, charset: str) -> str:
+    """Return the text of bytes."""
+    try:
+        return data.decode(_charset(charset))
+    except UnicodeError:
+        raise error("ValueError", f"data is not valid {charset}") from None
+
+
+@function('text.encode(data: string, charset: string="UTF-8")')
+def encode(data: str, charset: str) -> bytes:
+    """Return the bytes of text."""
+    try:
+        return data.encode(_charset(charset))
+    except UnicodeError:
+        raise error("ValueError", f"text has no form in {charset}") from None
+
+
+@function("text.find_all(source: string, substr: string)")
+def find_all(source: str, substr: str) -> list[int]:
+    """Return where the substring begins, without overlaps."""
+    return [match.start() for match in re.finditer(re.escape(substr), source)]
+
+
+@function("text.find_all_regex(source: string, regexp: string)")
+def find_all_regex(source: str, regexp: str) -> Value:
+    """Return the matches as maps of `index` and `match`: leftmost, then longest."""
+    return [
+        {"index": match.start(), "match": match.group()}
+        for match in _regex(regexp).finditer(source)
+    ]
+
+
+@function("text.match_regex(source: string, regexp: string)")
+def match_regex(source: str, regexp: str) -> bool:
+    """Tell whether the expression matches anywhere."""
+    return _regex(regexp).search(source) is not None
+
+
+@function(
+    "text.replace_all(source: string, substr: string, repl: string)",
+    with_context=True,
+)
+def replace_all(context: Context, source: str, substr: str, repl: str) -> str:
+    """Return the text with every substring replaced; an empty one is between all characters."""
+    _check_growth(context, source, source.count(substr), repl)
+    return source.replace(substr, repl)
+
+
+@function(
+    "text.replace_all_regex(source: string, regexp: string, repl: string)",
+    with_context=True,
+)
+def replace_all_regex(context: Context, source: str, regexp: str, repl: str) -> str:
+    """Return the text with every match replaced. The replacement is literal."""
+    spans = [match.span() for match in _regex(regexp).finditer(source)]
+    _check_growth(context, source, len(spans), repl)
+    pieces, done = [], 0
+    for start, end in spans:
+        pieces += [source[done:start], repl]
+        done = end
+    return "".join([*pieces, source[done:]])
+
+
+@function("text.split(source: string, separator: string)")
+def split(source: str, separator: str) -> list[str]:
+    """Return the parts; an empty separator gives the characters."""
+    return source.split(separator) if separator else list(source)
+
+
+@function("text.substring(source: string, start: integer, end: integer)")
+def substring(source: str, start: int, end: int) -> str:
+    """Return the characters from `start` up to `end`, which is excluded."""
+    if not 0 <= start <= end <= len(source):
+        size = len(source)
+        raise error("ValueError", f"substring {start} to {end} is outside of 0 to {size}")
+    return source[start:end]
+
+
+@function("text.to_lower(source: string)")
+def to_lower(source: str) -> str:
+    """Return the text in lower case."""
+    return source.lower()
+
+
+@function("text.to_upper(source: string)")
+def to_upper(source: str) -> str:
+    """Return the text in upper case."""
+    return source.upper()
+
+
+@function("text.url_encode(source: string)")
+def url_encode(source: str) -> str:
+    """Return the text for a URL, a space as %20."""
+    return quote(source, safe="")
+
+
+@function("text.url_encode_plus(source: string)")
+def url_encode_plus(source: str) -> str:
+    """Return the text for a query, a space as +."""
+    return quote_plus(source)
+
+
+@function("text.url_decode(source: string)")
+def url_decode(source: str) -> str:
+    """Undo both encodings. Raises ValueError for a bad escape."""
+    if _BAD_ESCAPE.search(source):
+        raise error("ValueError", "invalid URL escape")
+    try:
+        return unquote_plus(source, errors="strict")
+    except UnicodeError:
+        raise error("ValueError", "the URL escapes are not UTF-8") from None
+
+
+def _check_growth(context: Context, source: str, count: int, repl: str) -> None:
+    """Refuse a replacement whose result could not be a string, before it takes the memory."""
+    if count * len(repl) > len(source) + context.limits.string_bytes:
+        raise error("ResourceLimitError", "String size limit exceeded")
+
+
+def _regex(regexp: str) -> Any:
+    try:
+        return re2.compile(regexp, _OPTIONS)
+    except re2.error:
+        raise error("ValueError", f"invalid regular expression: {regexp[:100]!r}") from None

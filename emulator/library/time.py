@@ -1,0 +1,36 @@
+"""`time`: seconds since 1970 to text and back."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from emulator.errors import error
+from emulator.library.registry import function
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@function('time.format(seconds: number, timezone: string="UTC")')
+def format_time(seconds: float, timezone: str) -> str:
+    """Return ISO 8601 text with microseconds, none where they are zero.
+
+    Raises ValueError for an unknown time zone and for a time outside the years 1 to 9999.
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (LookupError, ValueError, OSError):
+        raise error("ValueError", f"unknown time zone: {timezone[:100]}") from None
+    try:
+        text = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone).isoformat()
+    except (OverflowError, ValueError):
+        raise error("ValueError", "time out of range") from None
+    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
+
+
+@function("time.parse(value: string)")
+def parse_time(value: str) -> float:
+    """Return the seconds of ISO 8601 text; without a time zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise error("ValueError", f"cannot parse time: {value[:100]!r}") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
