@@ -1,0 +1,105 @@
+"""How far an answer has come, in steps, and how soon a page should look again."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.utils import timezone
+
+from approvals.models import Approval, Delivery
+from approvals.models.content import PENDING
+from approvals.models.delivery import FINAL, State
+
+# How long a page waits for what the workflow reports, once it has the answer.
+REPORT_WITHIN = timedelta(minutes=10)
+
+
+class Stage(StrEnum):
+    """What a step looks like."""
+
+    DONE = "done"
+    NOW = "now"
+    TODO = "todo"
+    TROUBLE = "trouble"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One station of the answer on its way."""
+
+    label: str
+    stage: Stage
+    at: datetime | None = None
+    note: str = ""
+
+
+def in_words(approval: Approval) -> str:
+    """Where the answer is: "Google has it", "Needs attention"; nothing while undecided."""
+    delivery = _delivery(approval)
+    if delivery is None:
+        return ""
+    if delivery.state == State.MISSED and approval.decided_by_id is None:
+        return "The workflow had ended"
+    return str(delivery.get_state_display())
+
+
+def in_trouble(approval: Approval) -> bool:
+    """Whether a person's answer did not get through."""
+    delivery = _delivery(approval)
+    if delivery is None or not delivery.needs_attention:
+        return False
+    return delivery.state == State.BLOCKED or approval.decided_by_id is not None
+
+
+def steps(approval: Approval) -> list[Step]:
+    """Decided, Google has it, the workflow has it, what it came to. Empty while undecided."""
+    delivery = _delivery(approval)
+    if delivery is None:
+        return []
+    confirmed = delivery.state == State.CONFIRMED
+    stored = confirmed or delivery.stored_at is not None
+    found = [Step(approval.status_label, Stage.DONE, approval.decided_at)]
+    if stored:
+        found.append(Step("Google has it", Stage.DONE, delivery.stored_at))
+    if confirmed:
+        found.append(Step("The workflow has it", Stage.DONE, delivery.confirmed_at))
+    else:
+        found.append(_under_way(approval, delivery, stored=stored))
+    if not stored and delivery.state != State.MISSED:
+        found.append(Step("The workflow has it", Stage.TODO))
+    if approval.result:
+        failed = approval.result == Approval.Result.FAILED
+        label = f"The workflow reported: {'it failed' if failed else 'done'}"
+        stage = Stage.TROUBLE if failed else Stage.DONE
+        found.append(Step(label, stage, note=approval.result_message))
+    return found
+
+
+def _under_way(approval: Approval, delivery: Delivery, *, stored: bool) -> Step:
+    if delivery.state == State.MISSED:
+        stage = Stage.TROUBLE if in_trouble(approval) else Stage.DONE
+        return Step("The workflow had ended", stage, note=delivery.reason)
+    if delivery.state == State.BLOCKED:
+        label = "The workflow does not have it yet" if stored else "Google does not have it yet"
+        return Step(label, Stage.TROUBLE, note=delivery.reason)
+    label = "The workflow has not read it yet" if stored else "Sending"
+    return Step(label, Stage.NOW, note=delivery.reason)
+
+
+def look_again(approval: Approval, now: datetime | None = None) -> int | None:
+    """Seconds until an open page should look again; None when nothing more is to come."""
+    now = now or timezone.now()
+    delivery = _delivery(approval)
+    if approval.status == PENDING or delivery is None:
+        return 10
+    if delivery.state not in FINAL:
+        return 2 if now - delivery.created_at < timedelta(minutes=2) else 15
+    confirmed_at = delivery.confirmed_at
+    if confirmed_at and not approval.result and now - confirmed_at < REPORT_WITHIN:
+        return 2 if now - confirmed_at < timedelta(seconds=30) else 10
+    return None
+
+
+def _delivery(approval: Approval) -> Delivery | None:
+    found: Delivery | None = getattr(approval, "delivery", None)
+    return found

@@ -1,0 +1,35 @@
+// What htmx has no attribute for: rest in hidden tabs, leave alone what has not changed,
+// and never replace the page by the sign-in form. Every page works without this file.
+(() => {
+  "use strict";
+
+  const typing = () => [...document.querySelectorAll("textarea")].some((area) => area.value.trim());
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden) event.preventDefault();
+  });
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    for (const element of document.querySelectorAll("[hx-get]")) window.htmx.trigger(element, "refresh");
+  });
+
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const asked = new URL(detail.requestConfig.path, location.href).pathname;
+    if (new URL(detail.xhr.responseURL).pathname !== asked) {
+      // The session has ended. What was typed stays; otherwise the sign-in page is shown.
+      detail.shouldSwap = false;
+      if (!typing()) location.reload();
+      return;
+    }
+    const select = detail.elt.getAttribute("hx-select");
+    if (!detail.shouldSwap || detail.elt.hasAttribute("hx-select-oob")) return;
+    const fresh = new DOMParser().parseFromString(detail.serverResponse, "text/html").querySelector(select);
+    if (!fresh || fresh.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
+  });
+
+  // Equal text is not swapped: it would be read out again, and focus would be lost.
+  document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+    if (detail.fragment.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
+  });
+})();
