@@ -32,6 +32,10 @@ IAP_AUDIENCE = env.str("IAP_AUDIENCE", default="")
 # Who is asked when a request names nobody: "group:NAME" or "user:E-MAIL", comma-separated.
 DEFAULT_APPROVERS = env.list("DEFAULT_APPROVERS", default=[])
 
+# Seconds for which a worker that died keeps its row from the others. Longer than the longest
+# attempt: a token (30), a POST (25), two looks at Google's state (20 each).
+DELIVERY_LEASE = env.int("DELIVERY_LEASE", default=120)
+
 # --- Application --------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "approvals",

@@ -5,13 +5,11 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
 from approvals.models.record import Event
-
-# A claim lasts longer than the longest attempt: token refresh (30 s), POST (25 s), look (2 x 10 s).
-LEASE = timedelta(seconds=120)
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -29,13 +27,14 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(models.Q(state=State.BLOCKED) | missed | waiting)
 
     def claim(self, delivery: "Delivery") -> bool:
-        """Take this row for `LEASE`, if nobody has it. The conditional UPDATE is the lock.
+        """Take this row for `DELIVERY_LEASE` seconds, if nobody has it.
 
-        The lease is `next_attempt_at` itself: a worker that dies gives the row back by
-        letting it fall due. Later writes name `lease`, so a late one changes nothing.
+        The conditional UPDATE is the lock, and the lease is `next_attempt_at` itself: a worker
+        that dies gives the row back by letting it fall due. Later writes name `lease`, so a
+        late one changes nothing.
         """
         lease = uuid.uuid4()
-        until = timezone.now() + LEASE
+        until = timezone.now() + timedelta(seconds=settings.DELIVERY_LEASE)
         won = self.filter(
             pk=delivery.pk, next_attempt_at=delivery.next_attempt_at, lease=delivery.lease
         ).update(lease=lease, next_attempt_at=until)
