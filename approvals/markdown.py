@@ -74,9 +74,15 @@ def _with_hosts(tokens: list[Token]) -> Iterator[Token]:
         elif token.type == "link_close":
             yield Token("text", "", 0, content=" ")
             yield Token("host_open", "span", 1, attrs={"class": "host"})
-            yield Token("text", "", 0, content=f"({host_of(href) or 'no link'})")
+            yield Token("text", "", 0, content=f"({host_of(href)})")
             yield Token("host_close", "span", -1)
 
 
-_parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser calls it by this name
+        """Only what has a host to show; a relative link would lead into these pages."""
+        return bool(host_of(url))
+
+
+_parser = _Parser("commonmark", {"html": False}).enable("table").disable("image")
 _parser.core.ruler.push("adjust", _adjust)

@@ -91,6 +91,7 @@ _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
     # IMMEDIATE: a transaction that reads before it writes must not find the database locked.
     _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
@@ -99,8 +100,9 @@ else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
         "options": "-c statement_timeout=5s -c lock_timeout=3s"
-        " -c idle_in_transaction_session_timeout=10s"
+        " -c idle_in_transaction_session_timeout=10s",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

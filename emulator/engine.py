@@ -15,6 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 
 import aiohttp
@@ -23,7 +24,7 @@ from emulator import console
 from emulator.callbacks import Verdict, verdict
 from emulator.calls import Calls
 from emulator.catalog import Catalog, Definition, program
-from emulator.clock import Clock
+from emulator.clock import Clock, timestamp
 from emulator.database import Database
 from emulator.errors import error
 from emulator.identity import Issuer
@@ -42,6 +43,9 @@ from emulator.world.site import Armed, Call
 
 _KEPT_RUNS = 256
 """Runs of waiting executions that stay in memory; others are built again when they wake."""
+
+_KEPT_FOR = timedelta(days=90)
+"""How long an execution can be read after its end."""
 
 _DUE_AT_ONCE = 100
 _LONGEST_NAP = 30.0
@@ -82,6 +86,7 @@ class Engine:
     async def start(self) -> None:
         """Take up what the data file holds, and go on until `stop`."""
         self._client = session()
+        self._store.forget_ended_before(timestamp(self._clock.now() - _KEPT_FOR))
         for execution in self._store.busy():
             self._wake(execution)
         self._tasks = [

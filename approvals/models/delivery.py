@@ -12,6 +12,21 @@ from django.utils import timezone
 from approvals.models.record import Event
 
 
+class State(models.TextChoices):
+    """States of a delivery; the labels are what people read."""
+
+    QUEUED = "queued", "Sending"
+    SENDING = "sending", "Sending"
+    STORED = "stored", "Google has it"
+    CONFIRMED = "confirmed", "The workflow has it"
+    UNKNOWN = "unknown", "Sending"
+    BLOCKED = "blocked", "Needs attention"
+    MISSED = "missed", "Needs attention"
+
+
+FINAL = (State.CONFIRMED, State.MISSED)
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, now: datetime | None = None) -> "DeliveryQuerySet":
         """Rows somebody should work on: their time has come, or their lease has run out."""
@@ -35,9 +50,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """
         lease = uuid.uuid4()
         until = timezone.now() + timedelta(seconds=settings.DELIVERY_LEASE)
-        won = self.filter(
-            pk=delivery.pk, next_attempt_at=delivery.next_attempt_at, lease=delivery.lease
-        ).update(lease=lease, next_attempt_at=until)
+        seen = {"next_attempt_at": delivery.next_attempt_at, "lease": delivery.lease}
+        unclaimed = self.filter(pk=delivery.pk, **seen).exclude(state__in=FINAL)
+        won = unclaimed.update(lease=lease, next_attempt_at=until)
         if won:
             delivery.lease, delivery.next_attempt_at = lease, until
         return bool(won)
@@ -48,21 +63,6 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             if self.claim(due):
                 return due
         return None
-
-
-class State(models.TextChoices):
-    """States of a delivery; the labels are what people read."""
-
-    QUEUED = "queued", "Sending"
-    SENDING = "sending", "Sending"
-    STORED = "stored", "Google has it"
-    CONFIRMED = "confirmed", "The workflow has it"
-    UNKNOWN = "unknown", "Sending"
-    BLOCKED = "blocked", "Needs attention"
-    MISSED = "missed", "Needs attention"
-
-
-FINAL = (State.CONFIRMED, State.MISSED)
 
 
 class Delivery(models.Model):

@@ -245,6 +245,15 @@ class TestDeliverNow:
         assert Delivery.objects.get().state == "stored"
 
 
+    @pytest.mark.django_db(transaction=True)
+    def test_what_has_arrived_is_not_touched(self, delivery, google):
+        Delivery.confirm(delivery.approval_id, actor="caller:x")
+
+        deliver_now(Delivery.objects.get())
+
+        assert google.seen == []
+
+
 class TestRequeue:
     def test_delivering_again_looks_first_and_never_changes_the_decision(self, delivery, google):
         google.answer(403)

@@ -24,8 +24,17 @@ class Command(BaseCommand):
 
     def handle(self, *, once: bool, idle: float, **options: Any) -> None:
         stop = threading.Event()
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, lambda *_: stop.set())
+        before = {
+            signum: signal.signal(signum, lambda *_: stop.set())
+            for signum in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            self._loop(stop, once=once, idle=idle)
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+
+    def _loop(self, stop: threading.Event, *, once: bool, idle: float) -> None:
         log.info("worker started")
         while not stop.is_set():
             try:
