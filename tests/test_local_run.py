@@ -167,6 +167,22 @@ class TestChildren:
 
         assert eventually(lambda: running_with(f"MARK={tmp_path}") == {})
 
+    def test_a_runner_that_is_killed_takes_its_services_along_where_the_system_can(self, tmp_path):
+        runner = (
+            "import os, signal, time\n"
+            "from config.processes import Children\n"
+            "Children(os.environ).start('web', '-c', 'import time; time.sleep(20)')\n"
+            "time.sleep(0.5)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        env = os.environ | {"MARK": str(tmp_path)}
+
+        done = subprocess.run([sys.executable, "-c", runner], cwd=ROOT, env=env, check=False)
+
+        assert done.returncode == -signal.SIGKILL
+        gone = eventually(lambda: running_with(f"MARK={tmp_path}") == {}, 5)
+        assert gone or not processes.LEASH
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
