@@ -32,10 +32,13 @@ def of(package: str, *names: str) -> tuple[str, ...]:
 PAGES = of("approvals", "admin", "forms", "iap", "urls", "views")
 PROGRAMS = of("approvals", "api", "health", "management", "schemas")
 GROUND = of("emulator", "errors", "limits", "syntax", "values")
-READING = of("emulator", "checker", "document", "expressions", "parser")
-RUNNING = of("emulator", "evaluate", "interpreter", "library", "protocol")
+READING = of("emulator", "checker", "document", "expressions", "parser", "references")
+VALUES = of("emulator", "evaluate", "library", "memory", "operators")
+STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threads")
+PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
 KEEPING = of("emulator", "catalog", "database", "store")
-SERVING = of("emulator", "__main__", "api", "server", "services")
+DOING = of("emulator", "calls", "engine", "turn", "world")
+SERVING = of("emulator", "__main__", "api", "client", "server", "services")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,19 @@ RULES = (
     Rule(("approvals.delivery",), (*PAGES, *PROGRAMS), "the worker has no pages and no API"),
     Rule(of("approvals", "api", "schemas"), PAGES, "programs and people come in by two doors"),
     Rule(GROUND, ("emulator",), "everything else of the emulator builds on these"),
-    Rule((*READING, *RUNNING), WORLD, "a run asks for the world and never touches it"),
-    Rule((*READING, *RUNNING), (*KEEPING, *SERVING, *of("emulator", "engine", "world")), "pure"),
-    Rule(READING, of("emulator", "evaluate", "interpreter"), "a source is read before it runs"),
-    Rule(RUNNING, READING, "what runs was read before"),
-    Rule(("emulator.library",), of("emulator", "evaluate", "interpreter"), "functions of values"),
-    Rule(("emulator.evaluate",), ("emulator.interpreter",), "expressions know no steps"),
-    Rule(KEEPING, (*SERVING, *of("emulator", "engine", "world")), "what is kept does not act"),
-    Rule(("emulator.world",), (*SERVING, "emulator.engine"), "the engine asks, the world does"),
-    Rule(("emulator.engine",), SERVING, "it runs the same without a server"),
+    Rule(PURE, WORLD, "a run asks for the world and never touches it"),
+    Rule(PURE, (*KEEPING, *DOING, *SERVING), "a run is driven, and does not know by whom"),
+    Rule(READING, (*STEPS, "emulator.evaluate"), "a source is read before it runs"),
+    Rule((*VALUES, *STEPS), READING, "what runs was read before"),
+    Rule(("emulator.library",), (*STEPS, "emulator.evaluate"), "functions know values alone"),
+    Rule(
+        ("emulator.evaluate",),
+        of("emulator", "compiler", "interpreter", "operations"),
+        "expressions know no steps",
+    ),
+    Rule(KEEPING, (*DOING, *SERVING), "what is kept does not act"),
+    Rule(("emulator.world",), (*SERVING, *of("emulator", "engine", "turn")), "it does as asked"),
+    Rule(DOING, SERVING, "executions run the same without a server"),
 )
 
 
