@@ -189,7 +189,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "caller")
     list_select_related = ("caller",)
     search_fields = ("prefix", "label", "caller__name")
-    exclude = ("digest",)
+    fields = list_display
     actions = ("revoke",)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
@@ -225,6 +225,25 @@ class ApprovalAdmin(ReadOnlyAdmin):
     list_filter = ("status", "type", "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
+    fieldsets = (
+        ("Question", {"fields": ("title", "type", "summary", "fields", "links", "options")}),
+        ("People", {"fields": ("requested_by", "caller", "decided_by")}),
+        ("Rules", {"fields": ("priority", "comment_rule", "votes_needed", "on_expiry")}),
+        ("Times", {"fields": ("created_at", "expires_at", "decided_at")}),
+        ("Outcome", {"fields": ("status", "result", "result_message", "result_url")}),
+        (
+            "Workflow",
+            {
+                "fields": (
+                    "execution",
+                    "callback_url",
+                    "idempotency_key",
+                    "content_sha256",
+                    "revision",
+                )
+            },
+        ),
+    )
     inlines = (VoteInline, EventInline)
 
 
@@ -242,7 +261,17 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_filter = ("state",)
     list_select_related = ("approval",)
     search_fields = ("approval__title", "approval__execution", "pk", "approval__pk")
-    exclude = ("body",)
+    fields = (
+        "approval",
+        "state",
+        "reason",
+        "tries",
+        "next_attempt_at",
+        "created_at",
+        "stored_at",
+        "confirmed_at",
+        "payload",
+    )
     readonly_fields = ("payload",)
     inlines = (AttemptInline,)
     actions = ("deliver_again",)

@@ -26,8 +26,10 @@ SCHEMES = {"http", "https", "mailto"}
 
 def host_of(url: str) -> str:
     """Where a link leads, for people: the host (punycode shown), the address of a mailto, or ""."""
+    if "\\" in url or any(char.isspace() or not char.isprintable() for char in url):
+        return ""  # browsers and urlsplit disagree about where these lead
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
         return ""

@@ -1,33 +1,31 @@
-"""People and Google's stand-in for the tests of the inbox."""
+"""People and one request, for the tests of the pages."""
 
 import pytest
-from google.auth.credentials import Credentials
 
-from approvals import callbacks
-from tests.approvals.scripted import scripted_server
-
-TOKEN = "canary-token-that-must-not-leave"
-
-
-class Tokens(Credentials):
-    """Credentials that need nobody: `TOKEN` first, and a new one at each refresh."""
-
-    def __init__(self):
-        super().__init__()
-        self.token, self.refreshes = TOKEN, 0
-
-    def refresh(self, request):
-        self.refreshes += 1
-        self.token = f"{TOKEN}-{self.refreshes}"
+from tests.factories import make_approval, make_group, make_user
 
 
 @pytest.fixture
-def google(settings, monkeypatch):
-    """A server in Google's place, and credentials that give `TOKEN`."""
-    with scripted_server() as script:
-        settings.WORKFLOWS_EMULATOR_HOST = script.origin
-        monkeypatch.setenv("GCE_METADATA_HOST", script.origin.removeprefix("http://"))
-        monkeypatch.setattr(callbacks, "_credentials", Tokens())
-        callbacks._local.__dict__.pop("session", None)
-        yield script
-        callbacks._local.__dict__.pop("session", None)
+def ana(db):
+    return make_user("ana@example.com", first="Ana", last="Almeida")
+
+
+@pytest.fixture
+def ben(db):
+    return make_user("ben@example.com", first="Ben", last="Okafor")
+
+
+@pytest.fixture
+def eva(db):
+    return make_user("eva@example.com", first="Eva", last="Lind")
+
+
+@pytest.fixture
+def managers(ana, ben):
+    return make_group("managers", ana, ben)
+
+
+@pytest.fixture
+def approval(managers, eva):
+    """Eva asks the managers, Ana and Ben."""
+    return make_approval()

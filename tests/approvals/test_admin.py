@@ -1,0 +1,223 @@
+"""The operators' pages: people and callers are kept here, the record only read."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.urls import reverse
+
+from approvals.models import ApiKey, Approval, Attempt, Caller, Delivery, Event, User, Vote
+from approvals.models.delivery import State
+from tests.approvals.reading import as_person, counts, decide, text_of
+from tests.factories import make_caller, make_staff, make_user
+
+RECORD = (Approval, Attempt, ApiKey, Delivery, Event, Vote)
+
+
+def address(model, page, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+@pytest.fixture
+def olga(db):
+    return make_staff()
+
+
+@pytest.fixture
+def client(olga):
+    """Olga's browser: she has every permission."""
+    return as_person(olga)
+
+
+@pytest.fixture
+def decided(approval, ana):
+    """A rejected approval whose delivery was refused, and a key: a row of every kind."""
+    decide(approval, by=ana, outcome="rejected", comment="Take the train")
+    Delivery.objects.update(state=State.BLOCKED, reason="Google said 403.")
+    approval.delivery.attempts.create(number=1, result="refused", status=403)
+    ApiKey.objects.issue(approval.caller, "laptop")
+    return approval
+
+
+class TestAccess:
+    def test_people_without_staff_status_are_sent_to_the_sign_in(self, ana):
+        assert as_person(ana).get("/admin/")["Location"].startswith("/admin/login/")
+
+    def test_staff_see_only_what_they_were_granted(self, decided):
+        clerk = as_person(make_user(is_staff=True))
+
+        assert clerk.get("/admin/").status_code == 200
+        for model in (*RECORD, Caller, User):
+            assert clerk.get(address(model, "changelist")).status_code == 403
+
+    def test_every_list_and_page_opens_and_can_be_searched(self, client, decided):
+        for model in (*RECORD, Caller, User, Group):
+            assert client.get(address(model, "changelist")).status_code == 200
+            assert client.get(address(model, "changelist"), {"q": "ana"}).status_code == 200
+            row = model.objects.all()[0]
+            assert client.get(address(model, "change", row.pk)).status_code == 200
+
+
+class TestRecord:
+    @pytest.mark.parametrize("model", RECORD)
+    def test_nothing_of_it_is_added_changed_or_deleted(self, client, decided, model):
+        row = model.objects.all()[0]
+        before = list(model.objects.values())
+
+        assert client.get(address(model, "add")).status_code == 403
+        assert client.post(address(model, "add"), {}).status_code == 403
+        page = address(model, "change", row.pk)
+        assert client.post(page, {"title": "x", "outcome": "approved"}).status_code == 403
+        assert client.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+        action = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+        client.post(address(model, "changelist"), action)
+
+        assert list(model.objects.values()) == before
+
+    def test_pages_have_no_fields_to_type_in(self, client, decided):
+        for model in RECORD:
+            body = client.get(address(model, "change", model.objects.all()[0].pk)).content.decode()
+            assert not re.search(r"<(textarea|select)|type=\"(text|submit)\"", body), model
+
+    def test_an_approval_shows_its_votes_and_events(self, client, decided):
+        said = text_of(client.get(address(Approval, "change", decided.pk)))
+
+        assert "Take the train" in said
+        assert "user:ana@example.com" in said
+
+    def test_lists_ask_few_things_of_the_database(
+        self, client, decided, django_assert_max_num_queries
+    ):
+        for model in RECORD:
+            with django_assert_max_num_queries(10):
+                client.get(address(model, "changelist"))
+
+
+class TestDeliverAgain:
+    def press(self, client, delivery):
+        data = {"action": "deliver_again", "_selected_action": [delivery.pk]}
+        return client.post(address(Delivery, "changelist"), data, follow=True)
+
+    def test_it_queues_the_delivery_and_says_who_did(self, client, decided):
+        response = self.press(client, decided.delivery)
+
+        assert "Queued again: 1." in response.content.decode()
+        delivery = Delivery.objects.get()
+        assert delivery.state == State.UNKNOWN
+        assert Event.objects.order_by("-pk")[0].actor == "user:olga@example.com"
+        decided.refresh_from_db()
+        assert decided.status == "rejected"
+
+    def test_what_the_workflow_has_is_left_alone(self, client, decided):
+        Delivery.confirm(decided.pk, actor="caller:x")
+
+        response = self.press(client, decided.delivery)
+
+        assert "Left alone, the workflow has it: 1." in response.content.decode()
+        assert Delivery.objects.get().state == State.CONFIRMED
+
+    def test_reading_is_not_enough(self, decided):
+        reader = make_user(is_staff=True)
+        reader.user_permissions.add(Permission.objects.get(codename="view_delivery"))
+
+        self.press(as_person(reader), decided.delivery)
+
+        assert Delivery.objects.get().state == State.BLOCKED
+
+
+class TestKeys:
+    def test_a_key_is_shown_once_and_works(self, client, olga):
+        caller = make_caller()
+        url = reverse("admin:approvals_caller_issue_key", args=[caller.pk])
+
+        assert "csk_" not in client.get(url).content.decode()
+        assert ApiKey.objects.count() == 0
+        page = client.post(url, {"label": "CI"}).content.decode()
+
+        text = re.findall(r"csk_[\w-]+", page)[0]
+        key = ApiKey.objects.get()
+        assert (key.caller, key.label, key.prefix) == (caller, "CI", text[:10])
+        for model, pk in ((Caller, caller.pk), (ApiKey, key.pk)):
+            later = client.get(address(model, "change", pk)).content.decode()
+            assert text not in later
+            assert key.digest not in later
+
+    def test_issuing_takes_its_own_permission(self, db):
+        clerk = make_user(is_staff=True)
+        clerk.user_permissions.add(Permission.objects.get(codename="change_caller"))
+        caller = make_caller()
+        url = reverse("admin:approvals_caller_issue_key", args=[caller.pk])
+
+        assert as_person(clerk).post(url, {}).status_code == 403
+        page = as_person(clerk).get(address(Caller, "change", caller.pk)).content.decode()
+        assert "Issue a key" not in page
+        assert ApiKey.objects.count() == 0
+
+    def test_revoking_ends_a_key_at_once_and_once(self, client, db):
+        key, _ = ApiKey.objects.issue(make_caller())
+        data = {"action": "revoke", "_selected_action": [key.pk]}
+
+        for count in (1, 0):
+            response = client.post(address(ApiKey, "changelist"), data, follow=True)
+            assert f"Revoked: {count}." in response.content.decode()
+
+        assert not ApiKey.objects.usable().exists()
+
+    def test_a_caller_is_made_without_a_key(self, client):
+        data = {"name": "New", "email": "Bot@Example.com", "projects": "12", "is_active": "on"}
+
+        client.post(address(Caller, "add"), data)
+
+        assert Caller.objects.get().email == "bot@example.com"
+
+
+class TestPeople:
+    def test_a_person_is_added_by_address_and_can_sign_in(self, client):
+        data = {
+            "email": "New.Person@Example.com",
+            "first_name": "New",
+            "last_name": "Person",
+            "usable_password": "true",
+            "password1": "correct horse battery",
+            "password2": "correct horse battery",
+        }
+
+        response = client.post(address(User, "add"), data)
+
+        person = User.objects.get(email="new.person@example.com")
+        assert response.status_code == 302
+        assert person.check_password("correct horse battery")
+
+    def test_one_address_is_one_person(self, client, ana):
+        data = {"email": "ANA@example.com", "usable_password": "false"}
+
+        response = client.post(address(User, "add"), data)
+
+        assert "already exists" in response.content.decode()
+
+    def test_people_are_made_inactive_never_deleted(self, client, ana):
+        assert client.post(address(User, "delete", ana.pk), {"post": "yes"}).status_code == 403
+
+        body = client.get(address(User, "change", ana.pk)).content.decode()
+
+        assert 'name="is_active"' in body
+        assert 'name="username"' not in body
+
+    def test_a_group_is_kept_with_its_members(self, client, ana):
+        data = {
+            "name": "finance",
+            "User_groups-TOTAL_FORMS": "1",
+            "User_groups-INITIAL_FORMS": "0",
+            "User_groups-0-user": str(ana.pk),
+        }
+
+        client.post(address(Group, "add"), data)
+
+        assert list(Group.objects.get(name="finance").user_set.all()) == [ana]
+
+    def test_counts_of_the_record_never_change_here(self, client, decided):
+        before = counts()
+
+        client.get("/admin/")
+
+        assert counts() == before

@@ -1,0 +1,162 @@
+"""The page of one approval: who, why, the facts, the buttons, what happened."""
+
+import re
+
+import pytest
+from django.utils import timezone
+
+from approvals.models import Approval, Delivery
+from tests.approvals.reading import as_person, decide, pages, send, text_of
+from tests.factories import make_approval, make_staff
+
+
+class TestDetail:
+    def test_it_says_who_asks_why_me_and_through_which_workflow(self, approval, ana):
+        said = text_of(as_person(ana).get(approval.get_absolute_url()))
+
+        assert "Waiting for your answer" in said
+        assert "Who asks Eva Lind, just now" in said
+        assert "Who is asked managers (you are a member)" in said
+        assert "Workflow expense, through workflow@emulator.invalid" in said
+
+    def test_someone_asked_by_name_reads_so(self, ana):
+        approval = make_approval(approvers=["user:ana@example.com"])
+
+        assert "(you by name)" in text_of(as_person(ana).get(approval.get_absolute_url()))
+
+    def test_the_facts_are_a_table_of_any_kind_of_value(self, managers, ana):
+        fields = {"Text": "a", "Number": 12400, "Yes": True, "No": False, "None": None}
+        fields["List"] = ["one", 2]
+        approval = make_approval(fields=fields)
+
+        body = as_person(ana).get(approval.get_absolute_url()).content.decode()
+
+        cells = re.findall(r"<td dir=\"auto\">(.*?)</td>", body, re.DOTALL)
+        assert cells == ["a", "12400", "Yes", "No", "not given", "one\n2"]
+
+    def test_each_answer_is_a_button_with_what_follows(self, managers, ana):
+        options = [
+            {"value": "approved", "label": "Pay", "consequence": "The money goes out"},
+            {"value": "later", "label": "Next month", "consequence": ""},
+        ]
+        approval = make_approval(options=options, comment="always")
+
+        response = as_person(ana).get(approval.get_absolute_url())
+
+        buttons = re.findall(r'name="outcome" value="(\w+)"', response.content.decode())
+        assert buttons == ["approved", "later"]
+        assert "Pay The money goes out Next month" in text_of(response)
+        assert "Comment (required)" in text_of(response)
+
+    @pytest.mark.parametrize(
+        ("values", "rule", "hint"),
+        [
+            (["approved", "rejected"], "on_reject", "required to reject"),
+            (["approved", "rejected", "changes_requested"], "on_reject", "to reject or send back"),
+            (["approved", "changes_requested"], "on_reject", "required to send back"),
+            (["approved", "later"], "on_reject", "optional"),
+            (["approved", "rejected"], "optional", "optional"),
+            (["approved"], "always", "required"),
+        ],
+    )
+    def test_it_says_when_a_comment_is_required(self, managers, ana, values, rule, hint):
+        options = [{"value": value, "label": value} for value in values]
+        approval = make_approval(options=options, comment=rule)
+
+        said = text_of(as_person(ana).get(approval.get_absolute_url()))
+
+        assert re.search(rf"Comment \([a-z ]*{hint}\)", said)
+
+    def test_the_requester_reads_why_there_are_no_buttons(self, approval, eva):
+        response = as_person(eva).get(approval.get_absolute_url())
+
+        assert "You asked this; somebody else decides it." in text_of(response)
+        assert 'name="outcome"' not in response.content.decode()
+
+    def test_a_reader_who_was_not_asked_has_no_buttons(self, approval):
+        response = as_person(make_staff()).get(approval.get_absolute_url())
+
+        assert "Others were asked to decide it" in text_of(response)
+        assert 'name="outcome"' not in response.content.decode()
+
+    @pytest.mark.parametrize("how", ["approved", "expired", "withdrawn", "time is up"])
+    def test_what_is_closed_never_shows_buttons(self, approval, ana, ben, how):
+        if how == "approved":
+            decide(approval, by=ben)
+        elif how == "withdrawn":
+            approval.withdraw("not needed", actor="caller:x")
+        else:
+            Approval.objects.update(expires_at=timezone.now())
+            if how == "expired":
+                approval.expire()
+
+        response = as_person(ana).get(approval.get_absolute_url())
+
+        assert response.status_code == 200
+        assert "<button" not in response.content.decode().partition("<main")[2]
+
+    def test_the_record_is_told_in_sentences(self, approval, ana):
+        decide(approval, by=ana, outcome="rejected", comment="Take the train")
+        Delivery.confirm(approval.pk, actor="caller:x")
+        approval.report("failed", "No budget", "https://x.example/", actor="caller:x")
+
+        said = text_of(as_person(ana).get(approval.get_absolute_url()))
+
+        for sentence in (
+            "Eva Lind asked, through workflow@emulator.invalid Asked: managers",
+            "Ana Almeida rejected it Take the train",
+            "The workflow has the answer",
+            "The workflow reported: it failed No budget",
+        ):
+            assert sentence in said
+
+    def test_hidden_characters_are_marked_everywhere(self, managers, ana):
+        evil = "a\u202eb"
+        approval = make_approval(
+            title=evil,
+            type=evil,
+            summary=evil,
+            fields={evil: evil},
+            links=[{"label": evil, "url": "https://a.example/"}],
+            options=[{"value": "approved", "label": evil, "consequence": evil}],
+        )
+        client = as_person(ana)
+
+        for url in pages(approval).values():
+            assert "\u202e" not in client.get(url).content.decode()
+        assert text_of(client.get(approval.get_absolute_url())).count("⟨U+202E⟩") >= 8
+
+    def test_markup_of_a_workflow_is_text(self, managers, ana):
+        evil = "</title><script>alert(1)</script>"
+        approval = make_approval(
+            title=evil,
+            type=evil,
+            summary=evil,
+            fields={evil: evil},
+            links=[{"label": evil, "url": "https://a.example/"}],
+            options=[
+                {"value": "approved", "label": evil, "consequence": evil},
+                {"value": "rejected", "label": "No"},
+            ],
+        )
+        client = as_person(ana)
+        bodies = [client.get(url).content.decode() for url in ("/", approval.get_absolute_url())]
+        bodies.append(send(client, approval, "rejected", comment=evil).content.decode())
+        bodies += [client.get(url).content.decode() for url in pages(approval).values()]
+
+        assert not any("<script>alert" in body for body in bodies)
+
+    def test_only_operators_see_the_tries(self, approval, ana):
+        decide(approval, by=ana)
+        approval.delivery.attempts.create(number=1, result="refused", status=403)
+
+        assert "for operators" in text_of(as_person(make_staff()).get(approval.get_absolute_url()))
+        assert "for operators" not in text_of(as_person(ana).get(approval.get_absolute_url()))
+
+    def test_it_asks_the_database_few_things(self, approval, ana, django_assert_max_num_queries):
+        client = as_person(ana)
+        with django_assert_max_num_queries(11):
+            client.get(approval.get_absolute_url())
+        decide(approval, by=ana)
+        with django_assert_max_num_queries(11):
+            client.get(approval.get_absolute_url())
