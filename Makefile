@@ -31,7 +31,7 @@ check: ## Format, lint, types, migrations, import direction, deployment check
 	@.ci/setup $(DEV_LISTS)
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m djade --check --target-version 5.2 $(TEMPLATES)
+	.venv/bin/djade --check --target-version 5.2 $(TEMPLATES)
 	$(DEVELOPMENT) $(PY) -m mypy .
 	$(DEVELOPMENT) $(PY) manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
@@ -41,7 +41,7 @@ fix: ## Format, and mend what the linters can mend
 	@.ci/setup $(DEV_LISTS)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
-	$(PY) -m djade --target-version 5.2 $(TEMPLATES)
+	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
 
 lock: ## Compile requirements*.in to the pinned lists; UPGRADE=--upgrade for newer versions
 	@.ci/setup $(DEV_LISTS)
