@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from tests.test_layers import PACKAGES, imports_of, members
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = ("requirements.txt", "requirements-emulator.txt", "requirements-dev.txt")
@@ -51,6 +54,21 @@ class TestLists:
                 package = re.split(r"[\[<>=;\s]", line)[0]
                 assert "  # " in line, f"{line}: give the reason"
                 assert package.lower() in pins(name)
+
+    @pytest.mark.parametrize(
+        ("packages", "name"),
+        [
+            (("approvals", "config", "workflows"), "requirements.txt"),
+            (("emulator", "workflows"), "requirements-emulator.txt"),
+        ],
+    )
+    def test_what_is_imported_is_in_the_list(self, packages, name):
+        providers = packages_distributions()
+        imported = {top.split(".")[0] for module in members(packages) for top in imports_of(module)}
+        foreign = imported - set(PACKAGES) - sys.stdlib_module_names
+
+        for top in foreign:
+            assert {provider.lower() for provider in providers[top]} & pins(name).keys(), top
 
 
 class TestMake:
