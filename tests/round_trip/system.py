@@ -116,6 +116,14 @@ class System:
         self.lease = lease
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
         self.emulator.start()
         kept = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "DEBUG"}}
         self.env = kept | {
@@ -141,7 +149,6 @@ class System:
             self.manage(*command)
         self.start("web")
         self.start("worker")
-        return self
 
     def __exit__(self, *error: object) -> None:
         for name in ("worker", "web", "emulator"):
@@ -163,7 +170,8 @@ class System:
 
     def kill(self, name: str) -> None:
         """`kill -9` of "emulator", "web" or "worker"."""
-        (self.emulator if name == "emulator" else getattr(self, name)).kill()
+        if process := getattr(self, name, None):
+            process.kill()
 
     def start(self, name: str) -> None:
         """Start one (again), and wait until it answers."""
@@ -176,8 +184,8 @@ class System:
 
     def _healthy(self) -> bool:
         try:
-            return requests.get(f"{self.base}/healthz", timeout=2).ok
-        except requests.ConnectionError:
+            return requests.get(f"{self.base}/healthz", timeout=5).ok
+        except requests.RequestException:
             return False
 
     # What a workflow's author sees
