@@ -77,7 +77,7 @@ class TestRecord:
     def test_pages_have_no_fields_to_type_in(self, client, decided):
         for model in RECORD:
             body = client.get(address(model, "change", model.objects.all()[0].pk)).content.decode()
-            assert not re.search(r"<(textarea|select)|type=\"(text|submit)\"", body), model
+            assert not re.search(r"<textarea|<select|type=\"text\"|name=\"_save", body), model
 
     def test_an_approval_shows_its_votes_and_events(self, client, decided):
         said = text_of(client.get(address(Approval, "change", decided.pk)))

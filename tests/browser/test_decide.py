@@ -1,0 +1,157 @@
+"""In a real browser: from signing in to the receipt, by every way a manager may go."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from approvals.models import Approval, Delivery, Vote
+from tests.browser.conftest import sign_in
+from tests.factories import make_approval
+
+pytestmark = pytest.mark.browser
+
+
+class TestApprove:
+    def test_sign_in_open_approve_receipt_next(self, open_browser, ana, approval):
+        make_approval(title="Train to Porto")
+        page = open_browser()
+
+        sign_in(page, ana.email)
+        expect(page).to_have_title("(2) Needs me · Countersign")
+        page.get_by_role("link", name="Hotel in Berlin").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Hotel in Berlin, 2 nights")
+        expect(page.get_by_text("The hotel is paid today")).to_be_visible()
+        page.get_by_role("button", name="Approve").click()
+
+        expect(page).to_have_url(re.compile("/receipt/$"))
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        page.get_by_role("link", name="Next: Train to Porto").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Train to Porto")
+        assert Vote.objects.get().outcome == "approved"
+
+    def test_without_script(self, open_browser, ana, approval):
+        page = open_browser(java_script_enabled=False)
+
+        sign_in(page, ana.email)
+        page.get_by_role("link", name="Hotel in Berlin").click()
+        page.get_by_label("Comment").fill("Enjoy")
+        page.get_by_role("button", name="Approve").click()
+
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        page.get_by_role("link", name="Back to the inbox").click()
+        expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+        assert Vote.objects.get().comment == "Enjoy"
+
+    def test_with_the_keyboard_alone(self, open_browser, ana, approval):
+        page = open_browser()
+        page.goto("/")
+
+        page.keyboard.type(ana.email)  # the cursor is there already
+        page.keyboard.press("Tab")
+        page.keyboard.type("demo")
+        page.keyboard.press("Enter")
+        page.wait_for_url("/")
+        self.tab_to(page, "Hotel in Berlin")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/approvals/**")
+        self.tab_to(page, "Skip to your answer")
+        page.keyboard.press("Enter")
+        self.tab_to(page, "Comment")
+        page.keyboard.type("Fine")
+        self.tab_to(page, "Approve")
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        self.tab_to(page, "Back to the inbox")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+        assert Vote.objects.get().comment == "Fine"
+
+    def tab_to(self, page, name):
+        """Press Tab until the element of this name has the focus, and see that it shows."""
+        seen = []
+        for _ in range(25):
+            page.keyboard.press("Tab")
+            seen.append(
+                page.evaluate(
+                    "() => { const e = document.activeElement;"
+                    " return (e.labels?.[0] ?? e).innerText.trim() }"
+                )
+            )
+            if seen[-1].startswith(name):
+                assert page.locator(":focus-visible").count() == 1
+                assert page.locator(":focus").evaluate(
+                    "e => { const r = e.getBoundingClientRect();"
+                    " return r.top >= 0 && r.bottom <= innerHeight }"
+                )
+                return
+        pytest.fail(f"{name} is not reached: {seen}")
+
+
+class TestReject:
+    def test_it_needs_a_reason_and_keeps_what_was_typed(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url())
+
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_text("Please say why")).to_be_visible()
+        expect(page.get_by_label("Comment")).to_be_focused()
+        page.keyboard.insert_text("x" * 5001)
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_text("Please shorten it to 5,000 characters")).to_be_visible()
+        expect(page.get_by_label("Comment")).to_have_value("x" * 5001)
+        assert Vote.objects.count() == 0
+
+        page.get_by_label("Comment").fill("Take the train")
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        expect(page.get_by_text("Take the train")).to_be_visible()
+
+
+class TestTwoPeople:
+    def test_who_comes_second_reads_who_decided_and_when(self, signed_in, ana, ben, approval):
+        first, second = (signed_in(user, approval.get_absolute_url()) for user in (ana, ben))
+        second.get_by_label("Comment").fill("Too expensive")
+
+        first.get_by_role("button", name="Approve").click()
+        expect(first.get_by_text("Your answer is recorded")).to_be_visible()
+        second.get_by_role("button", name="Reject").click()
+
+        expect(second.get_by_text("This is settled already")).to_be_visible()
+        expect(second.get_by_text(re.compile("Ana Almeida answered “Approved” on"))).to_be_visible()
+        expect(second.get_by_text("Too expensive")).to_be_visible()
+        assert Vote.objects.get().user == ana
+
+    def test_an_open_page_learns_of_it_and_takes_the_buttons_away(
+        self, signed_in, ana, ben, approval
+    ):
+        page = signed_in(ben, approval.get_absolute_url())
+        page.get_by_label("Comment").fill("Let me think")
+        approval.decide("approved", by=ana, revision=1)
+
+        page.evaluate("htmx.trigger('#look', 'refresh')")
+
+        expect(page.get_by_role("status")).to_contain_text("Ana Almeida answered “Approved”")
+        expect(page.get_by_role("button", name="Approve")).to_be_hidden()
+        expect(page.get_by_label("The answer", exact=True)).to_contain_text("Sending")
+        expect(page.locator("#timeline")).to_contain_text("Ana Almeida approved it")
+
+
+class TestDouble:
+    def test_pressing_twice_is_one_answer(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url())
+
+        page.get_by_role("button", name="Approve").dblclick()
+
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        assert Vote.objects.count() == Delivery.objects.count() == 1
+
+    def test_going_back_and_pressing_again_leads_to_the_receipt(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url())
+        page.get_by_role("button", name="Approve").click()
+        page.wait_for_url("**/receipt/")
+
+        page.goto(approval.get_absolute_url())
+
+        expect(page.get_by_role("button", name="Approve")).to_be_hidden()
+        assert Approval.objects.get().status == "approved"

@@ -1,0 +1,118 @@
+"""In a real browser: pages that are left open tell what is new, and keep still otherwise."""
+
+import re
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from approvals.models import Delivery
+from approvals.models.delivery import State
+from tests.factories import make_approval
+
+pytestmark = pytest.mark.browser
+
+
+class TestReceipt:
+    def test_it_follows_the_answer_to_the_workflow_and_then_rests(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url())
+        page.get_by_role("button", name="Approve").click()
+        line = page.locator("#delivery")
+        expect(line).to_contain_text("Sending")
+
+        Delivery.objects.update(
+            state=State.STORED, stored_at=timezone.now(), reason="Google keeps the answer."
+        )
+        expect(line).to_contain_text("Google has it. Google keeps the answer.")
+        Delivery.confirm(approval.pk, actor="caller:x")
+        expect(line).to_contain_text("The workflow has it.")
+        approval.report("succeeded", "Paid in May", "", actor="caller:x")
+        expect(page.get_by_text("Paid in May")).to_be_visible()
+        expect(page.locator("#look[hx-get]")).to_have_count(0)
+
+    def test_what_has_not_changed_is_not_read_out_again(self, signed_in, ana, approval):
+        approval.decide("approved", by=ana, revision=1)
+        page = signed_in(ana, reverse("approvals:receipt", args=[approval.pk]))
+        page.evaluate("for (const n of document.querySelectorAll('p, li')) n.kept = true")
+        before = page.evaluate("[...document.querySelectorAll('p, li')].map((n) => n.kept)")
+
+        with page.expect_response("**/receipt/"):
+            page.evaluate("htmx.trigger('#look', 'refresh')")
+        page.wait_for_timeout(200)
+
+        after = page.evaluate("[...document.querySelectorAll('p, li')].map((n) => n.kept)")
+        assert after == before
+
+
+class TestInbox:
+    def test_a_new_request_arrives_by_itself(self, signed_in, ana, approval):
+        page = signed_in(ana)
+        expect(page).to_have_title(re.compile(r"^\(1\)"))
+
+        make_approval(title="Train to Porto")
+
+        expect(page.get_by_role("link", name="Train to Porto")).to_be_visible()
+        expect(page).to_have_title(re.compile(r"^\(2\)"))
+
+    def test_the_focus_stays_on_its_row(self, signed_in, ana, approval):
+        page = signed_in(ana)
+        page.get_by_role("link", name="Hotel in Berlin").focus()
+        make_approval(title="Train to Porto")
+
+        page.evaluate("htmx.trigger('#live', 'refresh')")
+
+        expect(page.get_by_role("link", name="Train to Porto")).to_be_visible()
+        expect(page.get_by_role("link", name="Hotel in Berlin")).to_be_focused()
+
+    def test_what_has_not_changed_is_left_alone(self, signed_in, ana, approval):
+        page = signed_in(ana)
+        page.evaluate("document.querySelector('.rows').kept = true")
+
+        with page.expect_response("**/"):
+            page.evaluate("htmx.trigger('#live', 'refresh')")
+
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.querySelector('.rows').kept")
+
+    def test_a_hidden_tab_asks_for_nothing(self, signed_in, ana, approval):
+        page = signed_in(ana)
+        page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.away})")
+        asked = []
+        page.on("requestfinished", lambda request: asked.append(request.resource_type))
+
+        page.evaluate("window.away = true; htmx.trigger('#live', 'refresh')")
+        page.wait_for_timeout(200)
+        assert "xhr" not in asked
+        with page.expect_request("**/"):
+            page.evaluate(
+                "window.away = false; document.dispatchEvent(new Event('visibilitychange'))"
+            )
+
+    def test_when_the_session_ends_the_sign_in_page_appears(self, signed_in, ana, approval):
+        page = signed_in(ana)
+        Session.objects.all().delete()
+
+        page.evaluate("htmx.trigger('#live', 'refresh')")
+
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+class TestDetail:
+    def test_a_half_written_comment_survives_everything(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url())
+        page.get_by_label("Comment").fill("Half a thou")
+        page.get_by_label("Comment").press("End")
+
+        with page.expect_response("**/approvals/**"):
+            page.evaluate("htmx.trigger('#look', 'refresh')")
+        page.keyboard.type("ght")
+        expect(page.get_by_label("Comment")).to_have_value("Half a thought")
+
+        Session.objects.all().delete()
+        with page.expect_response("**/sign-in/**"):
+            page.evaluate("htmx.trigger('#look', 'refresh')")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("heading", name="You were signed out")).to_be_visible()
+        expect(page.get_by_text("Half a thought")).to_be_visible()

@@ -1,0 +1,131 @@
+"""In a real browser: narrow and dark, large text, print, and the operators' pages under our CSP."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from approvals.models import ApiKey, Delivery
+from approvals.models.delivery import State
+from tests.factories import make_approval, make_staff
+
+pytestmark = pytest.mark.browser
+
+LONG = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrente" * 3
+
+
+@pytest.fixture
+def paths(ana, approval):
+    """Every page, with texts that are as long and unbreakable as a workflow may send."""
+    make_approval(
+        title=LONG[:160],
+        type=LONG[:100],
+        fields={LONG[:100]: LONG, "Number": 12345678901234},
+        summary=f"| a | b |\n| - | - |\n| {LONG} | {LONG} |\n\n`{LONG}`",
+        links=[{"label": LONG[:100], "url": f"https://{'x' * 60}.example/{LONG[:100]}".lower()}]
+        if LONG.isascii()
+        else [{"label": "Link", "url": f"https://{'x' * 60}.example/"}],
+        options=[
+            {"value": f"answer_{n}", "label": f"Answer number {n}", "consequence": "What then"}
+            for n in range(6)
+        ],
+        requested_by=f"{'long' * 15}@{'sub.' * 12}example.com",
+        priority="urgent",
+        expires_in=3600,
+    )
+    decided = make_approval(title="Train to Porto")
+    decided.decide("rejected", by=ana, revision=1, comment=LONG)
+    long = decided.__class__.objects.get(type=LONG[:100])
+    return {
+        "inbox": "/",
+        "decided": "/?tab=decided",
+        "long": long.get_absolute_url(),
+        "detail": approval.get_absolute_url(),
+        "closed": decided.get_absolute_url(),
+        "receipt": reverse("approvals:receipt", args=[decided.pk]),
+        "missing": "/nowhere/",
+    }
+
+
+class TestNarrow:
+    @pytest.mark.parametrize("width", [320, 390])
+    def test_no_page_is_wider_than_the_phone(self, signed_in, ana, paths, width):
+        page = signed_in(ana, viewport={"width": width, "height": 700})
+
+        for name, path in paths.items():
+            page.goto(path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+    def test_the_answer_is_in_sight_while_the_facts_are_read(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url(), viewport={"width": 390, "height": 640})
+
+        for position in ("0", "200", "document.body.scrollHeight"):
+            page.evaluate(f"scrollTo(0, {position})")
+            expect(page.get_by_role("button", name="Approve")).to_be_in_viewport(ratio=1)
+            expect(page.get_by_role("button", name="Reject")).to_be_in_viewport(ratio=1)
+
+    def test_text_of_twice_the_size_loses_nothing(self, signed_in, ana, paths):
+        page = signed_in(ana, viewport={"width": 640, "height": 480})
+
+        for name, path in paths.items():
+            page.goto(path)
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 640, name
+
+    def test_a_target_for_the_thumb_is_large_enough(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url(), viewport={"width": 390, "height": 844})
+
+        for button in page.locator("main .button").all():
+            assert button.bounding_box()["height"] >= 44
+
+
+class TestScheme:
+    def test_the_page_follows_the_scheme_of_the_system(self, signed_in, ana, approval):
+        shades = {}
+        for scheme in ("light", "dark"):
+            page = signed_in(ana, approval.get_absolute_url(), color_scheme=scheme)
+            shades[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+        assert shades == {"light": "rgb(244, 245, 248)", "dark": "rgb(17, 20, 27)"}
+
+    def test_on_paper_there_are_no_bars_and_buttons(self, signed_in, ana, approval):
+        approval.decide("approved", by=ana, revision=1)
+        page = signed_in(ana, reverse("approvals:receipt", args=[approval.pk]))
+        page.emulate_media(media="print")
+
+        expect(page.get_by_text("Ana Almeida (ana@example.com)")).to_be_visible()
+        expect(page.get_by_role("link", name="Back to the inbox")).to_be_hidden()
+        expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+
+
+class TestAdmin:
+    def test_the_operators_pages_work_under_the_same_policy(self, signed_in, ana, approval):
+        approval.decide("approved", by=ana, revision=1)
+        Delivery.objects.update(state=State.BLOCKED, reason="Google said 403.")
+        page = signed_in(make_staff(), "/?tab=attention")
+        expect(page.get_by_text("Google said 403.")).to_be_visible()
+
+        page.goto(reverse("admin:approvals_delivery_changelist"))
+        page.get_by_role("checkbox").last.check()
+        page.locator("select[name=action]").select_option("deliver_again")
+        page.get_by_role("button", name="Go").click()
+        expect(page.get_by_text("Queued again: 1.")).to_be_visible()
+
+        page.goto(reverse("admin:approvals_caller_change", args=[approval.caller_id]))
+        page.get_by_role("link", name="Issue a key").click()
+        page.get_by_label("Label").fill("CI")
+        page.get_by_role("button", name="Issue the key").click()
+        expect(page.get_by_text("csk_")).to_be_visible()
+        assert ApiKey.objects.get().label == "CI"
+
+    def test_a_member_is_found_by_typing(self, signed_in, ana, approval):
+        page = signed_in(make_staff(), "/")
+        page.goto(reverse("admin:auth_group_add"))
+
+        page.get_by_label("Name:").fill("finance")
+        page.locator(".select2-selection").first.click()
+        page.locator(".select2-search__field").fill("ana@")
+        page.get_by_role("option", name="Ana Almeida").click()
+        page.get_by_role("button", name="Save", exact=True).click()
+
+        expect(page.get_by_text("was added successfully")).to_be_visible()
+        assert ana.groups.filter(name="finance").exists()
