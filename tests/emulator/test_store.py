@@ -44,9 +44,13 @@ def add_execution(catalog: Catalog, store: Store, execution: str = "e1") -> Defi
 
 class TestDatabase:
     def test_a_transaction_that_fails_leaves_nothing(self, database):
-        with pytest.raises(ZeroDivisionError), database.write():
-            database.put("name", "value")
-            1 / 0  # noqa: B018 - the failure
+        def fail() -> None:
+            with database.write():
+                database.put("name", "value")
+                raise KeyError("in the middle")
+
+        with pytest.raises(KeyError):
+            fail()
 
         assert database.get("name") is None
 

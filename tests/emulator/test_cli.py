@@ -1,0 +1,254 @@
+"""The command line, each command as a process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import pytest
+import requests
+
+from emulator.__main__ import main
+from tests.emulators import ROOT, Execution, command, eventually
+
+FLOW = "main:\n  params: [input]\n  steps:\n    - done: {return: '${input.n + 1}'}\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "flows"
+    place.mkdir()
+    (place / "add-one.yaml").write_text(FLOW)
+    (place / "two.json").write_text('{"main": {"steps": [{"done": {"return": 2}}]}}')
+    return place
+
+
+def here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code and standard error of a command in this process; for those that end at once."""
+    try:
+        code = main(arguments)
+    except SystemExit as usage:  # argparse
+        code = int(usage.code or 0)
+    return code, capsys.readouterr().err
+
+
+def started(execution: Execution) -> bool:
+    """Whether the execution has run a step."""
+    return "status" in execution.read()
+
+
+class TestServe:
+    def test_it_deploys_says_ready_and_stops_when_told(self, start_emulator, folder):
+        emulator = start_emulator(workflows=folder)
+
+        assert emulator.execute("add-one", {"n": 1}).result() == 2
+        assert emulator.execute("two").result() == 2
+        emulator.execute("add-one", {"n": 1})
+        began = time.monotonic()
+        assert emulator.stop() == 0
+        assert time.monotonic() - began < 2
+
+    def test_ctrl_c_stops_it_while_executions_wait_and_call(self, start_emulator):
+        emulator = start_emulator()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            emulator.deploy("call", f"- ask: {{call: http.get, args: {{url: '{url}'}}}}\n")
+            emulator.deploy("nap", "- nap: {call: sys.sleep, args: {seconds: 900}}\n")
+            executions = [emulator.execute("call"), emulator.execute("nap")]
+            for execution in executions:
+                eventually(partial(started, execution))
+            began = time.monotonic()
+            assert emulator.stop() == 0
+            assert time.monotonic() - began < 2.5
+
+    def test_a_source_that_does_not_build_stops_the_start(self, tmp_path, folder):
+        (folder / "broken.yaml").write_text("- a: {return: 1}\n- b: {next: nowhere}\n")
+
+        done = command(
+            *("serve", "--port", "0", "--data", str(tmp_path / "d"), "--workflows", str(folder))
+        )
+
+        assert done.returncode == 2
+        assert "broken.yaml:2:" in done.stderr
+        assert "nowhere" in done.stderr
+
+    def test_a_taken_port_is_a_sentence(self, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            done = command("serve", "--port", port, "--data", str(tmp_path / "d"))
+
+        assert done.returncode == 2
+        assert f"port {port}" in done.stderr
+        assert "--port" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--host", "0.0.0.0"], "--allow-remote"),
+            (["--host", "0.0.0.0", "--allow-remote", "--auth", "off"], "--auth off"),
+            (["--grant", "eva"], "EMAIL=ROLE"),
+            (["--grant", "eva@x=owner"], "no role 'owner'"),
+            (["--time-scale", "0"], "greater than 0"),
+            (["--workflows", "/no/such/folder"], "/no/such/folder"),
+        ],
+    )
+    def test_wrong_options_are_a_sentence(self, tmp_path, capsys, options, said):
+        code, printed = here(capsys, "serve", "--port=0", f"--data={tmp_path / 'd'}", *options)
+
+        assert code == 2
+        assert said in printed
+
+    def test_a_data_file_in_use_or_of_another_project_is_a_sentence(self, start_emulator, capsys):
+        emulator = start_emulator()
+        data = ("serve", "--port=0", f"--data={emulator.data}")
+
+        in_use = here(capsys, *data)
+        emulator.stop()
+        of_another = here(capsys, *data, "--project=other")
+
+        assert "another emulator is using it" in in_use[1]
+        assert "belongs to the project countersign-demo" in of_another[1]
+        assert in_use[0] == of_another[0] == 2
+
+
+class TestRun:
+    def test_the_result_is_on_standard_output_and_the_log_beside_it(self, tmp_path):
+        path = tmp_path / "greet.yaml"
+        path.write_text(
+            "main:\n  params: [input]\n  steps:\n"
+            "    - say: {call: sys.log, args: {text: '${\"hello \" + input.who}'}}\n"
+            "    - done: {return: {said: '${input.who}'}}\n"
+        )
+
+        done = command("run", str(path), "--data", '{"who": "Ada"}')
+
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"said": "Ada"}
+        assert 'text="hello Ada"' in done.stderr
+
+    def test_a_failure_shows_payload_and_context(self, tmp_path):
+        path = tmp_path / "fail.yaml"
+        path.write_text("main:\n  steps:\n    - bad:\n        raise: {code: 7}\n")
+
+        done = command("run", str(path))
+
+        assert (done.returncode, done.stdout) == (1, "")
+        assert 'FAILED: {"code":7}' in done.stderr
+        assert 'in step "bad", routine "main", line: 4' in done.stderr
+
+    def test_a_source_error_names_file_line_and_column(self, tmp_path):
+        path = tmp_path / "broken.yaml"
+        path.write_text("- good: {return: 1}\n- bad: {return: '${1 +}'}\n")
+
+        done = command("run", str(path))
+
+        assert done.returncode == 2
+        assert f"{path}:2:" in done.stderr
+
+    @pytest.mark.parametrize("data", ["{", "[1,]", "nope"])
+    def test_an_argument_that_is_not_json_is_refused(self, folder, capsys, data):
+        code, printed = here(capsys, "run", str(folder / "add-one.yaml"), "--data", data)
+
+        assert code == 2
+        assert "--data is not JSON" in printed
+
+    def test_a_file_that_is_not_there_is_a_sentence(self, capsys):
+        code, printed = here(capsys, "run", "/no/such/file.yaml")
+
+        assert code == 2
+        assert "/no/such/file.yaml" in printed
+
+    def test_the_callback_url_it_prints_works(self):
+        path = ROOT / "tests/emulator/seed/expense-callback.yaml"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", "run", str(path), "--auth", "off"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        watch = threading.Timer(20, process.kill)
+        watch.start()
+        line = next(line for line in process.stderr if "/callbacks/" in line)
+        url = "http" + line.rpartition("http")[2].rstrip().rstrip('"')
+        answer = requests.post(url, json={"ok": True}, timeout=10)
+        out, _ = process.communicate(timeout=20)
+        watch.cancel()
+
+        assert answer.status_code == 200
+        assert json.loads(out)["body"] == {"ok": True}
+
+    def test_ctrl_c_ends_it(self):
+        path = ROOT / "tests/emulator/seed/expense-callback.yaml"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", "run", str(path)],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        next(line for line in process.stderr if "/callbacks/" in line)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+
+        assert (process.returncode, out) == (130, "")
+        assert "Traceback" not in err
+
+
+class TestDeployAndExecutions:
+    def test_a_folder_is_deployed_to_a_running_emulator(self, emulator, folder):
+        first = command("deploy", str(folder), "--emulator", emulator.url)
+        (folder / "two.json").write_text('[{"done": {"return": 22}}]')
+        second = command("deploy", str(folder), "--emulator", emulator.url)
+
+        assert first.stdout.splitlines()[0].startswith("created add-one 000001-")
+        assert [line.split()[0] for line in second.stdout.splitlines()] == ["unchanged", "updated"]
+        assert emulator.execute("two").result() == 22
+        assert first.returncode == second.returncode == 0
+
+    def test_a_broken_file_is_named_and_the_others_are_deployed(self, emulator, folder):
+        (folder / "broken.yaml").write_text("- a: {next: nowhere}\n")
+        (folder / "fine.yaml").write_text("- done: {return: 5}\n")
+
+        done = command("deploy", str(folder), "--emulator", emulator.url)
+
+        assert done.returncode == 2
+        assert "broken: main.yaml:1:" in done.stderr
+        assert emulator.execute("fine").result() == 5
+
+    def test_executions_are_listed_one_a_line(self, emulator):
+        emulator.deploy("good", "- done: {return: {a: 1}}\n")
+        emulator.deploy("bad", "- fail: {raise: no money}\n")
+        emulator.deploy("idle", "- nap: {call: sys.sleep, args: {seconds: 36000}}\n")
+        good, bad, idle = (emulator.execute(name) for name in ("good", "bad", "idle"))
+        good.wait()
+        bad.wait()
+        eventually(lambda: idle.read().get("status"))
+
+        done = command("executions", "--emulator", emulator.url)
+        only = command("executions", "--emulator", emulator.url, "--workflow", "good")
+
+        lines = {line.split()[2]: line for line in done.stdout.splitlines()}
+        assert lines[good.id].startswith("SUCCEEDED good ")
+        assert lines[good.id].endswith('{"a":1}')
+        assert lines[bad.id].startswith("FAILED    bad ")
+        assert 'RuntimeError: "no money"' in lines[bad.id]
+        assert lines[idle.id].endswith("at main/nap")
+        assert [line.split()[2] for line in only.stdout.splitlines()] == [good.id]
+
+    def test_without_an_emulator_it_says_what_to_do(self, folder, capsys):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        for arguments in (["deploy", str(folder)], ["executions"]):
+            code, printed = here(capsys, *arguments, f"--emulator=http://127.0.0.1:{port}")
+            assert code == 2
+            assert "python -m emulator serve" in printed
