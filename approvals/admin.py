@@ -22,6 +22,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from approvals.models import ApiKey, Approval, Attempt, Caller, Delivery, Event, User, Vote
+from approvals.plain import visible
 
 if TYPE_CHECKING:  # generic for the type checker, plain classes at run time
     ModelAdmin = admin.ModelAdmin[Any]
@@ -35,6 +36,21 @@ else:
 admin.site.site_header = "Countersign"
 admin.site.site_title = "Countersign"
 admin.site.index_title = "Overview"
+
+
+def shown(name: str) -> Any:
+    """A column or line with what a workflow sent: hidden characters marked, JSON as text.
+
+    A callable; the type stubs know only names in lists of fields.
+    """
+
+    @admin.display(description=name.replace("_", " "), ordering=name)
+    def show(row: Any) -> str:
+        value = getattr(row, name)
+        return visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+    show.__name__ = name
+    return show
 
 
 class ReadOnly:
@@ -213,7 +229,14 @@ class VoteInline(ReadOnlyInline):
 
 class EventInline(ReadOnlyInline):
     model = Event
-    fields = ("at", "kind", "actor", "data")
+    readonly_fields = (shown("data"),)
+    fields = ("at", "kind", "actor", *readonly_fields)
+
+
+SENT = {
+    name: shown(name)
+    for name in ("title", "type", "summary", "fields", "links", "options", "result_message")
+}
 
 
 @admin.register(Approval)
@@ -221,16 +244,24 @@ class ApprovalAdmin(ReadOnlyAdmin):
     """Approvals, to read. Their page for people has the "View on site" link."""
 
     date_hierarchy = "created_at"
-    list_display = ("title", "type", "status", "requested_by", "caller", "created_at")
+    list_display = (
+        SENT["title"],
+        SENT["type"],
+        "status",
+        "requested_by",
+        "caller",
+        "created_at",
+    )
     list_filter = ("status", "type", "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
+    readonly_fields = tuple(SENT.values())
     fieldsets = (
-        ("Question", {"fields": ("title", "type", "summary", "fields", "links", "options")}),
+        ("Question", {"fields": readonly_fields[:-1]}),
         ("People", {"fields": ("requested_by", "caller", "decided_by")}),
         ("Rules", {"fields": ("priority", "comment_rule", "votes_needed", "on_expiry")}),
         ("Times", {"fields": ("created_at", "expires_at", "decided_at")}),
-        ("Outcome", {"fields": ("status", "result", "result_message", "result_url")}),
+        ("Outcome", {"fields": ("status", "result", SENT["result_message"], "result_url")}),
         (
             "Workflow",
             {
@@ -279,7 +310,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="What is sent")
     def payload(self, delivery: Delivery) -> str:
         text = json.dumps(delivery.payload, indent=2, ensure_ascii=False)
-        return format_html("<pre>{}</pre>", text)
+        return format_html("<pre>{}</pre>", visible(text))
 
     def has_deliver_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_delivery")

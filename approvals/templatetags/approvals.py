@@ -74,7 +74,7 @@ def typed(posted: QueryDict | None) -> Iterator[tuple[str, str]]:
     for name, value in (posted or {}).items():
         text = str(value)
         if text.strip() and not re.search("password|token|revision|next", name):
-            yield name.capitalize(), text
+            yield "Answer" if name == "outcome" else name.capitalize(), text
 
 
 @register.filter

@@ -9,7 +9,7 @@ from django.urls import reverse
 from approvals.models import ApiKey, Approval, Attempt, Caller, Delivery, Event, User, Vote
 from approvals.models.delivery import State
 from tests.approvals.reading import as_person, counts, decide, text_of
-from tests.factories import make_caller, make_staff, make_user
+from tests.factories import make_approval, make_caller, make_staff, make_user
 
 RECORD = (Approval, Attempt, ApiKey, Delivery, Event, Vote)
 
@@ -84,6 +84,17 @@ class TestRecord:
 
         assert "Take the train" in said
         assert "user:ana@example.com" in said
+
+    def test_hidden_characters_of_a_workflow_are_marked(self, client, managers):
+        evil = "a\u202eb"
+        approval = make_approval(
+            title="plain", type=evil, summary=evil, fields={evil: evil}, links=[]
+        )
+
+        for page in (address(Approval, "changelist"), address(Approval, "change", approval.pk)):
+            body = client.get(page).content.decode().partition('id="content-main"')[2]
+            assert "⟨U+202E⟩" in body
+            assert "\u202e" not in body.partition('id="changelist-filter"')[0]
 
     def test_lists_ask_few_things_of_the_database(
         self, client, decided, django_assert_max_num_queries
