@@ -93,6 +93,11 @@ class EmulatorProcess:
         """`kill -9`."""
         self._end(signal.SIGKILL)
 
+    def signal(self, signum: signal.Signals) -> None:
+        """Send it a signal, SIGSTOP to freeze it and SIGCONT to let it go on."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signum)
+
     def restart(self) -> Self:
         """Start it again on the same port and data file; `kill` or `stop` it first."""
         assert self._process is None, "it still runs"

@@ -216,10 +216,6 @@ class System:
 
         return str(eventually(look, f"a delivery that is {' or '.join(states)}", 30))
 
-    def paid(self) -> int:
-        """How often the emulator logged a payment."""
-        return len(self.emulator.logged(f"Paid {EXPENSE['amount']}"))
-
 
 def database(home: Path) -> str:
     """A database of this system's own: on the server of DATABASE_URL, or a file of SQLite."""

@@ -1,14 +1,61 @@
 """`kill -9` of each process between each pair of steps: nothing is lost, nothing happens twice."""
 
+import itertools
 import signal
 import time
 
 import pytest
 
 from tests.emulators import eventually
-from tests.round_trip.system import EXPENSE, Person
+from tests.round_trip.system import EXPENSE, System
 
 PROCESSES = ("emulator", "web", "worker")
+amounts = itertools.count(2000)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    """One system, whose processes die in every test; a short lease, so that takeovers are seen."""
+    with System(tmp_path_factory.mktemp("system"), time_scale=5, lease=4) as running:
+        yield running
+
+
+@pytest.fixture
+def amount():
+    """An amount of the test's own, by which its payment is found in the log."""
+    return next(amounts)
+
+
+@pytest.fixture
+def start(system, amount):
+    """Starts the test's execution."""
+    return lambda: system.emulator.execute("expense-approval", EXPENSE | {"amount": amount})
+
+
+@pytest.fixture
+def asked(system, start):
+    """An execution that waits for its answer, and the id of its approval."""
+    execution = start()
+    approval = system.asked(execution)
+    execution.callback_url()
+    return execution, approval
+
+
+@pytest.fixture
+def finish(system, amount, ana):
+    """All that must be true at the end, whatever was killed on the way."""
+
+    def check(execution):
+        assert execution.result(60) == {"status": "paid", "amount": f"{amount} EUR"}
+        assert system.delivery(execution, "confirmed") == "confirmed"
+        [row] = system.approvals(execution)
+        assert row["status"] == "approved"
+        assert len(system.emulator.logged(f"Paid {amount} EUR to")) == 1
+        page = f"/approvals/{row['id']}/"
+        eventually(lambda: f"Paid {amount} EUR" in ana.get(page).text, "the report")
+        assert "The workflow has it" in ana.get(page).text
+
+    return check
 
 
 def kill_and_start(system, name):
@@ -16,29 +63,12 @@ def kill_and_start(system, name):
     system.start(name)
 
 
-def finish(system, execution, ana):
-    """All that must be true at the end, whatever was killed on the way."""
-    assert execution.result(60) == {"status": "paid", "amount": "1240 EUR"}
-    assert system.delivery(execution, "confirmed") == "confirmed"
-    [row] = system.approvals(execution)
-    assert row["status"] == "approved"
-    assert system.paid() == 1
-    page = eventually(
-        lambda: (
-            (text := ana.get(f"/approvals/{row['id']}/").text) and "Paid 1240 EUR" in text and text
-        )
-    )
-    assert "The workflow has it" in page
-
-
 @pytest.mark.parametrize("name", PROCESSES)
 class TestKillBetweenSteps:
-    def test_before_the_question_is_registered(self, start_system, name):
-        system = start_system(time_scale=5)
-        ana = Person(system.base, "ana@example.com")
+    def test_before_the_question_is_registered(self, system, start, finish, ana, name):
         if name != "emulator":
             system.kill(name)
-        execution = system.emulator.execute("expense-approval", EXPENSE)
+        execution = start()
         if name == "emulator":
             system.kill(name)
         time.sleep(0.5)
@@ -46,121 +76,94 @@ class TestKillBetweenSteps:
 
         ana.decide(system.asked(execution), "approved")
 
-        finish(system, execution, ana)
+        finish(execution)
 
-    def test_between_asked_and_decided(self, start_system, name):
-        system = start_system(time_scale=5)
-        ana = Person(system.base, "ana@example.com")
-        execution = system.emulator.execute("expense-approval", EXPENSE)
-        approval = system.asked(execution)
-        execution.callback_url()
+    def test_between_asked_and_decided(self, system, asked, finish, ana, name):
+        execution, approval = asked
 
         kill_and_start(system, name)
         ana.decide(approval, "approved")
 
-        finish(system, execution, ana)
+        finish(execution)
 
-    def test_right_after_the_decision(self, start_system, name):
-        system = start_system(time_scale=5)
-        ana = Person(system.base, "ana@example.com")
-        execution = system.emulator.execute("expense-approval", EXPENSE)
-        approval = system.asked(execution)
+    def test_right_after_the_decision(self, system, asked, finish, ana, name):
+        execution, approval = asked
 
         assert ana.decide(approval, "approved").status_code == 303
         kill_and_start(system, name)
 
-        finish(system, execution, ana)
+        finish(execution)
 
-    def test_between_delivered_and_settled(self, start_system, name):
-        system = start_system(time_scale=5)
-        ana = Person(system.base, "ana@example.com")
-        execution = system.emulator.execute("expense-approval", EXPENSE)
-        approval = system.asked(execution)
-        execution.callback_url()
-        assert system.web.popen
+    def test_between_delivered_and_settled(self, system, asked, finish, ana, name):
+        execution, approval = asked
         ana.decide(approval, "approved")
         system.delivery(execution, "stored", "confirmed")
 
         kill_and_start(system, name)
 
-        finish(system, execution, ana)
+        finish(execution)
 
 
 class TestKillInTheMiddle:
     """The emulator is frozen, so that a POST is on its way when its sender dies."""
 
-    def freeze(self, system):
-        system.emulator._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self, system):
-        system.emulator._process.send_signal(signal.SIGCONT)
-
     @pytest.mark.parametrize("name", ["web", "worker"])
-    def test_a_sender_killed_while_its_post_is_under_way(self, start_system, name):
-        system = start_system(time_scale=5, lease=4)
-        ana = Person(system.base, "ana@example.com")
-        execution = system.emulator.execute("expense-approval", EXPENSE)
-        approval = system.asked(execution)
-        execution.callback_url()
+    def test_a_sender_killed_while_its_post_is_under_way(self, system, asked, finish, ana, name):
+        execution, approval = asked
         system.kill("worker")
-        self.freeze(system)
+        system.emulator.signal(signal.SIGSTOP)
 
         started = time.monotonic()
         assert ana.decide(approval, "approved").status_code == 303
         assert time.monotonic() - started < 8  # the click does not wait for Google
         if name == "worker":
-            system.kill("web")  # its try dies with it; the worker takes the row over
-            system.start("web")
+            kill_and_start(system, "web")  # its try dies with it, and the worker takes over
             system.start("worker")
-            time.sleep(5)  # the lease ends, the worker's own try begins
+            time.sleep(5)  # the lease ends, and the worker's own round begins
         system.kill(name)
-        self.thaw(system)
+        system.emulator.signal(signal.SIGCONT)
         system.start(name)
         if name == "web":
             system.start("worker")
 
-        finish(system, execution, ana)
+        finish(execution)
 
-    def test_decided_while_the_emulator_is_down_is_delivered_when_it_is_back(self, start_system):
-        system = start_system(time_scale=5)
-        ana = Person(system.base, "ana@example.com")
-        execution = system.emulator.execute("expense-approval", EXPENSE)
-        approval = system.asked(execution)
-        execution.callback_url()
+    def test_decided_while_the_emulator_is_down_is_delivered_when_it_is_back(
+        self, system, asked, finish, ana
+    ):
+        execution, approval = asked
         system.kill("emulator")
 
         assert ana.decide(approval, "approved").status_code == 303
         assert "Sending" in ana.get(f"/approvals/{approval}/receipt/").text
         system.start("emulator")
 
-        finish(system, execution, ana)
+        finish(execution)
 
-    def test_woken_while_the_inbox_is_down_the_workflow_asks_until_it_is_back(self, start_system):
-        system = start_system(time_scale=5)
-        ana = Person(system.base, "ana@example.com")
-        execution = system.emulator.execute("expense-approval", EXPENSE)
-        approval = system.asked(execution)
-        execution.callback_url()
+    def test_woken_while_the_inbox_is_down_the_workflow_asks_until_it_is_back(
+        self, system, asked, finish, ana
+    ):
+        execution, approval = asked
         system.kill("worker")
-        self.freeze(system)
+        system.emulator.signal(signal.SIGSTOP)
         ana.decide(approval, "approved")
         system.kill("web")
-        self.thaw(system)
+        system.emulator.signal(signal.SIGCONT)
         time.sleep(0.5)
 
         kill_and_start(system, "emulator")
         system.start("web")
         system.start("worker")
 
-        finish(system, execution, ana)
+        finish(execution)
 
 
 class TestStop:
     @pytest.mark.parametrize("name", ["web", "worker"])
-    def test_sigterm_ends_it_in_order_within_seconds(self, start_system, name):
-        system = start_system()
+    def test_sigterm_ends_it_in_order_within_seconds(self, system, name):
         time.sleep(1)  # the worker has set up its handlers by now
         started = time.monotonic()
 
         assert getattr(system, name).end(signal.SIGTERM) == 0
         assert time.monotonic() - started < 10
+        system.start(name)
