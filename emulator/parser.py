@@ -9,7 +9,7 @@ from typing import Final
 from emulator.checker import check
 from emulator.document import Mapping, Node, Scalar, Sequence, load
 from emulator.errors import SourceError
-from emulator.expressions import is_name, parse_target, parse_template
+from emulator.expressions import is_expression, is_name, parse_target, parse_template
 from emulator.limits import Limits
 from emulator.syntax import (
     Assign,
@@ -127,6 +127,21 @@ def a_name(node: Node | None, what: str, owner: Node) -> str:
     if not isinstance(node, Scalar) or not is_name(node.text.value):
         raise fail(node or owner, f"{what} must be the name of a variable")
     return node.text.value
+
+
+def written_as_expression(node: Node) -> bool:
+    """Tell whether a node is `${…}`, or means to be: its parser says what is wrong then."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return False
+    try:
+        return is_expression(node.text.value)
+    except ValueError:
+        return True
+
+
+def is_number(node: Scalar) -> bool:
+    """Tell whether a scalar is an integer or a double."""
+    return type(node.value) in {int, float}
 
 
 def known_keys(node: Mapping, allowed: tuple[str, ...], what: str) -> None:
@@ -270,10 +285,9 @@ class _Parser:
                     (key.text.value, self._value(value), key.where) for key, value in node.entries
                 )
             )
-        args = self._value(node)
-        if isinstance(args, Literal):
+        if isinstance(node, Scalar) and not written_as_expression(node):
             raise fail(node, "args must be a map, a list or an expression")
-        return args
+        return self._value(node)
 
     def _switch(self, node: Node, name: str) -> Switch:
         conditions = []
@@ -282,11 +296,11 @@ class _Parser:
             test = case.get("condition")
             if test is None:
                 raise fail(case, "a case of a switch needs a condition")
-            condition = self._value(test)
-            if isinstance(condition, Literal) and not isinstance(condition.value, bool):
+            is_boolean = isinstance(test, Scalar) and isinstance(test.value, bool)
+            if not is_boolean and not written_as_expression(test):
                 raise fail(test, "condition must be an expression, true or false")
             then = self._step(name, case, case, besides=("condition",))
-            conditions.append(Condition(condition, then))
+            conditions.append(Condition(self._value(test), then))
         return Switch(tuple(conditions))
 
     def _for(self, node: Node) -> For:
@@ -302,20 +316,16 @@ class _Parser:
         return For(value, counter, over, span is not None, steps, loop.where)
 
     def _items(self, node: Node) -> Expression:
-        items = self._value(node)
-        if isinstance(items, Literal | MapOf):
+        if not isinstance(node, Sequence) and not written_as_expression(node):
             raise fail(node, "in must be a list or an expression")
-        return items
+        return self._value(node)
 
     def _range(self, node: Node) -> Expression:
-        span = self._value(node)
-        if isinstance(node, Sequence):
-            numbers = [item.value for item in node.items if isinstance(item, Scalar)]
-            if len(node.items) == len(numbers) == 2 and {*map(type, numbers)} <= {int, float}:
-                return span
-        elif not isinstance(span, Literal | MapOf):
-            return span
-        raise fail(node, "range must be a list of two numbers, or one expression that gives it")
+        items = node.items if isinstance(node, Sequence) else ()
+        numbers = [item for item in items if isinstance(item, Scalar) and is_number(item)]
+        if not written_as_expression(node) and not len(items) == len(numbers) == 2:
+            raise fail(node, "range must be a list of two numbers, or one expression that gives it")
+        return self._value(node)
 
     def _parallel(self, node: Node) -> Parallel:
         body = a_map(node, "parallel", node)
@@ -346,11 +356,11 @@ class _Parser:
         node = body.get("concurrency_limit")
         if node is None:
             return None
-        limit = self._value(node)
-        literal = limit.value if isinstance(limit, Literal) else 1
-        if isinstance(limit, ListOf | MapOf) or type(literal) is not int or literal < 1:
+        number = node.value if isinstance(node, Scalar) else None
+        is_positive = type(number) is int and number > 0
+        if not is_positive and not written_as_expression(node):
             raise fail(node, "concurrency_limit must be a positive integer or an expression")
-        return limit
+        return self._value(node)
 
     def _branches(self, node: Node) -> tuple[Branch, ...]:
         items = a_list(node, "branches", node, self._limits.branches).items
