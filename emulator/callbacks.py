@@ -21,7 +21,7 @@ MAX_BYTES = 512 * 1024
 """A request larger than the memory of an execution could never be taken."""
 
 _PATH = re.compile(
-    r"/v1/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/workflows/(?P<workflow>[^/]+)"
+    r".*/v1/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/workflows/(?P<workflow>[^/]+)"
     r"/executions/(?P<execution>[^/]+)/callbacks/(?P<callback>[^/]+)"
 )
 _WITHHELD = frozenset({"authorization", "proxy-authorization", "cookie"})

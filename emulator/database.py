@@ -172,10 +172,11 @@ class Database:
         self.run("BEGIN IMMEDIATE").close()
         try:
             yield
+            self.run("COMMIT").close()
         except BaseException:
-            self.run("ROLLBACK").close()
+            if self._connection.in_transaction:
+                self.run("ROLLBACK").close()
             raise
-        self.run("COMMIT").close()
 
     def get(self, name: str) -> str | None:
         """A setting kept in the file."""

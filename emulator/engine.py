@@ -10,47 +10,42 @@ from __future__ import annotations
 import asyncio
 import functools
 import sqlite3
+import time
 import uuid
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from itertools import islice
 
 import aiohttp
 
 from emulator import console
+from emulator.alarm import Alarm
 from emulator.callbacks import Verdict, verdict
 from emulator.calls import Calls
-from emulator.catalog import Catalog, Definition, program
+from emulator.catalog import Catalog, Definition
 from emulator.clock import Clock, timestamp
 from emulator.database import Database
 from emulator.errors import error
 from emulator.identity import Issuer
-from emulator.interpreter import Run
 from emulator.protocol import Failed, Raised, Reply, Request, Returned, Succeeded
 from emulator.refusal import Refusal, Status
-from emulator.resources import account_of, environment, failure
+from emulator.resources import account_of, failure
+from emulator.runs import Runs
 from emulator.settings import Settings
 from emulator.store import Execution, State, Store, Wait
-from emulator.turn import Live, take_turn
-from emulator.values import Value, from_json, to_json
+from emulator.turn import SLICE, Live, take_turn
+from emulator.values import Value, to_json
 from emulator.world import Site, perform
 from emulator.world.executions import reply_of
 from emulator.world.http import session
 from emulator.world.site import Armed, Call
 
-_KEPT_RUNS = 256
-"""Runs of waiting executions that stay in memory; others are built again when they wake."""
-
 _KEPT_FOR = timedelta(days=90)
 """How long an execution can be read after its end."""
 
 _DUE_AT_ONCE = 100
-_LONGEST_NAP = 30.0
-"""Seconds after which the timer looks at the clock again, should the clock have been set."""
-
 _AFTER_A_DISK_ERROR = 1.0
 
 
@@ -73,12 +68,13 @@ class Engine:
         self._catalog = catalog
         self._store = store
         self._issuer = issuer
-        self._lives: OrderedDict[str, Live] = OrderedDict()
         self._ready: OrderedDict[str, None] = OrderedDict()
         self._calls = Calls(self._called)
+        self._runs = Runs(settings, store, self._calls.pending)
+        self._alarm = Alarm(clock, store.next_due, self._end_waits)
         self._after: list[Callable[[], None]] = []
+        self._touched: set[str] = set()
         self._work = asyncio.Event()
-        self._timer_set = asyncio.Event()
         self._ended: dict[str, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._client: aiohttp.ClientSession | None = None
@@ -91,7 +87,7 @@ class Engine:
             self._wake(execution)
         self._tasks = [
             asyncio.create_task(self._run_ready(), name="runs"),
-            asyncio.create_task(self._run_timer(), name="timer"),
+            asyncio.create_task(self._alarm.run(), name="alarm"),
         ]
 
     async def stop(self) -> None:
@@ -168,47 +164,77 @@ class Engine:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """One durable transaction, and after it what may follow only when it is on disk."""
+        """One durable transaction, and after it what may follow only when it is on disk.
+
+        Runs that took part in a transaction that failed are ahead of the file: they are dropped,
+        to be built again from what is there.
+        """
         try:
             with self._database.write():
                 yield
         except BaseException:
             self._after.clear()
+            for execution in self._touched:
+                self._runs.drop(execution)
             raise
+        finally:
+            self._touched.clear()
         after, self._after = self._after, []
         for act in after:
             act()
 
     async def _run_ready(self) -> None:
-        """Give every execution that can go on a short turn, one after another, for ever."""
+        """Give every execution that can go on a turn, some at a time, for ever."""
         while True:
             while self._ready:
-                execution, _ = self._ready.popitem(last=False)
-                self._step(execution)
+                self._take_turns()
+                self._runs.drop_idle(self._ready)
                 await asyncio.sleep(0)
             self._work.clear()
             await self._work.wait()
 
-    def _step(self, execution: str) -> None:
+    def _take_turns(self) -> None:
+        """One turn of as many executions as fit into a slice of time, in one transaction.
+
+        Should one of them break, the others have their turns again, each on its own.
+        """
+        taken: list[str] = []
+        end = time.monotonic() + SLICE
+        try:
+            with self._turn():
+                while self._ready and (not taken or time.monotonic() < end):
+                    taken.append(self._ready.popitem(last=False)[0])
+                    self._take_turn(taken[-1])
+        except Exception:  # which of them it was, and what it was, is found out one by one
+            for execution in taken:
+                self._take_turn_alone(execution)
+
+    def _take_turn_alone(self, execution: str) -> None:
         """One turn of one execution. Whatever goes wrong with it stays with it."""
         try:
-            found = self._store.find(execution)
-            if found is None or found.state is not State.ACTIVE:
-                return
-            definition = self._definition(found)
-            live = self._live(found, definition)
             with self._turn():
-                if self._advance(found, definition, live):
-                    self._after.append(functools.partial(self._wake, execution))
+                self._take_turn(execution)
         except sqlite3.Error:
-            console.trouble("data-file-error", execution=execution)
-            self._lives.pop(execution, None)
-            loop = asyncio.get_running_loop()
-            loop.call_later(_AFTER_A_DISK_ERROR, self._wake, execution)
+            self._try_later(execution)
         except Exception as broken:  # one broken execution must not stop the others
             console.trouble("execution-broken", execution=execution)
             self._give_up(execution, broken)
-        self._evict()
+
+    def _try_later(self, execution: str) -> None:
+        """The data file could not be written: go on from what it holds, in a moment."""
+        console.trouble("data-file-error", execution=execution)
+        self._runs.drop(execution)
+        loop = asyncio.get_running_loop()
+        loop.call_later(_AFTER_A_DISK_ERROR, self._wake, execution)
+
+    def _take_turn(self, execution: str) -> None:
+        found = self._store.find(execution)
+        if found is None or found.state is not State.ACTIVE:
+            return
+        definition = self._definition(found)
+        self._touched.add(execution)
+        if self._advance(found, definition, self._runs.live(found, definition)):
+            self._after.append(functools.partial(self._wake, execution))
 
     def _advance(self, found: Execution, definition: Definition, live: Live) -> bool:
         """Run, perform what is asked, and note where the execution is. True: there is more."""
@@ -219,7 +245,7 @@ class Engine:
             match perform(request, site):
                 case Armed(kind, due, subject):
                     self._store.arm(found.id, request.key, kind, due, subject)
-                    self._after.append(self._timer_set.set)
+                    self._after.append(self._alarm.reset)
                 case Call(make):
                     begun.append(request.key)
                     self._after.append(
@@ -231,41 +257,15 @@ class Engine:
             return None
 
         more = take_turn(live, deal_with)
-        calling = bool(begun) or bool(self._calls.pending(found.id))
-        steps = live.run.current_steps
-        self._store.note(found.id, steps, busy=more or calling)
+        if not more:
+            calling = bool(begun) or bool(self._calls.pending(found.id))
+            self._store.note(found.id, live.run.current_steps, busy=calling)
         match live.run.outcome:
             case Succeeded(value):
                 self._end(found, State.SUCCEEDED, result=to_json(value))
             case Failed() as failed:
                 self._end(found, State.FAILED, error=failure(failed))
         return more
-
-    def _live(self, found: Execution, definition: Definition) -> Live:
-        """The run of an execution, built again from its journal if it is not in memory."""
-        live = self._lives.get(found.id)
-        if live is None:
-            journal = self._store.journal(found.id)
-            waiting = {wait.key for wait in self._store.waits_of(found.id)}
-            answered = {key for key, _ in journal}
-            live = Live(
-                run=Run(
-                    program(definition.source),
-                    from_json(found.argument),
-                    environment(found, definition, self._settings),
-                ),
-                replies=deque(journal),
-                settled=answered | waiting | self._calls.pending(found.id),
-            )
-            self._lives[found.id] = live
-        self._lives.move_to_end(found.id)
-        return live
-
-    def _evict(self) -> None:
-        excess = len(self._lives) - _KEPT_RUNS
-        for execution in tuple(islice(self._lives, max(0, excess))):
-            if execution not in self._ready:
-                del self._lives[execution]
 
     def _wake(self, execution: str) -> None:
         self._ready[execution] = None
@@ -285,15 +285,11 @@ class Engine:
         return None if definition is None else self._create(definition, argument, {})
 
     def _post(self, execution: str, key: str, reply: Reply) -> None:
-        """Record a reply that comes from outside of the execution's own turn."""
+        """Record a reply that comes from outside of the execution's own turn, and hand it over."""
         self._store.append(execution, key, reply)
-        self._after.append(functools.partial(self._deliver, execution, key, reply))
-
-    def _deliver(self, execution: str, key: str, reply: Reply) -> None:
-        live = self._lives.get(execution)
-        if live is not None:
-            live.replies.append((key, reply))
-        self._wake(execution)
+        self._touched.add(execution)
+        self._runs.deliver(execution, key, reply)
+        self._after.append(functools.partial(self._wake, execution))
 
     def _end(
         self,
@@ -308,7 +304,7 @@ class Engine:
             self._store.disarm(wait)
             self._post(wait.execution, wait.key, reply_of(over, self._settings))
         self._after.append(functools.partial(self._forget, found.id))
-        reason = "" if error is None else str(error["context"]).splitlines()[0]
+        reason = "" if error is None else str(error["context"]).partition("\n")[0]
         self._say(
             "execution-ended",
             state=state.value,
@@ -318,7 +314,7 @@ class Engine:
         )
 
     def _forget(self, execution: str) -> None:
-        self._lives.pop(execution, None)
+        self._runs.drop(execution)
         self._ready.pop(execution, None)
         self._calls.cancel(execution)
         if execution in self._ended:
@@ -337,32 +333,17 @@ class Engine:
                 )
         except (sqlite3.Error, LookupError):
             console.trouble("data-file-error", execution=execution)
-            self._lives.pop(execution, None)
+            self._runs.drop(execution)
 
     def _say(self, name: str, **fields: str) -> None:
         self._after.append(functools.partial(console.event, name, **fields))
 
     # Time and calls
 
-    async def _run_timer(self) -> None:
-        """End waits when their time has come, for ever."""
-        while True:
-            self._timer_set.clear()
-            try:
-                due = self._store.next_due()
-                nap = _LONGEST_NAP if due is None else self._clock.remaining(due)
-                if not nap:
-                    with self._turn():
-                        for wait in self._store.waits_due(self._clock.seconds(), _DUE_AT_ONCE):
-                            self._time_out(wait)
-            except sqlite3.Error:
-                console.trouble("data-file-error", timer="retried")
-                nap = _AFTER_A_DISK_ERROR
-            try:
-                async with asyncio.timeout(min(nap, _LONGEST_NAP)):
-                    await self._timer_set.wait()
-            except TimeoutError:
-                continue
+    def _end_waits(self) -> None:
+        with self._turn():
+            for wait in self._store.waits_due(self._clock.seconds(), _DUE_AT_ONCE):
+                self._time_out(wait)
 
     def _time_out(self, wait: Wait) -> None:
         self._store.disarm(wait)
@@ -379,10 +360,7 @@ class Engine:
             with self._turn():
                 self._post(execution, key, reply)
         except sqlite3.Error:
-            console.trouble("data-file-error", execution=execution, key=key)
-            self._lives.pop(execution, None)
-            loop = asyncio.get_running_loop()
-            loop.call_later(_AFTER_A_DISK_ERROR, self._wake, execution)
+            self._try_later(execution)
 
     # Looking things up
 

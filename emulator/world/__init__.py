@@ -26,6 +26,7 @@ _PERFORMERS: dict[str, Callable[[Request, Site], Performed]] = {
     "http.delete": http.send,
     "http.request": http.send,
     executions.RUN: executions.run,
+    "experimental.executions.run": executions.run,
 }
 
 
@@ -43,6 +44,6 @@ def perform(request: Request, site: Site) -> Performed:
 def _unavailable(function: str) -> WorkflowError:
     return error(
         "SystemError",
-        f"the connector {function} is not available in the emulator; available is"
+        f"{function} is not available in the emulator; available is"
         f" {executions.RUN}. Other services can be called with http.*",
     )

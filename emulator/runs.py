@@ -1,0 +1,74 @@
+"""Runs in memory: built from their journals when needed, dropped again when many wait."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection
+from itertools import islice
+
+from emulator.catalog import Definition, program
+from emulator.interpreter import Run
+from emulator.protocol import Reply
+from emulator.resources import environment
+from emulator.settings import Settings
+from emulator.store import Execution, Store
+from emulator.turn import Live
+from emulator.values import from_json
+
+_KEPT = 256
+"""Runs of waiting executions that stay in memory."""
+
+
+class Runs:
+    """The runs of executions that are not over.
+
+    Args:
+        calling: the requests of an execution whose calls are under way.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, calling: Callable[[str], frozenset[str]]
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._calling = calling
+        self._lives: OrderedDict[str, Live] = OrderedDict()
+
+    def live(self, found: Execution, definition: Definition) -> Live:
+        """The run of an execution, built again from its journal if it is not in memory."""
+        live = self._lives.get(found.id)
+        if live is None:
+            live = self._lives[found.id] = self._build(found, definition)
+        self._lives.move_to_end(found.id)
+        return live
+
+    def deliver(self, execution: str, key: str, reply: Reply) -> None:
+        """Hand a recorded reply to the run, if it is in memory; if not, its journal has it."""
+        live = self._lives.get(execution)
+        if live is not None:
+            live.replies.append((key, reply))
+
+    def drop(self, execution: str) -> None:
+        """Forget the run of an execution."""
+        self._lives.pop(execution, None)
+
+    def drop_idle(self, ready: Collection[str]) -> None:
+        """Forget the runs that have waited longest, if there are many; not those in `ready`."""
+        excess = len(self._lives) - _KEPT
+        for execution in tuple(islice(self._lives, max(0, excess))):
+            if execution not in ready:
+                del self._lives[execution]
+
+    def _build(self, found: Execution, definition: Definition) -> Live:
+        journal = self._store.journal(found.id)
+        waiting = {wait.key for wait in self._store.waits_of(found.id)}
+        answered = {key for key, _ in journal}
+        return Live(
+            run=Run(
+                program(definition.source),
+                from_json(found.argument),
+                environment(found, definition, self._settings),
+            ),
+            replies=deque(journal),
+            settled=answered | waiting | self._calling(found.id),
+        )
