@@ -289,7 +289,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     date_hierarchy = "created_at"
     list_display = ("approval", "state", "reason", "tries", "next_attempt_at", "created_at")
-    list_filter = ("state",)
+    # Raw values: several states read the same to people, and operators must tell them apart.
+    list_filter = (("state", admin.AllValuesFieldListFilter),)
     list_select_related = ("approval",)
     search_fields = ("approval__title", "approval__execution", "pk", "approval__pk")
     fields = (

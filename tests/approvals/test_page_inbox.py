@@ -81,7 +81,7 @@ class TestInbox:
             body = client.get(url).content.decode()
             seen += re.findall(r'id="a-([0-9a-f-]{36})"', body)
             older = re.search(r'href="(\?[^"]+)" rel="next"', body)
-            url = older and "/" + older[1].replace("&amp;", "&")
+            url = "/" + older[1].replace("&amp;", "&") if older else None
 
         assert len(seen) == 120
         assert set(seen) == {str(approval.pk) for approval in made}

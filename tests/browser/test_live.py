@@ -107,6 +107,7 @@ class TestDetail:
 
         with page.expect_response("**/approvals/**"):
             page.evaluate("htmx.trigger('#look', 'refresh')")
+        page.wait_for_timeout(200)  # the piece that asks is replaced after the answer
         page.keyboard.type("ght")
         expect(page.get_by_label("Comment")).to_have_value("Half a thought")
 

@@ -93,6 +93,7 @@ class TestScheme:
         page.emulate_media(media="print")
 
         expect(page.get_by_text("Ana Almeida (ana@example.com)")).to_be_visible()
+        expect(page.get_by_text(f"SHA-256 {approval.content_sha256}")).to_be_visible()
         expect(page.get_by_role("link", name="Back to the inbox")).to_be_hidden()
         expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
 
