@@ -46,7 +46,7 @@ class TestApprove:
     def test_the_expense_is_paid_and_everybody_sees_it(self, system, ana):
         execution = system.emulator.execute("expense-approval", EXPENSE)
         approval = system.asked(execution)
-        assert "Expense of 1240 EUR" in ana.get("/").text
+        assert "Hotel in Lisbon" in ana.get("/").text
 
         answer = ana.decide(approval, "approved", "Enjoy.")
 
