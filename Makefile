@@ -14,7 +14,7 @@ PRODUCTION := env -u DEBUG SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets
 DEVELOPMENT := env DEBUG=1 DATABASE_URL=sqlite://:memory:
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix lock setup clean
+.PHONY: help run test check bench fix lock setup clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,19 @@ check: ## Format, lint, types, migrations, import direction, deployment check
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	$(PY) -m pytest -q tests/test_layers.py
 
+bench: ## Measure decisions and requests beside their floor, in about two minutes
+	@.ci/setup $(DEV_LISTS)
+	@$(PY) -m benchmarks
+
 fix: ## Format, and mend what the linters can mend
 	@.ci/setup $(DEV_LISTS)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
+
+bench: ## Measure, with the floor of this machine measured in the same run
+	@.ci/setup $(DEV_LISTS)
+	@$(PY) -m benchmarks
 
 lock: ## Compile requirements*.in to the pinned lists; UPGRADE=--upgrade for newer versions
 	@.ci/setup $(DEV_LISTS)
