@@ -64,23 +64,27 @@ def judge(reply: Reply, tries: int) -> Verdict | None:
         case Answer.STORED:
             return Verdict(State.STORED, "Google has accepted the answer.", look_pause(0))
         case Answer.RETRY:
-            return Verdict(State.QUEUED, f"Not accepted yet: {reply.detail} Trying again.", wait)
+            return Verdict(
+                State.QUEUED, "Google could not take the answer yet. Trying again.", wait
+            )
         case Answer.UNKNOWN:
-            return Verdict(State.UNKNOWN, f"{reply.detail} Checking whether it arrived.", wait)
+            return Verdict(
+                State.UNKNOWN, "Google gave no clear answer. Checking whether it arrived.", wait
+            )
         case Answer.DENIED if reply.status == 401:
             reason = (
-                "Google did not accept our credentials (401)."
-                " Check the service account this app runs as."
+                "Google did not accept the credentials of this inbox."
+                " An operator has to check the service account it runs as."
             )
             return Verdict(State.BLOCKED, reason, max(wait, 60.0))
         case Answer.DENIED:
             reason = (
-                "Google says this app may not answer workflows (403). Grant its service account"
-                " the role Workflows Invoker (workflows.callbacks.send) on the project."
+                "Google does not let this inbox answer the workflow. An operator has to grant its"
+                " service account the role Workflows Invoker (workflows.callbacks.send)."
             )
             return Verdict(State.BLOCKED, reason, SLOW)
         case Answer.REFUSED:
-            reason = f"Google refused the answer ({reply.detail}). An operator must look at it."
+            reason = f"Google refused the answer ({reply.detail}). An operator has to look at it."
             return Verdict(State.BLOCKED, reason, SLOW)
         case Answer.FULL | Answer.GONE:
             return None
@@ -100,8 +104,8 @@ def conclude(
         return Verdict(State.STORED, reason, look_pause(tries))
     if sight.payloads:
         reason = (
-            "Somebody else has posted to this workflow's callback; the answer waits behind it."
-            " An operator must look at it."
+            "Somebody else has answered this workflow directly, and this answer waits behind"
+            " that one. An operator has to look at it."
         )
         return Verdict(State.BLOCKED, reason, SLOW)
     if landed:
@@ -171,8 +175,9 @@ def _look(
     try:
         sight = callbacks.look(delivery.approval.callback_url, timeout)
     except callbacks.CannotLook as error:
+        log.info("cannot look", extra={"approval": str(delivery.approval_id), "why": str(error)})
         state = State.STORED if landed else State.UNKNOWN
-        reason = f"Google's state could not be read ({error}). Checking again."
+        reason = "Google cannot be asked just now whether the answer arrived. Checking again."
         return Verdict(state, reason, pause(delivery.tries))
     return conclude(sight, str(delivery.pk), landed=landed, doubt=doubt, tries=delivery.tries)
 
@@ -180,11 +185,11 @@ def _look(
 def _nothing_to_see(reply: Reply, tries: int) -> Verdict:
     """A 429 or 404 that Google's state does not explain."""
     if reply.answer == Answer.FULL:
-        reason = "Google is busy (429). Trying again."
+        reason = "Google is busy. Trying again."
         return Verdict(State.QUEUED, reason, pause(tries, reply.retry_after))
     reason = (
-        "Google does not know this callback (404), though the workflow is running."
-        " An operator must look at it."
+        "Google does not know the question any more, though the workflow is running."
+        " An operator has to look at it."
     )
     return Verdict(State.BLOCKED, reason, max(30.0, pause(tries)))
 

@@ -24,6 +24,7 @@ from approvals.models.errors import (
 from approvals.models.querysets import ApprovalQuerySet
 from approvals.models.record import Event, Vote
 from approvals.models.user import User
+from approvals.plain import visible
 
 
 class Approval(models.Model):
@@ -103,7 +104,7 @@ class Approval(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.title
+        return visible(self.title)
 
     def get_absolute_url(self) -> str:
         return reverse("approvals:detail", args=[self.pk])

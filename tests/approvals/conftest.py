@@ -1,8 +1,25 @@
-"""People and one request, for the tests of the pages."""
+"""People, one request, and a server in Google's place."""
 
 import pytest
+from google.auth.credentials import Credentials
 
+from approvals import callbacks
+from tests.approvals.scripted import scripted_server
 from tests.factories import make_approval, make_group, make_user
+
+TOKEN = "canary-token-that-must-not-leave"
+
+
+class Tokens(Credentials):
+    """Credentials that need nobody: `TOKEN` first, and a new one at each refresh."""
+
+    def __init__(self):
+        super().__init__()
+        self.token, self.refreshes = TOKEN, 0
+
+    def refresh(self, request):
+        self.refreshes += 1
+        self.token = f"{TOKEN}-{self.refreshes}"
 
 
 @pytest.fixture
@@ -29,3 +46,15 @@ def managers(ana, ben):
 def approval(managers, eva):
     """Eva asks the managers, Ana and Ben."""
     return make_approval()
+
+
+@pytest.fixture
+def google(settings, monkeypatch):
+    """A server in Google's place, and credentials that give `TOKEN`."""
+    with scripted_server() as script:
+        settings.WORKFLOWS_EMULATOR_HOST = script.origin
+        monkeypatch.setenv("GCE_METADATA_HOST", script.origin.removeprefix("http://"))
+        monkeypatch.setattr(callbacks, "_credentials", Tokens())
+        callbacks._local.__dict__.pop("session", None)
+        yield script
+        callbacks._local.__dict__.pop("session", None)

@@ -7,6 +7,7 @@ import pytest
 from django.db import OperationalError
 
 from approvals import identity
+from approvals.callbacks import CannotFetch
 from approvals.identity import Keys
 from approvals.models import ApiKey, Approval, Caller, Event
 from tests.approvals.tokens import ACCOUNT, certificates, id_token, stranger
@@ -15,9 +16,7 @@ from tests.factories import (
     make_approval,
     make_callback_url,
     make_caller,
-    make_group,
     make_request,
-    make_user,
 )
 
 URL = "/api/v1/approvals"
@@ -26,16 +25,6 @@ URL = "/api/v1/approvals"
 @pytest.fixture(autouse=True)
 def google_keys(monkeypatch):
     monkeypatch.setattr(identity, "google_keys", Keys(certificates))
-
-
-@pytest.fixture
-def ana(db):
-    return make_user("ana@example.com", first="Ana")
-
-
-@pytest.fixture
-def managers(ana):
-    return make_group("managers", ana)
 
 
 @pytest.fixture
@@ -133,7 +122,7 @@ class TestAuthentication:
 
     def test_without_googles_keys_it_is_503_and_not_the_callers_fault(self, api, monkeypatch):
         def down():
-            raise identity.callbacks.CannotFetch("down")
+            raise CannotFetch("down")
 
         monkeypatch.setattr(identity, "google_keys", Keys(down))
 
@@ -427,7 +416,7 @@ class TestWithdrawAndOutcome:
         assert api.post(f"{URL}/{open_one.pk}/withdraw", {}).json()["status"] == "withdrawn"
         response = api.post(f"{URL}/{decided.pk}/withdraw", {"reason": "late"})
         assert response.status_code == 409
-        assert "Ana answered" in problem(response)
+        assert "Ana Almeida answered" in problem(response)
 
     def test_what_the_workflow_did_is_kept(self, api, ana):
         approval = make_approval(caller=make_caller(ACCOUNT))

@@ -8,17 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from approvals.models import ApiKey, Approval, Caller, Delivery, User
-from tests.factories import make_approval, make_callback_url, make_caller, make_group, make_user
-
-
-@pytest.fixture
-def ana(db):
-    return make_user("ana@example.com")
-
-
-@pytest.fixture
-def managers(ana):
-    return make_group("managers", ana)
+from tests.factories import make_approval, make_callback_url, make_caller
 
 
 def printed(*arguments, **options):

@@ -9,18 +9,12 @@ from django.utils import timezone
 from approvals.delivery import deliver, deliver_now
 from approvals.models import Approval, Attempt, Delivery
 from tests.approvals.conftest import TOKEN
-from tests.factories import make_approval, make_callback_url, make_group, make_user
+from tests.factories import make_approval, make_callback_url
 
 
 @pytest.fixture
-def ana(db):
-    return make_user("ana@example.com")
-
-
-@pytest.fixture
-def delivery(ana, google):
+def delivery(ana, managers, google):
     """A decided approval whose outcome is still to be sent."""
-    make_group("managers", ana)
     url = make_callback_url().replace("https://workflowexecutions.googleapis.com", google.origin)
     approval = make_approval(callback_url=url)
     approval.decide("approved", by=ana, revision=1, comment="Fine.")
@@ -243,7 +237,6 @@ class TestDeliverNow:
         deliver_now(delivery)
 
         assert Delivery.objects.get().state == "stored"
-
 
     @pytest.mark.django_db(transaction=True)
     def test_what_has_arrived_is_not_touched(self, delivery, google):

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,11 @@ class TestProxyUser:
     def test_the_assertion_of_the_proxy_names_the_person(self, monkeypatch):
         monkeypatch.setattr(identity, "iap_keys", Keys(certificates))
         audience = "/projects/1/locations/europe-west1/services/inbox"
-        claims = {"iss": "https://cloud.google.com/iap", "aud": audience, "exp": NOW + 600}
+        claims: dict[str, Any] = {
+            "iss": "https://cloud.google.com/iap",
+            "aud": audience,
+            "exp": NOW + 600,
+        }
 
         assertion = id_token(elliptic(), email="Ana@example.com", **claims)
 

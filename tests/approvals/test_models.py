@@ -33,26 +33,6 @@ from tests.factories import (
 )
 
 
-@pytest.fixture
-def ana(db):
-    return make_user("ana@example.com", first="Ana", last="Almeida")
-
-
-@pytest.fixture
-def ben(db):
-    return make_user("ben@example.com", first="Ben")
-
-
-@pytest.fixture
-def managers(ana, ben):
-    return make_group("managers", ana, ben)
-
-
-@pytest.fixture
-def approval(managers):
-    return make_approval()
-
-
 class TestRegister:
     def test_a_question_is_stored_with_its_approvers_and_first_event(self, approval):
         assert approval.status == "pending"
