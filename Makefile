@@ -47,10 +47,6 @@ fix: ## Format, and mend what the linters can mend
 	$(PY) -m ruff format .
 	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
 
-bench: ## Measure, with the floor of this machine measured in the same run
-	@.ci/setup $(DEV_LISTS)
-	@$(PY) -m benchmarks
-
 lock: ## Compile requirements*.in to the pinned lists; UPGRADE=--upgrade for newer versions
 	@.ci/setup $(DEV_LISTS)
 	$(LOCK) requirements.in -o requirements.txt
