@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import os
 import re
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from workflows.bundle import BundleError, bundle, bundle_file
 FAILED, WRONG_INPUT = 1, 2
 """Exit codes: what was asked for failed; it could not be tried."""
 
-_ADDRESS = "http://127.0.0.1:8787"
+_ADDRESS = os.environ.get("WORKFLOWS_EMULATOR_HOST") or "http://127.0.0.1:8787"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

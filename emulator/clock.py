@@ -37,10 +37,6 @@ class Clock:
         """When a wait of that many seconds, begun now, is over."""
         return self._source() + max(0.0, seconds) / self._scale
 
-    def due_at(self, moment: float) -> float:
-        """When a wait for a moment, in seconds since 1970, is over."""
-        return self.due(moment - self._source())
-
     def remaining(self, due: float) -> float:
         """Real seconds until a due time; zero when it has passed."""
         return max(0.0, due - self._source())

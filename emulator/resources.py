@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from emulator.callbacks import payload_text
@@ -150,8 +149,3 @@ def operation(
         "done": True,
         "response": dict(response),
     }
-
-
-def pretty(resource: object) -> str:
-    """A resource as the API sends it."""
-    return json.dumps(resource, indent=2, ensure_ascii=False) + "\n"

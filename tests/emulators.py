@@ -103,7 +103,7 @@ class EmulatorProcess:
         assert self._process is None, "it still runs"
         return self.start()
 
-    def _end(self, signum: signal.Signals) -> int:
+    def _end(self, signum: int) -> int:
         process, self._process = self._process, None
         if process is None:
             return 0

@@ -361,11 +361,35 @@ class TestChildren:
         assert error["operation"]["state"] == "FAILED"
         assert "nobody" in error["operation"]["error"]["payload"]
 
-    async def call_child(self, path: Path, value: str) -> Any:
+    def test_the_old_name_of_the_call_works_too(self, tmp_path):
+        run_child = self.call_child(tmp_path, "${input.who}", "experimental.executions.run")
+
+        assert asyncio.run(run_child) == "Ada"
+
+    def test_a_child_that_takes_too_long_is_a_timeout(self, tmp_path):
+        async def scenario() -> tuple[Any, list[str]]:
+            async with emulator(tmp_path) as services:
+                services.catalog.deploy("child", WAIT)
+                parent = start(
+                    services,
+                    f"""
+                    - ask:
+                        call: {RUN}
+                        args: {{workflow_id: child, connector_params: {{timeout: 0.2}}}}
+                    """,
+                )
+                return await outcome(services, parent), services.store.open("child")
+
+        error, children = asyncio.run(scenario())
+
+        assert error["tags"] == ["TimeoutError"]
+        assert len(children) == 1
+
+    async def call_child(self, path: Path, value: str, run: str = RUN) -> Any:
         child = f"main:\n  params: [input]\n  steps:\n    - done: {{return: '{value}'}}\n"
         parent = f"""
         - ask:
-            call: {RUN}
+            call: {run}
             args: {{workflow_id: child, argument: {{who: Ada}}}}
             result: answer
         - done: {{return: "${{answer}}"}}
@@ -404,6 +428,32 @@ class TestHttp:
         assert sent["url"] == "/a?x=1&y=1&y=two&z=true"
         assert sent["headers"]["User-Agent"].startswith("GoogleCloudWorkflows; (+https://")
         assert "Content-Type" not in sent["headers"]
+
+    def test_compressed_and_binary_bodies_arrive_as_they_were(self, tmp_path):
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if request.path == "/raw":
+                return web.Response(body=b"\x00\xff", content_type="application/octet-stream")
+            response = web.Response(text="ä" * 1000, charset="latin-1")
+            response.enable_compression(web.ContentCoding.gzip)
+            return response
+
+        for path, value in (("text", "${answer.body}"), ("raw", "${base64.encode(answer.body)}")):
+
+            async def scenario(path: str = path, value: str = value) -> Any:
+                async with site(handler) as stub, emulator(tmp_path / path) as services:
+                    source = f"""
+                    - ask: {{call: http.get, args: {{url: "{stub.url}/{path}"}}, result: answer}}
+                    - done: {{return: "{value}"}}
+                    """
+                    return await outcome(services, start(services, source))
+
+            assert asyncio.run(scenario()) == {"text": "ä" * 1000, "raw": "AP8="}[path]
+
+    def test_the_authors_user_agent_stands_before_the_services(self, tmp_path):
+        call = "call: http.get, args: {url: URL, headers: {user-agent: mine/1.0}}"
+        _, (sent,) = self.call(tmp_path, _ok, call)
+
+        assert sent["headers"]["User-Agent"].startswith("mine/1.0 GoogleCloudWorkflows; (+http")
 
     @pytest.mark.parametrize(
         ("args", "body", "content_type"),
