@@ -75,11 +75,15 @@ class _Checker:
     def _block(self, steps: Block, place: _Place) -> None:
         inside = replace(place, names=place.names | {step.name for step in steps})
         for step in steps:
-            try:
-                self._step(step, inside)
-            except SourceError as problem:
-                problem.step = problem.step if problem.step is not None else step.name
-                raise
+            self._named(step, inside)
+
+    def _named(self, step: Step, place: _Place) -> None:
+        """Check a step, and say in an error which one it is, the innermost first."""
+        try:
+            self._step(step, place)
+        except SourceError as problem:
+            problem.step = problem.step if problem.step is not None else step.name
+            raise
 
     def _step(self, step: Step, place: _Place) -> None:
         if step.next is not None:
@@ -149,7 +153,7 @@ class _Checker:
             return
         for branch in parallel.work:
             scope = place.scope.branch([], (branch.body,), parallel)
-            self._step(branch.body, replace(inside, scope=scope))
+            self._named(branch.body, replace(inside, scope=scope))
 
     def _try(self, attempt: Try, place: _Place) -> None:
         self._step(attempt.body, place)
