@@ -1,0 +1,109 @@
+"""`make bench`: every benchmark, each in a process of its own, with what it ran on."""
+
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import django
+import psycopg
+
+from tests.services import Cluster, Unavailable
+
+ROOT = Path(__file__).resolve().parent.parent
+DATABASE = "countersign_bench"
+
+
+class Durable(Cluster):
+    """The tests' PostgreSQL server, but one that syncs to disk as servers do."""
+
+    def _call(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        synced = ("fsync=on" if each == "fsync=off" else each for each in arguments)
+        return super()._call(program, *synced)
+
+
+def main() -> int:
+    """Run all; 1 if PostgreSQL could not be had, which is said."""
+    start = time.monotonic()
+    say(f"## {time.strftime('%Y-%m-%d')}\n\n{machine()}\n")
+    (ROOT / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "build") as folder:
+        run("bench_decide", DATA_DIR=folder)
+    try:
+        on_postgres()
+    except Unavailable as error:
+        say(f"NOT RUN: deciding on PostgreSQL: {error}")
+        return 1
+    finally:
+        run("bench_http")
+        say(f"{time.monotonic() - start:.0f} seconds in all.")
+    return 0
+
+
+def on_postgres() -> None:
+    """Deciding on TEST_POSTGRES_URL, or on a server of our own."""
+    if given := os.environ.get("TEST_POSTGRES_URL"):
+        decide_on(given)
+        return
+    cluster = Durable.create()
+    try:
+        decide_on(cluster.start())
+    finally:
+        cluster.remove()
+
+
+def decide_on(server: str) -> None:
+    """In a database that is made for it and dropped after."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        fsync = connection.execute("SHOW fsync").fetchone()
+        say(f"PostgreSQL {connection.info.server_version // 10000}, fsync {(fsync or '?')[0]}.\n")
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
+        connection.execute(f"CREATE DATABASE {DATABASE}")
+        try:
+            run("bench_decide", DATABASE_URL=f"{server.rpartition('/')[0]}/{DATABASE}")
+        finally:
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+def run(module: str, **env: str) -> None:
+    """One benchmark to its end; its table goes straight to our output."""
+    ours = {"DJANGO_SETTINGS_MODULE": "config.settings", "SECRET_KEY": "only-for-the-benchmark"}
+    kept = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "DEBUG"}}
+    subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}"],
+        cwd=ROOT,
+        env=kept | ours | env,
+        check=True,
+    )
+
+
+def machine() -> str:
+    """What the figures depend on."""
+    return (
+        f"{os.cpu_count()} cores ({processor()}), Python {platform.python_version()},"
+        f" Django {django.get_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"
+        f" {platform.machine()}."
+    )
+
+
+def processor() -> str:
+    """Its name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "?")
+
+
+def say(text: str) -> None:
+    """A line, in order with those of the benchmarks."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,404 @@
+"""The pages of `docs/` say what the code does: settings, API, states, commands and links."""
+
+import ast
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from google.auth import environment_vars
+
+from approvals import api as api_module
+from approvals import delivery, schemas
+from approvals.api import api
+from approvals.checks import METADATA
+from approvals.models import ApiKey, Approval, User
+from approvals.models.delivery import State
+from config import local
+from emulator import __main__ as emulator_cli
+from tests.factories import make_caller, make_group, make_user
+from tests.pages import (
+    DOCS,
+    FENCE,
+    PAGES,
+    ROOT,
+    blocks,
+    code,
+    names,
+    read,
+    section,
+    shown,
+    table,
+    tables,
+)
+
+# --- reading the code ---------------------------------------------------------------------------
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def literal(node: ast.expr | None) -> Any:
+    """The value of a constant, or `...` for what is worked out."""
+    try:
+        return ... if node is None else ast.literal_eval(node)
+    except ValueError:
+        return ...
+
+
+def settings_read() -> dict[str, Any]:
+    """Variable -> default, of every `env.kind("NAME", default=…)` in the settings."""
+    found = {}
+    for call in calls(ROOT / "config" / "settings.py"):
+        match call:
+            case ast.Call(ast.Attribute(ast.Name("env")), [ast.Constant(name), *_]):
+                given = {keyword.arg: keyword.value for keyword in call.keywords}
+                found[str(name)] = literal(given.get("default"))
+    return found
+
+
+def local_read() -> dict[str, Any]:
+    """The same of `given.get("NAME") or default` in `make run`."""
+    tree = ast.parse((ROOT / "config" / "local.py").read_text(encoding="utf-8"))
+    found: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.BoolOp(ast.Or(), [ast.Call(ast.Attribute(), [ast.Constant(name)]), other]):
+                found[str(name)] = literal(other)
+            case ast.Call(ast.Attribute(ast.Name("given"), "get"), [ast.Constant(name)]):
+                found.setdefault(str(name), ...)
+    return found
+
+
+def environment_read(*places: str) -> set[str]:
+    """What is asked of `os.environ` by name below these folders or files."""
+    files = [ROOT / place for place in places]
+    sources = [p for f in files for p in (f.rglob("*.py") if f.is_dir() else [f])]
+    pattern = re.compile(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"")
+    return {name for path in sources for name in pattern.findall(path.read_text("utf-8"))}
+
+
+class TestSettings:
+    def test_every_variable_of_the_settings_is_listed_with_its_default(self):
+        rows = table(section("settings.md", "## The inbox"), "variable", "default", "what it does")
+        listed = {row[0].strip("`"): row[1] for row in rows}
+        found = settings_read()
+
+        assert listed.keys() == found.keys()
+        literals = {name: value for name, value in found.items() if value is not ...}
+        assert {name: listed[name] for name in literals} == {
+            name: shown(value) for name, value in literals.items()
+        }
+        assert len(literals) > 10
+
+    def test_every_variable_of_make_run_is_listed_with_its_default(self):
+        text = section("settings.md", "## `make run`")
+        rows = table(text, "variable", "default", "what it does")
+        listed = {name: row[1] for row in rows for name in names([row])}
+        found = local_read()
+
+        assert listed.keys() == found.keys()
+        for name, value in found.items():
+            assert value is ... or listed[name] == shown(value), name
+
+    def test_what_make_run_sets_is_listed(self):
+        rows = table(section("settings.md", "## `make run`"), "variable", "value")
+        plan = local.read_plan({})
+
+        assert names(rows) == list(local.environment(plan, {}, "key"))
+        for name in local.NOT_INHERITED:
+            assert f"`{name}`" in section("settings.md", "## `make run`")
+
+    def test_variables_read_elsewhere_are_listed(self):
+        listed = {name for rows in tables(read("settings.md")) for name in names(rows[1:])}
+
+        assert environment_read("approvals", "config", "emulator", "workflows") <= listed
+        ours = names(
+            table(section("settings.md", "## Tests and setup"), "variable", "what it does")
+        )
+        scripts = (ROOT / ".ci" / "setup").read_text(encoding="utf-8")
+        read_there = environment_read("tests/services.py", "tests/conftest.py", "tests/__main__.py")
+        assert set(ours) == read_there | set(re.findall(r"\$\{(PYTHON)\b", scripts))
+
+    def test_variables_of_others_are_really_theirs(self):
+        text = section("settings.md", "## google-auth's own")
+        googles = {value for key, value in vars(environment_vars).items() if key.isupper()}
+        listed = names(table(text, "variable", "what it does"))
+        assert set(METADATA) <= set(listed) <= googles
+
+        text = section("settings.md", "## The web server's own")
+        spec = importlib.util.find_spec("gunicorn.config")
+        assert spec
+        source = Path(str(spec.origin)).read_text(encoding="utf-8")
+        for name in names(table(text, "variable", "what it does")):
+            assert name in source
+
+    def test_every_system_check_is_listed(self):
+        sources = [path.read_text(encoding="utf-8") for path in (ROOT / "approvals").rglob("*.py")]
+        found = {name for text in sources for name in re.findall(r"approvals\.[EWI]\d{3}", text)}
+        rows = table(section("settings.md", "## System checks"), "check", "says", "mend it by")
+
+        assert [row[0].strip("`") for row in rows] == sorted(found)
+
+
+# --- the HTTP API -------------------------------------------------------------------------------
+
+SCHEMA: dict[str, Any] = api.get_openapi_schema()
+PARTS: dict[str, Any] = SCHEMA["components"]["schemas"]
+FIELDS = ("field", "default", "limit", "meaning")
+INPUTS = ("ApprovalIn", "Link", "Option", "SettleIn", "WithdrawIn", "OutcomeIn")
+
+
+def limit_of(field: dict[str, Any]) -> str:
+    """A field's limit as the page writes it."""
+    if "anyOf" in field:
+        field = next(part for part in field["anyOf"] if part.keys() & {"maxLength", "maximum"})
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field or "pattern" in field:
+        return f"`{field.get('const', field.get('pattern'))}`"
+    if "maximum" in field:
+        return f"{field['minimum']} to {field['maximum']}"
+    for least, most, unit in (
+        ("minLength", "maxLength", "characters"),
+        ("minItems", "maxItems", "entries"),
+        ("minProperties", "maxProperties", "entries"),
+    ):
+        if most in field:
+            text = f"{field[least]} to {field[most]}" if least in field else f"up to {field[most]}"
+            each = field.get("items", {}).get("maxLength")
+            return f"{text} {unit}" + (f", each up to {each} characters" if each else "")
+    raise AssertionError(f"no limit in {field}")
+
+
+def default_of(name: str, field: dict[str, Any], required: list[str]) -> str:
+    if name in required:
+        return "required"
+    if name == "options":
+        return ", ".join(f"`{option['value']}`" for option in field["default"])
+    return shown(field.get("default"))
+
+
+class TestApi:
+    def test_every_call_is_listed_and_has_its_section(self):
+        rows = table(read("api.md"), "call", "does")
+        found = {
+            f"{method.upper()} {path}"
+            for path, methods in SCHEMA["paths"].items()
+            for method in methods
+        }
+
+        assert set(names(rows)) == found
+        for call in found:
+            assert read("api.md").count(f"`{call}`") >= 2, f"{call} has no section"
+
+    @pytest.mark.parametrize("position", range(len(INPUTS)), ids=INPUTS)
+    def test_every_field_is_listed_with_its_default_and_limit(self, position):
+        rows = [found[1:] for found in tables(read("api.md")) if found[0] == FIELDS][position]
+        part = PARTS[INPUTS[position]]
+        required = part.get("required", [])
+
+        assert [row[:3] for row in rows] == [
+            (f"`{name}`", default_of(name, field, required), limit_of(field))
+            for name, field in part["properties"].items()
+            if "$ref" not in field.get("items", {}) or "maxItems" in field
+        ]
+
+    def test_every_parameter_is_listed_with_its_limit(self):
+        rows = table(section("api.md", "## List"), "parameter", "limit", "meaning")
+        found = SCHEMA["paths"]["/api/v1/approvals"]["get"]["parameters"]
+
+        assert [row[:2] for row in rows] == [
+            (f"`{each['name']}`", limit_of(each["schema"])) for each in found
+        ]
+
+    def test_every_status_of_an_error_is_listed(self):
+        rows = table(section("api.md", "## Errors"), "status", "means", "try again?")
+        found = {
+            int(status)
+            for methods in SCHEMA["paths"].values()
+            for call in methods.values()
+            for status in call["responses"]
+        }
+
+        assert [int(row[0]) for row in rows] == sorted(found - {200, 201})
+
+    def test_the_limits_outside_of_the_schema_are_the_codes(self, settings):
+        text = re.sub(r"\s+", " ", read("api.md"))
+        header = SCHEMA["paths"]["/api/v1/approvals"]["post"]["parameters"][0]["schema"]
+        body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
+
+        for sentence in (
+            f"at most {body} kB and {api_module.MAX_DEPTH} levels",
+            f"`fields` have at most {schemas.MAX_FIELDS // 1024} kB",
+            f"newest first, {api_module.PAGE} a page",
+            f"has up to {header['anyOf'][0]['maxLength']} printable ASCII characters",
+        ):
+            assert sentence in text
+        reserved = ", ".join(f"`{value}`" for value in schemas.RESERVED[:-1])
+        assert f"not {reserved} or `{schemas.RESERVED[-1]}`" in text
+
+    def test_every_field_of_the_callback_body_is_listed(self):
+        rows = table(section("api.md", "## The callback body"), "field", "meaning")
+
+        assert names(rows, 0) == list(PARTS["Outcome"]["properties"])
+
+
+class TestApiExamples:
+    @pytest.fixture
+    def ana(self, db) -> User:
+        return make_user("ana@example.com", first="Ana", last="Almeida")
+
+    @pytest.fixture
+    def examples(self) -> Iterator[dict[str, Any]]:
+        return map(json.loads, blocks("api.md", "json"))
+
+    def ask(self, client, path: str, body: object) -> Any:
+        _, key = ApiKey.objects.issue(make_caller())
+        return client.post(
+            f"/api/v1/approvals{path}",
+            json.dumps(body),
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+
+    def test_they_are_what_really_is_sent_and_answered(self, client, ana, examples, settings):
+        settings.BASE_URL = "https://approvals.example.com"
+        make_group("finance", ana)
+        request, answer, woken, pending, withdraw, report, outcome, problem = examples
+
+        registered = self.ask(client, "", request)
+        assert registered.status_code == 201
+        self.assert_alike(registered.json(), answer)
+        path = f"/{registered.json()['id']}"
+        self.assert_alike(self.ask(client, f"{path}/settle", woken).json(), pending)
+
+        Approval.objects.get().decide("approved", by=ana, revision=1, comment="Within budget.")
+        self.assert_alike(self.ask(client, f"{path}/settle", woken).json(), outcome)
+        assert self.ask(client, f"{path}/withdraw", withdraw).status_code == 409
+        assert self.ask(client, f"{path}/outcome", report).status_code == 200
+        refused = self.ask(client, "", {**request, "aprovers": []})
+        assert (refused.status_code, refused.json()) == (422, problem)
+
+    def assert_alike(self, real: dict[str, Any], example: dict[str, Any]) -> None:
+        """The same fields, and the same values but for ids, times and digests."""
+        assert list(real) == list(example)
+        own = {"id", "url", "approval_id", "decision_id", "content_sha256", "votes"}
+        for name in real.keys() - own:
+            if not name.endswith("_at") or example[name] is None:
+                assert real[name] == example[name], name
+        if "expires_at" in real:
+            assert self.life(real) == self.life(example)
+
+    def life(self, approval: dict[str, Any]) -> float:
+        begin, end = (datetime.fromisoformat(approval[f"{n}_at"]) for n in ("created", "expires"))
+        return round((end - begin).total_seconds())
+
+
+class TestDesign:
+    def test_every_state_of_a_delivery_is_listed_as_people_read_it(self):
+        rows = table(read("design.md"), "state", "people read", "meaning", "next")
+
+        assert sorted((row[0].strip("`"), row[1]) for row in rows) == sorted(State.choices)
+
+    def test_its_pauses_are_the_codes(self):
+        for pauses in (delivery.PAUSES, delivery.LOOKS):
+            assert f"after {', '.join(map(str, pauses))} s," in read("design.md")
+
+
+# --- commands and links -------------------------------------------------------------------------
+
+
+def in_code(pattern: str) -> set[tuple[str, str]]:
+    """(page, match) for every match in the code of any page."""
+    return {
+        (page.relative_to(ROOT).as_posix(), match)
+        for page in PAGES
+        for line in code(page.read_text(encoding="utf-8"))
+        for match in re.findall(pattern, line)
+    }
+
+
+class TestCommands:
+    def test_every_make_target_exists(self):
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+        named = in_code(r"(?:^|\s)make (?:[A-Z_]+=\S+ )*([a-z]+)")
+
+        assert {each for each in named if each[1] not in targets} == set()
+        assert {"run", "test", "check"} <= {target for _, target in named}
+
+    def test_every_management_command_exists_with_its_options(self):
+        known = get_commands()
+        named = in_code(r"manage\.py[ ,]([a-z_]+[^#|)]*)")
+        wrong = set()
+        for page, text in named:
+            name = re.split(r"[ ,]", text)[0]
+            if name not in known:
+                wrong.add((page, name))
+                continue
+            app = known[name]
+            command = app if not isinstance(app, str) else load_command_class(app, name)
+            parser = command.create_parser("manage.py", name)
+            for option in re.findall(r"--[a-z][a-z-]*", text):
+                if option not in parser._option_string_actions:
+                    wrong.add((page, f"{name} {option}"))
+
+        assert wrong == set()
+        assert {"deliver", "deploy_workflows", "create_api_key", "seed_demo"} <= {
+            re.split(r"[ ,]", text)[0] for _, text in named
+        }
+
+    def test_every_module_that_is_run_exists(self):
+        (commands,) = emulator_cli._parser()._subparsers._group_actions
+        known = set(commands.choices or ())
+        for page, called in in_code(r"python -m ([a-z.]+(?: [a-z]+)?)"):
+            module, _, command = called.partition(" ")
+            assert importlib.util.find_spec(module), (page, module)
+            if module == "emulator" and command:
+                assert command in known, (page, command)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+class TestLinks:
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+    def test_every_relative_link_leads_somewhere(self, page):
+        text = FENCE.sub("", page.read_text(encoding="utf-8"))
+        broken = []
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                broken.append(link)
+
+        assert broken == []
+
+    def test_every_page_is_reachable_from_the_map(self):
+        linked = set()
+        todo = [DOCS / "index.md"]
+        while todo:
+            page = todo.pop()
+            if page in linked or page.suffix != ".md":
+                continue
+            linked.add(page)
+            for link in re.findall(r"\]\(([^)\s#]+)", page.read_text(encoding="utf-8")):
+                target = (page.parent / link).resolve()
+                todo.append(target / "README.md" if target.is_dir() else target)
+                todo = [each for each in todo if each.exists()]
+
+        assert {page for page in PAGES if DOCS in page.parents} - linked == set()

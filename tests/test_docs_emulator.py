@@ -1,0 +1,155 @@
+"""What `docs/emulator.md` and `docs/workflow-authors.md` say, held to the code and run."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from emulator import __main__ as cli
+from emulator import world
+from emulator.api import callbacks, executions, metadata, oidc, pages, workflows
+from emulator.errors import TAGS
+from emulator.library.registry import CONNECTORS, CONSTANTS, FUNCTIONS, POLICIES, Function, Kind
+from emulator.limits import Limits
+from emulator.parser import COMPANIONS, parse
+from tests.emulators import EmulatorProcess
+from tests.pages import ROOT, blocks, names, read, section, shown, table, tables
+from workflows.bundle import bundle_file
+
+NONE = "\N{EN DASH}"
+
+
+def signature(function: Function) -> str:
+    given = []
+    for parameter in function.parameters or ():
+        optional = "?" if parameter.may_be_absent else f"={json.dumps(parameter.default)}"
+        given.append(parameter.name + ("" if parameter.required else optional))
+    return f"{function.name}({', '.join(given)})"
+
+
+def error_kinds() -> set[str]:
+    """Every kind of error that the emulator's code names when it makes one."""
+    made = re.compile(r"(?:\berror|_failure)\(\s*\"(\w+Error)\"|\"tags\": \[\"(\w+Error)\"\]")
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "emulator").rglob("*.py")]
+    return {name for text in sources for pair in made.findall(text) for name in pair if name}
+
+
+class TestEmulator:
+    def test_every_option_is_listed_with_its_default(self):
+        rows = table(read("emulator.md"), "option", "of", "default", "meaning")
+        listed = {
+            (name, command.strip()): row[2]
+            for row in rows
+            for name in names([row])
+            for command in row[1].split(",")
+        }
+        found = {}
+        (commands,) = cli._parser()._subparsers._group_actions
+        for command, parser in dict(commands.choices or {}).items():
+            for action in parser._actions:
+                if action.option_strings and action.dest != "help":
+                    default = NONE if action.default in (None, "", []) else shown(action.default)
+                    found[action.option_strings[-1], command] = default
+
+        assert listed == found
+
+    def test_every_step_type_is_listed_with_its_companions(self):
+        rows = table(read("emulator.md"), "step", "may have", "notes")
+
+        assert {row[0].strip("`"): tuple(names([row], 1)) for row in rows} == COMPANIONS
+
+    def test_every_function_is_listed_with_its_parameters(self):
+        rows = table(read("emulator.md"), "function", "expr.", "notes")
+        listed = {row[0].strip("`"): row[1] for row in rows}
+
+        assert listed == {
+            signature(function): "no" if function.kind is Kind.BLOCKING else "yes"
+            for function in FUNCTIONS.values()
+        }
+        text = section("emulator.md", "## The language")
+        for name in (*CONSTANTS, *POLICIES):
+            assert f"`{name}`" in text
+
+    def test_what_nobody_performs_is_said_to_fail(self):
+        rows = table(read("emulator.md"), "function", "expr.", "notes")
+        asked = {name for name, function in FUNCTIONS.items() if function.kind is not Kind.PURE}
+        failing = {
+            row[0].strip("`").partition("(")[0] for row in rows if "raises `SystemError`" in row[2]
+        }
+
+        assert failing == asked - world._PERFORMERS.keys()
+        for name in world._PERFORMERS.keys() - FUNCTIONS.keys():
+            assert name.startswith(CONNECTORS)
+            assert f"Connectors: `{name}`" in read("emulator.md")
+
+    def test_every_tag_of_an_error_is_listed(self):
+        rows = table(read("emulator.md"), "tag", "further tags", "when")
+        listed = {row[0].strip("`"): (row[0].strip("`"), *names([row], 1)) for row in rows}
+
+        assert listed == {kind: TAGS.get(kind, (kind,)) for kind in error_kinds() | TAGS.keys()}
+
+    def test_every_limit_is_listed_with_its_value(self):
+        rows = table(read("emulator.md"), "limit", "value", "what")
+        limits = Limits()
+
+        assert {row[0].strip("`"): int(row[1]) for row in rows} == {
+            name: getattr(limits, name) for name in Limits.__dataclass_fields__
+        }
+
+    def test_every_route_is_listed_and_what_is_not_offered_says_501(self):
+        rows = table(read("emulator.md"), "method", "path", "")
+        listed = {(row[0], row[1].strip("`")): row[2] == "501" for row in rows}
+        found = {}
+        for module in (callbacks, executions, metadata, oidc, pages, workflows):
+            for route in module.routes():
+                path = re.sub(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}", r"{\1}", route.path)
+                handlers = [cell.cell_contents for cell in route.handler.__closure__ or ()]
+                offered = executions.not_yet not in handlers
+                found[route.method.replace("*", "any"), path] = not offered
+
+        assert listed == found
+
+    def test_the_programs_run_as_they_stand(self, tmp_path):
+        programs = blocks("emulator.md", "python")
+        with EmulatorProcess(tmp_path / "data.sqlite3", workflows=ROOT / "workflows") as emulator:
+            for program in programs:
+                done = subprocess.run(
+                    [sys.executable, "-c", program.replace("127.0.0.1:8787", emulator.url[7:])],
+                    env={**os.environ, **emulator.environment},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert "workflows/expense-approval" in done.stdout, done.stderr
+        assert len(programs) == 2
+
+
+class TestWorkflowAuthors:
+    @pytest.mark.parametrize("position", [0, 1], ids=["request_approval", "simple mode"])
+    def test_the_workflows_build(self, position, tmp_path):
+        shutil.copy(ROOT / "workflows" / "request_approval.yaml", tmp_path)
+        path = tmp_path / "example.yaml"
+        path.write_text(blocks("workflow-authors.md", "yaml")[position], encoding="utf-8")
+
+        parse(bundle_file(path))
+
+    @pytest.mark.parametrize("position", [0, 1], ids=["request_approval", "report_outcome"])
+    def test_every_argument_is_listed_with_its_default(self, position):
+        name = ("request_approval", "report_outcome")[position]
+        library = yaml.safe_load((ROOT / "workflows" / "request_approval.yaml").read_text("utf-8"))
+        found = [
+            next(iter(param.items())) if isinstance(param, dict) else (param, ...)
+            for param in library[name]["params"]
+        ]
+        text = section("workflow-authors.md", "## The two subworkflows")
+        rows = [rows[1:] for rows in tables(text) if rows[0] == ("argument", "default", "meaning")]
+
+        assert [row[:2] for row in rows[position]] == [
+            (f"`{param}`", "required" if default is ... else f"`{json.dumps(default)}`")
+            for param, default in found
+        ]
