@@ -16,6 +16,7 @@ from google.auth import environment_vars
 from approvals import api as api_module
 from approvals import delivery, schemas
 from approvals.api import api
+from approvals.callbacks import Answer, Reply, Sight
 from approvals.checks import METADATA
 from approvals.models import ApiKey, Approval, User
 from approvals.models.delivery import State
@@ -147,6 +148,27 @@ class TestSettings:
 
         assert [row[0].strip("`") for row in rows] == sorted(found)
 
+
+class TestOperations:
+    def test_everything_that_blocks_a_delivery_is_explained(self):
+        rows = table(section("operations.md", "## When something needs attention"), *ATTENTION)
+        foreign = Sight("ACTIVE", payloads=("{}",))
+        verdicts = [
+            delivery.judge(Reply(Answer.DENIED, 401), 0),
+            delivery.judge(Reply(Answer.DENIED, 403), 0),
+            delivery.judge(Reply(Answer.REFUSED, 302, "HTTP …"), 0),
+            delivery.conclude(foreign, "decision", landed=False, doubt=False, tries=0),
+            delivery._nothing_to_see(Reply(Answer.GONE, 404), 0),
+        ]
+
+        reasons = [verdict.reason for verdict in verdicts if verdict]
+        assert len(reasons) == len(verdicts)
+        listed = [row[0] for row in rows]
+        for reason in reasons:
+            assert any(reason.startswith(text) for text in listed), reason
+
+
+ATTENTION = ("it says", "cause", "do")
 
 # --- the HTTP API -------------------------------------------------------------------------------
 

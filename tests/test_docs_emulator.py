@@ -120,7 +120,7 @@ class TestEmulator:
             for program in programs:
                 done = subprocess.run(
                     [sys.executable, "-c", program.replace("127.0.0.1:8787", emulator.url[7:])],
-                    env={**os.environ, **emulator.environment},
+                    env={**os.environ, **emulator.environment, "CLOUDSDK_CONFIG": str(tmp_path)},
                     capture_output=True,
                     text=True,
                     check=False,
