@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.errors import error
-from emulator.interpreter import Raised, Reply, Request, Returned, Run
+from emulator.interpreter import Failed, Raised, Reply, Request, Returned, Run, Succeeded
 from emulator.limits import Limits
 from emulator.parser import parse
 from emulator.values import Value, dump
@@ -65,6 +65,18 @@ def script(replies: list[dict[str, Any]]) -> Answer:
         return Raised(reply["raises"]) if "raises" in reply else Returned(reply.get("returns"))
 
     return answer
+
+
+def result_of(run: Run) -> Any:
+    """What the run returned; it must have succeeded."""
+    assert isinstance(run.outcome, Succeeded), run.outcome
+    return run.outcome.value
+
+
+def error_of(run: Run) -> Any:
+    """The error that ended the run."""
+    assert isinstance(run.outcome, Failed), run.outcome
+    return run.outcome.value
 
 
 def exact(value: Any) -> Any:
