@@ -26,10 +26,5 @@ RUN SECRET_KEY=only-for-the-build python manage.py collectstatic --no-input --ve
 USER 10001:10001
 EXPOSE 8080
 
-# gunicorn listens on 0.0.0.0:$PORT by itself. Cloud Run waits 10 seconds after SIGTERM, so a
-# request in flight gets 8. With SIGTERM to process 1, the exec form matters.
-CMD ["gunicorn", "config.wsgi", \
-     "--worker-class", "gthread", "--workers", "2", "--threads", "8", \
-     "--timeout", "60", "--graceful-timeout", "8", \
-     "--max-requests", "5000", "--max-requests-jitter", "500", \
-     "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]
+# gunicorn listens on 0.0.0.0:$PORT by itself. With SIGTERM to process 1, the exec form matters.
+CMD ["gunicorn", "-c", "config/gunicorn.py"]

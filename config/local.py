@@ -178,11 +178,7 @@ def start(plan: Plan, children: Children) -> None:
 
 def gunicorn(plan: Plan) -> tuple[str, ...]:
     """The web server as a container runs it, at a loopback port."""
-    return (
-        *("-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{plan.port}"),
-        *("--worker-class", "gthread", "--threads", "8", "--timeout", "60"),
-        *("--graceful-timeout", "8", "--no-control-socket", "--log-level", "warning"),
-    )
+    return ("-m", "gunicorn", "-c", "config/gunicorn.py", "--bind", f"{HOST}:{plan.port}")
 
 
 def start_examples(plan: Plan, children: Children) -> None:

@@ -8,6 +8,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from config.logs import logging_config
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -173,25 +175,4 @@ USE_TZ = True
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if sys.stderr.isatty() else "json")
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
-            "rename_fields": {"levelname": "severity", "asctime": "time", "name": "logger"},
-        },
-        "text": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        # Their DEBUG lines carry callback paths, their warnings token addresses.
-        "urllib3": {"level": "ERROR"},
-        "google": {"level": "ERROR"},
-        "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        # A 4xx of the API is an answer, not an incident.
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOGGING = logging_config(LOG_FORMAT)

@@ -139,10 +139,9 @@ class System:
             "DELIVERY_LEASE": str(self.lease),
             **self.emulator.environment,
         }
-        gunicorn = ("-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.port}")
-        several = ("--workers", "2", "--worker-class", "gthread", "--threads", "8")
-        quiet = ("--graceful-timeout", "8", "--log-level", "warning", "--no-control-socket")
-        self.web = Process((*gunicorn, *several, *quiet), self.env, self.home / "web.log")
+        gunicorn = ("-m", "gunicorn", "-c", "config/gunicorn.py")
+        address = ("--bind", f"127.0.0.1:{self.port}")
+        self.web = Process((*gunicorn, *address), self.env, self.home / "web.log")
         worker = ("manage.py", "deliver", "--idle", "0.1")
         self.worker = Process(worker, self.env, self.home / "worker.log")
         for command in (("migrate",), ("seed_demo",), ("deploy_workflows",)):

@@ -1,0 +1,48 @@
+"""Logs: one event per line, its fields named; JSON for machines, `name=value` for terminals."""
+
+import logging
+from typing import Any
+
+# What every record has; all else was given by the call that logs.
+_USUAL = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "request", "server_time"}
+
+
+class TextFormatter(logging.Formatter):
+    """The message and the fields of the event, as on a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line without a traceback."""
+        given = {name: value for name, value in record.__dict__.items() if name not in _USUAL}
+        fields = "".join(f" {name}={value}" for name, value in given.items())
+        return super().formatMessage(record) + fields
+
+
+def logging_config(log_format: str) -> dict[str, Any]:
+    """The configuration for `logging.config.dictConfig`; `log_format` is "json" or "text"."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+                "rename_fields": {"levelname": "severity", "asctime": "time", "name": "logger"},
+            },
+            "text": {
+                "()": "config.logs.TextFormatter",
+                "fmt": "{asctime} {levelname:<7} {name}: {message}",
+                "style": "{",
+            },
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": log_format}},
+        "root": {"handlers": ["console"], "level": "INFO"},
+        "loggers": {
+            # Their DEBUG lines carry callback paths, their warnings token addresses.
+            "urllib3": {"level": "ERROR"},
+            "google": {"level": "ERROR"},
+            "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+            # A 4xx is an answer, not an incident.
+            "django.request": {"level": "ERROR"},
+            "gunicorn.error": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        },
+    }
