@@ -59,7 +59,7 @@ def memory_exceeded() -> WorkflowError:
 def make_list(items: Sequence[Value], limits: Limits) -> List:
     """Return a list of values that are owned already. Raises ResourceLimitError."""
     made = List(items)
-    made.size = len(made) + 1 + sum(map(size_of, made)) if made else 2
+    made.size = 2 + sum(map(size_of, made)) + max(len(made) - 1, 0)
     made.depth = 1 + max((_depth(item) for item in made), default=0)
     return _checked(made, limits)
 
@@ -73,14 +73,21 @@ def make_map(entries: Mapping[str, Value], limits: Limits) -> Map:
 
 
 def with_item(items: List, index: int, value: Value, limits: Limits) -> List:
-    """Return the list with the item at `index` replaced, or added at the end of the list."""
+    """Return the list with the item at `index` replaced by a value that is owned already."""
     made = List(items)
-    if index < len(items):
-        made.size = items.size - size_of(items[index]) + size_of(value)
-        made[index] = value
-    else:
-        made.size = items.size + size_of(value) + 1
-        made.append(value)
+    made[index] = value
+    return _resized(made, items, size_of(value) - size_of(items[index]), value, limits)
+
+
+def with_inserted(items: List, index: int, value: Value, limits: Limits) -> List:
+    """Return the list with a value, owned already, inserted before `index`."""
+    made = List(items)
+    made.insert(index, value)
+    return _resized(made, items, size_of(value) + bool(items), value, limits)
+
+
+def _resized(made: List, items: List, growth: int, value: Value, limits: Limits) -> List:
+    made.size = items.size + growth
     made.depth = max(items.depth, 1 + _depth(value))
     return _checked(made, limits)
 
