@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator import operations as op
 from emulator.errors import Frame as Place
 from emulator.evaluate import Compiled, Evaluator, constant, pure, strict
 from emulator.frames import Code, Label, Operation
 from emulator.library.registry import POLICIES, Function, Kind, bind_named, bind_positional, find
 from emulator.limits import Limits
 from emulator.memory import Map
+from emulator.operations import errors, flow, loops, variables
 from emulator.scopes import Scope, handler_names, loop_names, routine_scope
 from emulator.syntax import (
     Assign,
@@ -88,7 +88,7 @@ class _Compiler:
         for slot, param in enumerate(routine.params):
             if param.default is not None:
                 given = Label()
-                self._emit(op.unless_given(slot, given))
+                self._emit(variables.unless_given(slot, given))
                 self._assign(Target(param.name, (), param.where), self._compile(param.default))
                 self._mark(given)
         self._block(routine.steps)
@@ -105,7 +105,7 @@ class _Compiler:
         return self._finish()
 
     def _finish(self) -> Code:
-        self._emit(op.give_null)
+        self._emit(flow.give_null)
         self._code.size = self._scope.layout.size
         return self._code
 
@@ -123,8 +123,8 @@ class _Compiler:
     def _compile(self, expression: Expression) -> Compiled:
         return Evaluator(self._scope, self._program.routines, self._limits).compile(expression)
 
-    def _evaluate(self, expression: Expression, action: op.Action) -> None:
-        self._emit(*op.evaluated(self._compile(expression), action))
+    def _evaluate(self, expression: Expression, action: flow.Action) -> None:
+        self._emit(*flow.evaluated(self._compile(expression), action))
 
     @contextmanager
     def _inside(self, scope: Scope, goals: dict[str, _Goal]) -> Iterator[None]:
@@ -155,7 +155,7 @@ class _Compiler:
 
     def _step(self, step: Step) -> None:
         self._enter(step)
-        self._emit(op.begin_step)
+        self._emit(flow.begin_step)
         self._body(step)
 
     def _enter(self, step: Step) -> None:
@@ -173,9 +173,9 @@ class _Compiler:
             case Call() as call:
                 self._call(call)
             case Raise(value):
-                self._evaluate(value, op.raise_error)
+                self._evaluate(value, errors.raise_error)
             case Return(value):
-                self._evaluate(value, op.give)
+                self._evaluate(value, flow.give)
             case body:
                 self._nested(body)
         self._enter(step)
@@ -197,7 +197,7 @@ class _Compiler:
 
     def _jump(self, target: str) -> None:
         if target == "end":
-            self._emit(op.give_null)
+            self._emit(flow.give_null)
             return
         goal = self._goals[target]
         left = self._scope
@@ -205,8 +205,8 @@ class _Compiler:
             assert left.parent is not None
             left = left.parent
         if left is not goal.scope:
-            self._emit(op.clear(left.first, left.layout.size))
-        self._emit(op.go_to(goal.label))
+            self._emit(flow.clear(left.first, left.layout.size))
+        self._emit(flow.go_to(goal.label))
 
     def _assign(self, target: Target, value: Compiled) -> None:
         """Set a variable or a part of one. What others share is set by one thread at a time."""
@@ -218,19 +218,19 @@ class _Compiler:
             compiled = strict([value, *keys], lambda *values: values)
         if variable.hops:
             waits = compiled.plain is None
-            self._emit(op.wait_for_turn(variable.hops, keep_others=waits))
-        self._emit(*op.evaluated(compiled, op.assign(variable, self._limits)))
+            self._emit(variables.wait_for_turn(variable.hops, keep_others=waits))
+        self._emit(*flow.evaluated(compiled, variables.assign(variable, self._limits)))
 
     # Calls
 
     def _call(self, call: Call) -> None:
         compiled, by_name = self._arguments(call.args)
-        self._emit(*op.evaluated(compiled, self._caller(call.function, by_name=by_name)))
+        self._emit(*flow.evaluated(compiled, self._caller(call.function, by_name=by_name)))
         if call.result is not None:
             result = self._scope.layout.slot()
-            self._emit(op.set_hidden(result))
+            self._emit(variables.set_hidden(result))
             self._assign(call.result, Compiled(lambda frame: frame.variables[result]))
-            self._emit(op.clear(result, result + 1))
+            self._emit(flow.clear(result, result + 1))
 
     def _arguments(self, args: NamedArguments | Expression) -> tuple[Compiled, bool]:
         """Return what evaluates to the arguments, and whether they have names."""
@@ -243,9 +243,9 @@ class _Compiler:
         if isinstance(args, ListOf):
             parts = [self._compile(item) for item in args.items]
             return (strict(parts, lambda *values: values) if parts else constant(())), False
-        return strict([self._compile(args)], op.argument_map), True
+        return strict([self._compile(args)], flow.argument_map), True
 
-    def _caller(self, name: str, *, by_name: bool) -> op.Action:
+    def _caller(self, name: str, *, by_name: bool) -> flow.Action:
         """Return the action that calls with the arguments it is given."""
         if name in self._program.routines:
             if by_name:
@@ -258,7 +258,7 @@ class _Compiler:
         if function.kind is not Kind.PURE:
             return lambda thread, _frame, args: thread.ask(name, bind(function, args))
         apply = pure(function, self._limits)
-        return lambda thread, frame, args: op.keep(
+        return lambda thread, frame, args: flow.keep(
             thread, frame, apply(frame.context, *bind(function, args).values())
         )
 
@@ -269,9 +269,9 @@ class _Compiler:
         for condition in switch.conditions:
             after = Label()
             self._place = place
-            self._evaluate(condition.test, op.unless(after))
+            self._evaluate(condition.test, flow.unless(after))
             self._body(condition.then)
-            self._emit(op.go_to(end))
+            self._emit(flow.go_to(end))
             self._mark(after)
         self._mark(end)
 
@@ -281,18 +281,18 @@ class _Compiler:
         layout.slot()  # the number of the next iteration
         scope = self._scope.inner(loop_names(loop), loop.steps)
         again, end, place = Label(), Label(), self._place
-        self._evaluate(loop.items, op.begin_loop(state, is_range=loop.is_range))
+        self._evaluate(loop.items, loops.begin_loop(state, is_range=loop.is_range))
         self._mark(again)
         own = scope.first, scope.first + len(scope.names)
         index = scope.names[loop.index] if loop.index else None
-        self._emit(op.next_iteration(state, scope.names[loop.value], index, own, end))
+        self._emit(loops.next_iteration(state, scope.names[loop.value], index, own, end))
         goals = {"continue": _Goal(again, scope), "break": _Goal(end, scope)}
         with self._inside(scope, goals):
             self._block(loop.steps)
         self._place = place
-        self._emit(op.go_to(again))
+        self._emit(flow.go_to(again))
         self._mark(end)
-        self._emit(op.clear(state, layout.size))
+        self._emit(flow.clear(state, layout.size))
 
     def _parallel(self, parallel: Parallel) -> None:
         state = self._scope.layout.slot()
@@ -302,15 +302,15 @@ class _Compiler:
             loop = parallel.work
             parts.append(self._compile(loop.items))
             code = self._branch(loop_names(loop), loop.steps, parallel)
-            start = op.fork(state, code, (), is_range=loop.is_range)
+            start = loops.fork(state, code, (), is_range=loop.is_range)
         else:
             parts.append(constant(None))
             names = [branch.name for branch in parallel.work]
             codes = [self._branch([], (branch.body,), parallel) for branch in parallel.work]
-            start = op.fork(state, codes, names, is_range=False)
-        self._emit(*op.evaluated(strict(parts, lambda *values: values), start))
+            start = loops.fork(state, codes, names, is_range=False)
+        self._emit(*flow.evaluated(strict(parts, lambda *values: values), start))
         self._place = place
-        self._emit(op.join(state))
+        self._emit(loops.join(state))
 
     def _branch(self, names: list[str], steps: Block, parallel: Parallel) -> Code:
         scope = self._scope.branch(names, steps, parallel)
@@ -324,15 +324,15 @@ class _Compiler:
         retry = attempt.retry
         state = layout.slot()
         if retry is not None:
-            self._emit(op.begin_try(state))
+            self._emit(errors.begin_try(state))
         first = layout.size
         self._mark(body)
         with self._handled(failed):
             self._body(attempt.body)
         self._place = place
-        self._emit(op.go_to(end))
+        self._emit(flow.go_to(end))
         self._mark(failed)
-        self._emit(op.catch(caught, first, layout.size))
+        self._emit(errors.catch(caught, first, layout.size))
         if retry is not None:
             self._retry(retry, body, caught, state)
         self._emit_handler(attempt.handler, caught, end)
@@ -343,18 +343,18 @@ class _Compiler:
         replaced, give_up = Label(), Label()
         with self._handled(replaced):
             policy = self._policy(retry)
-            self._emit(*op.evaluated(policy, op.check_retries(state, give_up)))
+            self._emit(*flow.evaluated(policy, errors.check_retries(state, give_up)))
             self._predicate(retry, caught)
-            self._emit(op.wait_to_retry(state, give_up))
-        self._emit(op.begin_step, op.go_to(body))
+            self._emit(errors.wait_to_retry(state, give_up))
+        self._emit(flow.begin_step, flow.go_to(body))
         self._mark(replaced)
-        self._emit(op.catch(caught, caught, caught))
+        self._emit(errors.catch(caught, caught, caught))
         self._mark(give_up)
 
     def _policy(self, retry: Retry) -> Compiled:
         most, backoff = retry.max_retries, retry.backoff
         parts = [
-            constant(op.MAX_RETRIES) if most is None else self._compile(most),
+            constant(errors.MAX_RETRIES) if most is None else self._compile(most),
             constant(Map()) if backoff is None else self._compile(backoff),
         ]
         return strict(parts, lambda *values: values)
@@ -362,21 +362,21 @@ class _Compiler:
     def _predicate(self, retry: Retry, caught: int) -> None:
         name = retry.predicate or "retry.always"
         if name in self._program.routines:
-            self._emit(op.ask_routine(name, caught, self._limits))
+            self._emit(errors.ask_routine(name, caught, self._limits))
             return
         function = find(POLICIES.get(name, name))
         assert function is not None
         apply = pure(function, self._limits)
-        self._emit(op.ask_predicate(lambda error: apply(None, error), caught))
+        self._emit(errors.ask_predicate(lambda error: apply(None, error), caught))
 
     def _emit_handler(self, handler: Handler | None, caught: int, end: Label) -> None:
         if handler is None:
-            self._emit(op.raise_again(caught))
+            self._emit(errors.raise_again(caught))
             return
         scope = self._scope.inner(handler_names(handler), handler.steps)
         if handler.name is not None:
-            self._emit(op.bind_error(caught, scope.names[handler.name], self._limits))
+            self._emit(errors.bind_error(caught, scope.names[handler.name], self._limits))
         with self._inside(scope, {}):
             self._block(handler.steps)
-        self._emit(op.clear(scope.first, self._scope.layout.size))
-        self._emit(op.go_to(end))
+        self._emit(flow.clear(scope.first, self._scope.layout.size))
+        self._emit(flow.go_to(end))

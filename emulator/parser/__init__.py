@@ -1,0 +1,36 @@
+"""Source text to a workflow: the shape of routines and steps, then the checks of names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from emulator.checker import check
+from emulator.document import load
+from emulator.errors import SourceError
+from emulator.limits import Limits
+from emulator.parser.routines import RoutineParser
+from emulator.syntax import Workflow
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+def parse(text: str, name: str = "main.yaml", limits: Limits = DEFAULT_LIMITS) -> Workflow:
+    """Return the workflow of a YAML or JSON source, checked as a deployment checks it.
+
+    Raises SourceError, and nothing else, for whatever is wrong with the source.
+    """
+    try:
+        _check_size(text, limits)
+        workflow = RoutineParser(limits).workflow(load(text, limits))
+        check(workflow, limits)
+    except SourceError as problem:
+        lines = text.splitlines()
+        problem.name = name
+        problem.excerpt = lines[problem.line - 1] if problem.line <= len(lines) else ""
+        raise
+    return workflow
+
+
+def _check_size(text: str, limits: Limits) -> None:
+    if len(text.encode("utf-8", "replace")) > limits.source_bytes:
+        raise SourceError(f"the source is larger than {limits.source_bytes} bytes", 1, 1)
