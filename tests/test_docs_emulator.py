@@ -16,7 +16,8 @@ from emulator.api import callbacks, executions, metadata, oidc, pages, workflows
 from emulator.errors import TAGS
 from emulator.library.registry import CONNECTORS, CONSTANTS, FUNCTIONS, POLICIES, Function, Kind
 from emulator.limits import Limits
-from emulator.parser import COMPANIONS, parse
+from emulator.parser import parse
+from emulator.parser.steps import COMPANIONS
 from tests.emulators import EmulatorProcess
 from tests.pages import ROOT, blocks, names, read, section, shown, table, tables
 from workflows.bundle import bundle_file
