@@ -19,6 +19,7 @@ from emulator.syntax import (
     Name,
     Target,
     Unary,
+    children,
     dotted_names,
 )
 from emulator.values import MAX_INTEGER, scalar_text
@@ -94,6 +95,8 @@ def parse_template(text: Text, limits: Limits) -> Expression:
     parser = _Parser(text, start, end, limits)
     expression = parser.expression()
     parser.finish()
+    if _depth(expression) > limits.expression_depth:
+        raise _at(text, start, "the expression is nested too deeply")
     return expression
 
 
@@ -103,6 +106,16 @@ def parse_target(text: Text, limits: Limits) -> Target:
     target = parser.target()
     parser.finish()
     return target
+
+
+def _depth(expression: Expression) -> int:
+    """Return how deep the tree is. A long sum is a deep tree too: its left side nests."""
+    deepest, left = 0, [(expression, 1)]
+    while left:
+        inner, depth = left.pop()
+        deepest = max(deepest, depth)
+        left += [(child, depth + 1) for child in children(inner)]
+    return deepest
 
 
 def _at(text: Text, offset: int, message: str) -> SourceError:

@@ -33,7 +33,7 @@ class Limits:
     environment_variables: int = 20
     environment_bytes: int = 4 * 1024
 
-    source_depth: int = 150
+    source_depth: int = 100
     source_nodes: int = 100_000
-    expression_depth: int = 64
+    expression_depth: int = 100
     value_depth: int = 100

@@ -118,7 +118,7 @@ def _own(value: Any, limits: Limits, room: int) -> Value:
         return check_string(value, limits)
     if isinstance(value, int):
         return value if MIN_INTEGER <= value <= MAX_INTEGER else float(value)
-    if not room:
+    if not room or (isinstance(value, list | dict) and 2 * len(value) >= limits.memory_bytes):
         raise memory_exceeded()
     if isinstance(value, list):
         return make_list([_own(item, limits, room - 1) for item in value], limits)

@@ -2,7 +2,8 @@
 
 import codecs
 import re
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote_plus
 
 import re2  # type: ignore[import-untyped]  # it ships no types
@@ -17,6 +18,8 @@ _CHARSETS = re.compile(
 _OPTIONS = re2.Options()
 _OPTIONS.longest_match = True
 _OPTIONS.log_errors = False
+_LARGEST_PROGRAM: Final = 10_000  # instructions; for each character RE2 may look at all
+_MOST_READ: Final = 2**31  # characters, a second or two
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
@@ -55,13 +58,12 @@ def find_all(source: str, substr: str) -> list[int]:
     return [match.start() for match in re.finditer(re.escape(substr), source)]
 
 
-@function("text.find_all_regex(source: string, regexp: string)")
-def find_all_regex(source: str, regexp: str) -> Value:
+@function("text.find_all_regex(source: string, regexp: string)", with_context=True)
+def find_all_regex(context: Context, source: str, regexp: str) -> Value:
     """Return the matches as maps of `index` and `match`: leftmost, then longest."""
-    return [
-        {"index": match.start(), "match": match.group()}
-        for match in _regex(regexp).finditer(source)
-    ]
+    most = context.limits.memory_bytes // len('{"index":0,"match":""},')
+    found = _matches(source, regexp, most)
+    return [{"index": match.start(), "match": match.group()} for match in found]
 
 
 @function("text.match_regex(source: string, regexp: string)")
@@ -86,7 +88,7 @@ def replace_all(context: Context, source: str, substr: str, repl: str) -> str:
 )
 def replace_all_regex(context: Context, source: str, regexp: str, repl: str) -> str:
     """Return the text with every match replaced. The replacement is literal."""
-    spans = [match.span() for match in _regex(regexp).finditer(source)]
+    spans = [match.span() for match in _matches(source, regexp, len(source) + 1)]
     _check_growth(context, source, len(spans), repl)
     pieces, done = [], 0
     for start, end in spans:
@@ -151,8 +153,24 @@ def _check_growth(context: Context, source: str, count: int, repl: str) -> None:
         raise error("ResourceLimitError", "String size limit exceeded")
 
 
+def _matches(source: str, regexp: str, most: int) -> list[Any]:
+    """Return all matches, if they are not too many.
+
+    After each match RE2 begins anew, and may read to the end of the text: what a long text with
+    many matches can cost is limited too.
+    """
+    most = min(most, _MOST_READ // max(len(source), 1))
+    found = list(islice(_regex(regexp).finditer(source), most + 1))
+    if len(found) > most:
+        raise error("ResourceLimitError", "too many matches of a regular expression")
+    return found
+
+
 def _regex(regexp: str) -> Any:
     try:
-        return re2.compile(regexp, _OPTIONS)
+        compiled = re2.compile(regexp, _OPTIONS)
     except re2.error:
         raise error("ValueError", f"invalid regular expression: {regexp[:100]!r}") from None
+    if compiled.programsize > _LARGEST_PROGRAM:
+        raise error("ValueError", f"regular expression too large: {regexp[:100]!r}")
+    return compiled

@@ -141,7 +141,15 @@ class TestParse:
         with pytest.raises(SourceError, match="nested too deeply"):
             tree("(" * 190 + "1" + ")" * 190)
         with pytest.raises(SourceError, match="nested too deeply"):
-            tree("not " * 95 + "a")
+            tree("-" * 150 + "a")
+        with pytest.raises(SourceError, match="nested too deeply"):
+            tree("a" + ".b" * 150)
+
+    def test_a_long_sum_is_a_deep_tree(self):
+        tree("+".join(["1"] * 100))
+
+        with pytest.raises(SourceError, match="nested too deeply"):
+            tree("+".join(["1"] * 101))
 
 
 class TestIsExpression:

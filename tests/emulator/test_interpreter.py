@@ -8,7 +8,15 @@ import pytest
 from emulator.interpreter import Failed, Raised, Request, Returned, Run, Succeeded
 from emulator.limits import Limits
 from emulator.parser import parse
-from tests.emulator.scripted import error_of, finish, null, run_until_waiting, script, start
+from tests.emulator.scripted import (
+    error_of,
+    finish,
+    null,
+    result_of,
+    run_until_waiting,
+    script,
+    start,
+)
 
 SEED = Path(__file__).parent / "seed"
 ENDPOINT: Final = {"url": "https://example.com/callbacks/c"}
@@ -168,6 +176,81 @@ class TestAdvance:
         run, _ = start("- a: {call: sys.now}")
 
         assert run.advance() is False
+
+
+class TestHostileWorkflow:
+    """Whatever a source nests, no stack of Python's is exhausted."""
+
+    DEEPEST = 90
+
+    @pytest.mark.parametrize(
+        ("inner", "depth"),
+        [
+            ("id(1)" + ".a" * 98, DEEPEST),
+            ("id(" * 98 + "1" + ")" * 98, DEEPEST),
+            ("+".join(["id(1)"] * 66), DEEPEST),
+            (" or ".join(["id(true)"] * 33), DEEPEST),
+            ("-" * 98 + "id(1)", DEEPEST),
+            ("[" * 98 + "id(1)" + "]" * 98, DEEPEST),
+            ("[" * 98 + "1" + "]" * 98, DEEPEST),
+            ("+".join(["1"] * 99), DEEPEST),
+            ("x" + "[0]" * 98, DEEPEST),
+        ],
+        ids=lambda value: str(value)[:8],
+    )
+    def test_deep_expressions_in_deep_lists(self, inner, depth):
+        source = (
+            "{main: {steps: [{a: {assign: [{x: 1}]}}, {a1: {return: "
+            + "[" * depth
+            + f"'${{{inner}}}'"
+            + "]" * depth
+            + "}}]}, id: {params: [x], steps: [{b: {return: '${x}'}}]}}"
+        )
+
+        run, _ = start(source)
+
+        assert run.outcome is not None
+
+    def test_deep_steps(self):
+        deep = "{raise: x}"
+        for _ in range(15):
+            deep = (
+                f"{{try: {deep}, except: {{as: e, steps: [{{s: {{raise: '${{e + \"x\"}}'}}}}]}}}}"
+            )
+            deep = f"{{for: {{value: v, in: [1], steps: [{{s: {deep}}}]}}}}"
+        run, _ = start(f"- a: {deep}")
+
+        assert error_of(run) == "x" * 16
+
+    def test_endless_recursion_through_parallel_steps(self):
+        run, _ = start(
+            "- a: {parallel: {branches: [{b: {call: main}}, {c: {call: main}}]}}",
+        )
+
+        assert error_of(run)["tags"] == ["UnhandledBranchError", "RuntimeError"]
+
+    def test_the_largest_strings_and_lists_take_seconds_at_most(self):
+        run, _ = start(
+            """
+- init: {assign: [{s: xxxxxxxxxxxxxxxx}, {n: 0}]}
+- grow: {for: {value: v, range: [1, 14], steps: [{d: {assign: [{s: "${s + s}"}]}}]}}
+- work:
+    for:
+      value: f
+      range: [1, 10]
+      steps:
+        - t:
+            try: {assign: [{n: '${n + len(text.split(s, ""))}'}]}
+            except: {steps: [{z: {assign: [{n: "${n + 1}"}]}}]}
+        - r:
+            try: {assign: [{n: '${n + len(text.find_all_regex(s, ""))}'}]}
+            except: {steps: [{z: {assign: [{n: "${n + 1}"}]}}]}
+        - u: {assign: [{n: '${n + len(text.replace_all(s, "x", "y"))}'}]}
+- give: {return: "${n}"}
+"""
+        )
+
+        assert result_of(run) == 10 * (2 + 16 * 2**14)
 
 
 class TestCurrentSteps:
