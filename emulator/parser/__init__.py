@@ -12,6 +12,7 @@ from emulator.parser.routines import RoutineParser
 from emulator.syntax import Workflow
 
 DEFAULT_LIMITS: Final = Limits()
+LONGEST_EXCERPT: Final = 200  # characters; JSON is often one line
 
 
 def parse(text: str, name: str = "main.yaml", limits: Limits = DEFAULT_LIMITS) -> Workflow:
@@ -26,7 +27,8 @@ def parse(text: str, name: str = "main.yaml", limits: Limits = DEFAULT_LIMITS) -
     except SourceError as problem:
         lines = text.splitlines()
         problem.name = name
-        problem.excerpt = lines[problem.line - 1] if problem.line <= len(lines) else ""
+        line = lines[problem.line - 1] if problem.line <= len(lines) else ""
+        problem.excerpt = line if len(line) <= LONGEST_EXCERPT else ""
         raise
     return workflow
 

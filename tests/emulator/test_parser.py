@@ -246,6 +246,17 @@ class TestSourceError:
             "                  ^"
         )
 
+    def test_it_does_not_repeat_a_line_that_nobody_could_read(self):
+        source = f'[{{"a": {{"return": "{"x" * 300}"}}}}, {{"b": {{"return": "${{y}}"}}}}]'
+        with pytest.raises(SourceError) as refused:
+            parse(source)
+
+        column = source.index("y}") + 1
+        assert str(refused.value) == (
+            f"main.yaml:1:{column}: parse error: in workflow 'main', step 'b':"
+            " symbol 'y' is neither a variable nor a sub-workflow name"
+        )
+
     def test_it_has_the_name_of_the_file(self):
         with pytest.raises(SourceError, match=r"^a/b\.yaml:1:3: parse error: in workflow 'main': "):
             parse("- a", "a/b.yaml")
