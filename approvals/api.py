@@ -15,7 +15,6 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from ninja import Header, NinjaAPI, Query, Status
 from ninja.errors import AuthenticationError, HttpError
 from ninja.parser import Parser
@@ -121,7 +120,7 @@ class CallerAuth(HttpBearer):
         key = keys.select_related("caller").first()
         if key is None:
             raise HttpError(401, "This API key is unknown or was revoked.")
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+        key.note_use()
         return key.caller
 
 
@@ -133,7 +132,7 @@ api = NinjaAPI(
     parser=StrictJson(),
     urls_namespace="api",
 )
-REFUSALS = {frozenset({400, 401, 403, 409, 413, 422, 429, 503}): Problem}
+REFUSALS = {frozenset({400, 401, 403, 409, 413, 422, 503}): Problem}
 READ_REFUSALS = {frozenset({401, 403, 404, 503}): Problem}
 CHANGE_REFUSALS = {frozenset({400, 401, 403, 404, 409, 413, 422, 503}): Problem}
 

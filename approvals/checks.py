@@ -34,34 +34,41 @@ def emulator_and_credentials_agree(
 METADATA = ("GCE_METADATA_HOST", "GCE_METADATA_IP")
 
 
-@register(Tags.security, deploy=True)
+@register(Tags.security)
 def fit_for_cloud_run(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """What is fine on a laptop and loses decisions or trust in production."""
+    """What is fine on a laptop and loses decisions or trust on Cloud Run."""
     del app_configs
     found: list[CheckMessage] = []
-    if os.environ.get("K_SERVICE"):
-        if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-            found.append(
-                Error(
-                    "SQLite on Cloud Run forgets every decision at a restart.",
-                    hint="Set DATABASE_URL to a PostgreSQL database.",
-                    id="approvals.E002",
-                )
+    if not os.environ.get("K_SERVICE"):
+        return found
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        found.append(
+            Error(
+                "SQLite on Cloud Run forgets every decision at a restart.",
+                hint="Set DATABASE_URL to a PostgreSQL database.",
+                id="approvals.E002",
             )
-        if settings.WORKFLOWS_EMULATOR_HOST:
-            found.append(
-                Error(
-                    "The emulator's identity tokens would be trusted on Cloud Run.",
-                    hint="Unset WORKFLOWS_EMULATOR_HOST.",
-                    id="approvals.E003",
-                )
+        )
+    if settings.WORKFLOWS_EMULATOR_HOST:
+        found.append(
+            Error(
+                "The emulator's identity tokens would be trusted on Cloud Run.",
+                hint="Unset WORKFLOWS_EMULATOR_HOST.",
+                id="approvals.E003",
             )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def addresses_are_exact(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Addresses as a deployment needs them."""
+    del app_configs
+    found: list[CheckMessage] = []
     if not settings.BASE_URL.startswith("https://"):
-        found.append(
-            CheckWarning("BASE_URL is not https.", hint="Set BASE_URL.", id="approvals.W001")
-        )
+        hint = "Set BASE_URL to the address that people open."
+        found.append(CheckWarning("BASE_URL is not https.", hint=hint, id="approvals.W001"))
     if "*" in settings.ALLOWED_HOSTS:
-        found.append(
-            CheckWarning("ALLOWED_HOSTS allows any name.", hint="List names.", id="approvals.W002")
-        )
+        hint = "List the host names that people open."
+        found.append(CheckWarning("ALLOWED_HOSTS allows any name.", hint=hint, id="approvals.W002"))
     return found

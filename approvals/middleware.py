@@ -40,6 +40,30 @@ def unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
+class JsonErrorsMiddleware:
+    """Below /api/ every refusal has the one shape, those that Django makes itself as well."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        ours = request.path.startswith("/api/")
+        if not ours or response.status_code < 400 or "json" in response["Content-Type"]:
+            return response
+        sentence = SENTENCES.get(response.status_code, f"{response.reason_phrase}.")
+        refusal = JsonResponse({"detail": sentence}, status=response.status_code)
+        if "Allow" in response:
+            refusal["Allow"] = response["Allow"]
+        return refusal
+
+
+SENTENCES = {
+    404: "There is nothing at this address. /api/v1/docs lists what there is.",
+    405: "This address does not take this method. /api/v1/docs lists what there is.",
+}
+
+
 class NoStoreMiddleware:
     """Pages and answers are personal: shared computers and proxies must not keep them."""
 

@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     StrictInt,
     StrictStr,
+    StringConstraints,
     field_validator,
     model_validator,
 )
@@ -36,10 +37,9 @@ def _plain(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    text = _plain(text).strip()
     if "\n" in text or "\r" in text:
         raise ValueError("This must be one line.")
-    return text
+    return _plain(text)
 
 
 def _web_address(text: str) -> str:
@@ -79,7 +79,12 @@ def _seconds(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Line = Annotated[StrictStr, AfterValidator(_one_line)]
+def limits(most: int, *, least: int | None = None) -> StringConstraints:
+    """Up to `most` characters, `least` at least, blanks around them not counted and not kept."""
+    return StringConstraints(strict=True, strip_whitespace=True, min_length=least, max_length=most)
+
+
+OneLine = AfterValidator(_one_line)
 Text = Annotated[StrictStr, AfterValidator(_plain)]
 WebAddress = Annotated[StrictStr, Field(max_length=500), AfterValidator(_web_address)]
 Scalar = str | bool | int | float | None
@@ -92,14 +97,14 @@ class Strict(Schema):
 
 
 class Link(Strict):
-    label: Annotated[Line, Field(min_length=1, max_length=100)]
+    label: Annotated[str, limits(100, least=1), OneLine]
     url: WebAddress
 
 
 class Option(Strict):
     value: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
-    label: Annotated[Line, Field(min_length=1, max_length=40)]
-    consequence: Annotated[Line, Field(max_length=200)] = ""
+    label: Annotated[str, limits(40, least=1), OneLine]
+    consequence: Annotated[str, limits(200), OneLine] = ""
 
     @field_validator("value")
     @classmethod
@@ -112,11 +117,11 @@ class Option(Strict):
 class ApprovalIn(Strict):
     """One question. Only `title` and `callback_url` are required."""
 
-    title: Annotated[Line, Field(min_length=1, max_length=200)]
+    title: Annotated[str, limits(200, least=1), OneLine]
     callback_url: Annotated[StrictStr, Field(max_length=MAX_URL), AfterValidator(_callback)] = (
         Field(description="The `url` of events.create_callback_endpoint, unchanged.")
     )
-    type: Annotated[Line, Field(max_length=100)] = ""
+    type: Annotated[str, limits(100), OneLine] = ""
     summary: Annotated[Text, Field(max_length=20_000)] = Field("", description="Markdown.")
     fields: dict[str, Scalar | list[Scalar]] = Field(
         default={}, max_length=100, description="The facts: label and value, in reading order."

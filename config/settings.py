@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "approvals.middleware.DatabaseTroubleMiddleware",
     "approvals.middleware.NoStoreMiddleware",
+    "approvals.middleware.JsonErrorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -103,8 +104,9 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
-        "options": "-c statement_timeout=5s -c lock_timeout=3s"
-        " -c idle_in_transaction_session_timeout=10s",
+        # A migration may take longer: its job sets 0 for this.
+        "options": f"-c statement_timeout={env.str('DATABASE_STATEMENT_TIMEOUT', default='5s')}"
+        " -c lock_timeout=3s -c idle_in_transaction_session_timeout=10s",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

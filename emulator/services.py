@@ -39,9 +39,13 @@ class Services:
         database = Database(settings.data)
         try:
             database.belongs_to(settings.project, settings.project_number, settings.location)
+            return cls._with(settings, clock, database)
         except BaseException:
             database.close()
             raise
+
+    @classmethod
+    def _with(cls, settings: Settings, clock: Clock, database: Database) -> Services:
         store = Store(database)
         catalog = Catalog(database, clock)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import timedelta
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
@@ -107,3 +108,9 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.caller})"
+
+    def note_use(self) -> None:
+        """Remember when it was used last, to the minute: not every call is a write."""
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at > timedelta(minutes=1):
+            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)

@@ -440,6 +440,29 @@ class TestNobodyVotesHere:
         assert approval.status == "pending"
 
 
+class TestOneShape:
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("get", "/api/v1/nowhere", 404),
+            ("get", f"{URL}/not-a-uuid", 404),
+            ("delete", URL, 405),
+            ("put", f"{URL}/{uuid.uuid4()}", 405),
+        ],
+    )
+    def test_refusals_that_are_not_ours_look_like_ours(self, api, method, path, status):
+        headers = {"Authorization": f"Bearer {api.token}"}
+        response = getattr(api.client, method)(path, headers=headers)
+
+        assert response.status_code == status
+        assert "docs" in problem(response)
+
+    def test_an_empty_title_is_said_in_words(self, api):
+        said = problem(api.post(URL, make_request(title="   ")))
+
+        assert said == {"title": "String should have at least 1 character"}
+
+
 class TestDocument:
     def test_the_openapi_document_and_its_page_are_served(self, client, db):
         paths = client.get("/api/v1/openapi.json").json()["paths"]

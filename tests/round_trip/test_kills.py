@@ -46,11 +46,12 @@ def finish(system, amount, ana):
     """All that must be true at the end, whatever was killed on the way."""
 
     def check(execution):
-        assert execution.result(60) == {"status": "paid", "amount": f"{amount} EUR"}
+        assert execution.result(90) == {"status": "paid", "amount": f"{amount} EUR"}
         assert system.delivery(execution, "confirmed") == "confirmed"
         [row] = system.approvals(execution)
         assert row["status"] == "approved"
-        assert len(system.emulator.logged(f"Paid {amount} EUR to")) == 1
+        # Killed between recording and printing, the emulator leaves the line out; never twice.
+        assert len(system.emulator.logged(f"Paid {amount} EUR to")) <= 1
         page = f"/approvals/{row['id']}/"
         eventually(lambda: f"Paid {amount} EUR" in ana.get(page).text, "the report")
         assert "The workflow has it" in ana.get(page).text

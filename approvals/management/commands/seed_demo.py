@@ -55,19 +55,25 @@ class Command(BaseCommand):
         password = os.environ.get("DEMO_PASSWORD", "demo")
         managers = Group.objects.get_or_create(name="managers")[0]
         for email, first, last, group in PEOPLE:
-            person = User.objects.filter(email=email).first() or User.objects.create_user(
-                email, password, first_name=first, last_name=last
-            )
+            person = self._person(email, password, first_name=first, last_name=last)
             if group:
                 person.groups.add(managers)
-        if not User.objects.filter(email=OPERATOR).exists():
-            User.objects.create_superuser(
-                OPERATOR, password, first_name="Olga", last_name="Operator"
-            )
+        names = {"first_name": "Olga", "last_name": "Operator"}
+        self._person(OPERATOR, password, is_staff=True, is_superuser=True, **names)
         Caller.objects.get_or_create(
             email=EMULATOR_ACCOUNT,
             defaults={"name": "Emulator workflows", "projects": EMULATOR_PROJECTS},
         )
+
+    def _person(self, email: str, password: str, **fields: Any) -> User:
+        """This person with this password, which may have changed since the last start."""
+        person = User.objects.filter(email=email).first()
+        if person is None:
+            return User.objects.create_user(email, password, **fields)
+        if not person.check_password(password):
+            person.set_password(password)
+            person.save(update_fields=["password"])
+        return person
 
     def _start_examples(self) -> None:
         for example in EXAMPLES:
