@@ -3,9 +3,12 @@
 import pytest
 from google.auth.credentials import Credentials
 
-from approvals import callbacks
+from approvals import callbacks, identity
+from approvals.identity import Keys
+from tests.approvals.calling import Api
 from tests.approvals.scripted import scripted_server
-from tests.factories import make_approval, make_group, make_user
+from tests.approvals.tokens import ACCOUNT, certificates, id_token
+from tests.factories import make_approval, make_caller, make_group, make_user
 
 TOKEN = "canary-token-that-must-not-leave"
 
@@ -58,3 +61,20 @@ def google(settings, monkeypatch):
         callbacks._local.__dict__.pop("session", None)
         yield script
         callbacks._local.__dict__.pop("session", None)
+
+
+@pytest.fixture
+def google_keys(monkeypatch):
+    """Google's signing keys are the tests' own."""
+    monkeypatch.setattr(identity, "google_keys", Keys(certificates))
+
+
+@pytest.fixture
+def caller(managers, google_keys):
+    return make_caller(ACCOUNT, name="Expenses")
+
+
+@pytest.fixture
+def api(client, caller):
+    """The API, called with an ID token of a known account."""
+    return Api(client, id_token())
