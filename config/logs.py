@@ -40,6 +40,8 @@ def logging_config(log_format: str) -> dict[str, Any]:
             # Their DEBUG lines carry callback paths, their warnings token addresses.
             "urllib3": {"level": "ERROR"},
             "google": {"level": "ERROR"},
+            # A line at every try; what matters is our own `sign-in locked`.
+            "axes": {"level": "ERROR"},
             "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
             # A 4xx is an answer, not an incident.
             "django.request": {"level": "ERROR"},

@@ -31,6 +31,13 @@ def text_of(response: Any) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", body).split()).replace(" ,", ",").replace(" .", ".")
 
 
+def is_whole(response: Any) -> bool:
+    """True for a page with what readers of the screen go by: language, title, landmarks, one h1."""
+    body = response.content.decode()
+    once = ("<title>", "<h1", "<main", "<header", 'href="#main"', 'id="main"')
+    return '<html lang="en">' in body and all(body.count(each) == 1 for each in once)
+
+
 def send(client: Client, approval: Approval, outcome: str = "approved", **fields: object) -> Any:
     """Press the button of this outcome."""
     url = reverse("approvals:decide", args=[approval.pk])
