@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Header, NinjaAPI, Query, Status
 from ninja.errors import AuthenticationError, HttpError
@@ -22,6 +23,7 @@ from ninja.security import HttpBearer
 
 from approvals import delivery, identity
 from approvals.callbacks import CallbackAddress
+from approvals.middleware import unavailable
 from approvals.models import ApiKey, Approval, ApprovalError, Caller, UnknownApprover
 from approvals.models.caller import KEY_PREFIX, digest
 from approvals.models.content import PENDING
@@ -34,6 +36,7 @@ from approvals.schemas import (
     Pending,
     Problem,
     SettleIn,
+    Text,
     WithdrawIn,
 )
 
@@ -161,6 +164,22 @@ def too_large(request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
     return api.create_response(request, {"detail": detail}, status=413)
 
 
+@api.exception_handler(Http404)
+def not_found(request: HttpRequest, _error: Http404) -> HttpResponse:
+    detail = "There is no such approval among those that you registered."
+    return api.create_response(request, {"detail": detail}, status=404)
+
+
+@api.exception_handler(Exception)
+def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Whatever else goes wrong is ours: a 503, which workflows try again, never a 500."""
+    if isinstance(error, DataError):
+        detail = "The request holds text that cannot be kept."
+        return api.create_response(request, {"detail": detail}, status=400)
+    log.error("trouble", extra={"path": request.path, "kind": type(error).__name__})
+    return unavailable(request)
+
+
 @api.exception_handler(UnknownApprover)
 def unknown_approver(request: HttpRequest, error: UnknownApprover) -> HttpResponse:
     return _invalid(request, "approvers", str(error))
@@ -225,11 +244,11 @@ def register(
 @api.get("/approvals", response={200: ApprovalPage, 400: Problem, **READ_REFUSALS})
 def list_approvals(  # noqa: PLR0917 - query parameters, always named
     request: HttpRequest,
-    status: Annotated[str | None, Query(max_length=50)] = None,
-    type: Annotated[str | None, Query(max_length=100)] = None,  # noqa: A002 - the contract's name
-    execution: Annotated[str | None, Query(max_length=400)] = None,
-    requested_by: Annotated[str | None, Query(max_length=254)] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    status: Annotated[Text | None, Query(max_length=50)] = None,
+    type: Annotated[Text | None, Query(max_length=100)] = None,  # noqa: A002 - the contract's name
+    execution: Annotated[Text | None, Query(max_length=400)] = None,
+    requested_by: Annotated[Text | None, Query(max_length=254)] = None,
+    cursor: Annotated[Text | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
     """Your own approvals, newest first, a page of 50 at a time."""
     wanted = {

@@ -10,6 +10,8 @@ import json
 import os
 import re
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,9 +20,10 @@ from urllib.parse import urlsplit
 import google.auth
 import requests
 from django.conf import settings
+from google.auth import compute_engine
 from google.auth.credentials import Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -28,7 +31,9 @@ GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 IAP_CERTIFICATES = "https://www.gstatic.com/iap/verify/public_key"
 MAX_URL = 700
 MAX_ANSWER = 1_000_000  # bytes read of any answer
-TIMEOUT = (5.0, 20.0)  # seconds to connect, and between two reads
+MAX_SECONDS = 10.0  # for the body of an answer
+MAX_PAGES = 20
+TIMEOUT = (5.0, 10.0)  # seconds to connect, and between two reads
 
 _GOOGLE = r"https://workflowexecutions\.(?:[a-z0-9-]{1,40}\.rep\.)?googleapis\.com"
 _NAME = (
@@ -106,17 +111,21 @@ class Reply:
     retry_after: float | None = None
 
 
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "GONE"})
+GOING_ON = frozenset({"ACTIVE", "QUEUED"})
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What Google says of an execution and of one of its callback endpoints."""
 
-    state: str  # ACTIVE, SUCCEEDED, FAILED, CANCELLED, ... or GONE when it is not known
+    state: str  # one of ENDED or GOING_ON; GONE is ours: Google does not know the execution
     waiters: int = 0
     payloads: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
-        return self.state not in ("ACTIVE", "QUEUED")
+        return self.state in ENDED
 
 
 class CannotLook(Exception):
@@ -133,26 +142,37 @@ _credentials: Credentials | None = None
 
 
 def credentials() -> Credentials:
-    """Application default credentials, made once for the process.
+    """The credentials of this process, made once.
 
-    Raises `GoogleAuthError` where there are none, or where the emulator is to be spoken to
-    with a token that did not come from it.
+    On Google the application default ones. With the emulator only its own metadata server's:
+    a key file or login that lies about must not be sent there. Raises `GoogleAuthError`.
     """
     global _credentials  # noqa: PLW0603 - one token for all threads is the purpose
     emulator = urlsplit(settings.WORKFLOWS_EMULATOR_HOST).netloc
     if emulator and os.environ.get("GCE_METADATA_HOST") != emulator:
         raise DefaultCredentialsError("WORKFLOWS_EMULATOR_HOST and GCE_METADATA_HOST differ")
     with _lock:
-        if _credentials is None:
-            _credentials = google.auth.default(scopes=[SCOPE])[0]
+        if _credentials is None and emulator:
+            _credentials = compute_engine.Credentials(scopes=[SCOPE])
+        elif _credentials is None:
+            _credentials = google.auth.default(scopes=[SCOPE], request=_token_request())[0]
         return _credentials
+
+
+def _token_request() -> Request:
+    """What google-auth fetches tokens through; without proxies, which would see them."""
+    session = requests.Session()
+    session.trust_env = False
+    return Request(session)
 
 
 def _session() -> AuthorizedSession:
     """This thread's pooled session. A 401 is tried once more with a fresh token."""
     session: AuthorizedSession | None = getattr(_local, "session", None)
     if session is None:
-        session = AuthorizedSession(credentials(), max_refresh_attempts=1)
+        session = AuthorizedSession(
+            credentials(), max_refresh_attempts=1, auth_request=_token_request()
+        )
         session.trust_env = False
         _local.session = session
     return session
@@ -182,9 +202,8 @@ def post(url: str, body: str, timeout: tuple[float, float] = TIMEOUT) -> Reply:
         if isinstance(getattr(_first(error.args), "reason", None), NewConnectionError):
             return Reply(Answer.RETRY, detail="No connection.")
         return Reply(Answer.UNKNOWN, detail=f"The answer was lost ({type(error).__name__}).")
-    with contextlib.closing(response), contextlib.suppress(requests.RequestException, HTTPError):
-        # The status line has told all; the body only has to be off the connection.
-        response.raw.read(MAX_ANSWER)
+    # The status line has told all. A body is not waited for: it may drip for ever.
+    response.close()
     return classify(response.status_code, response.headers.get("Retry-After"))
 
 
@@ -224,31 +243,44 @@ def look(url: str, timeout: tuple[float, float] = TIMEOUT) -> Sight:
     """
     try:
         address = CallbackAddress.parse(url)
-        execution = _get(f"{address.execution_url}?view=BASIC", timeout)
+        execution = _get(address.execution_url, timeout, view="BASIC")
         if execution is None:
             return Sight("GONE")
         state = str(execution["state"])
-        page, waiters, payloads = "", 0, []
-        while state == "ACTIVE":
-            listing = _get(f"{address.execution_url}/callbacks?pageToken={page}", timeout) or {}
-            for callback in listing.get("callbacks", ()):
-                if callback["name"].rpartition("/")[2] == address.callback:
-                    waiters = int(callback.get("waiters", 0))
-                    payloads = [str(text) for text in callback.get("availablePayloads", ())]
-            page = listing.get("nextPageToken", "")
-            if not page:
-                break
+        if state in ENDED:
+            return Sight(state)
+        if state not in GOING_ON:
+            raise CannotLook(f"The execution is {state}.")
+        for callback in _callbacks(f"{address.execution_url}/callbacks", timeout):
+            if callback["name"].rpartition("/")[2] == address.callback:
+                payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
+                return Sight(state, int(callback.get("waiters", 0)), payloads)
     except (BadCallbackUrl, GoogleAuthError, requests.RequestException, HTTPError) as error:
         raise CannotLook(type(error).__name__) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CannotLook("The answer was not understood.") from None
-    return Sight(state, waiters, tuple(payloads))
+    return Sight(state)
 
 
-def _get(url: str, timeout: tuple[float, float]) -> dict[str, Any] | None:
+def _callbacks(url: str, timeout: tuple[float, float]) -> Iterator[dict[str, Any]]:
+    """The endpoints of an execution, page by page. Raises `CannotLook`."""
+    token = ""
+    for _ in range(MAX_PAGES):
+        page = _get(url, timeout, pageToken=token)
+        if page is None:
+            raise CannotLook("The callbacks are not listed.")
+        yield from page.get("callbacks", ())
+        token = page.get("nextPageToken", "")
+        if not token:
+            return
+    raise CannotLook("There are too many callbacks.")
+
+
+def _get(url: str, timeout: tuple[float, float], **query: str) -> dict[str, Any] | None:
     """One JSON object of Google's; None for a 404. Raises `CannotLook` for other statuses."""
     response = _session().get(
         url,
+        params={name: value for name, value in query.items() if value},
         headers={"Accept-Encoding": "identity"},
         timeout=timeout,
         allow_redirects=False,
@@ -259,8 +291,18 @@ def _get(url: str, timeout: tuple[float, float]) -> dict[str, Any] | None:
             return None
         if response.status_code != 200:
             raise CannotLook(f"HTTP {response.status_code}")
-        decoded: dict[str, Any] = json.loads(response.raw.read(MAX_ANSWER))
+        decoded: dict[str, Any] = json.loads(_read(response))
         return decoded
+
+
+def _read(response: requests.Response) -> bytes:
+    """The body, up to `MAX_ANSWER` bytes and `MAX_SECONDS`. Raises `CannotLook` beyond."""
+    body, deadline = b"", time.monotonic() + MAX_SECONDS
+    for chunk in response.iter_content(chunk_size=None):
+        body += chunk
+        if len(body) > MAX_ANSWER or time.monotonic() > deadline:
+            raise CannotLook("The answer is too long.")
+    return body
 
 
 def start_execution(workflow: str, argument: Any) -> str:

@@ -12,7 +12,7 @@ from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import DatabaseError, connection, connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from approvals import callbacks
@@ -84,7 +84,10 @@ def judge(reply: Reply, tries: int) -> Verdict | None:
             )
             return Verdict(State.BLOCKED, reason, SLOW)
         case Answer.REFUSED:
-            reason = f"Google refused the answer ({reply.detail}). An operator has to look at it."
+            what = "Google refused the answer."
+            if reply.status is None:
+                what = "Answers may not be sent to the address that the workflow gave."
+            reason = f"{what} An operator has to look at it."
             return Verdict(State.BLOCKED, reason, SLOW)
         case Answer.FULL | Answer.GONE:
             return None
@@ -101,6 +104,8 @@ def conclude(
         return _ended(sight.state, landed=landed, doubt=doubt)
     if any(decision_id in payload for payload in sight.payloads):
         reason = "Google keeps the answer; the workflow has not read it yet."
+        if not sight.waiters and tries > len(LOOKS):
+            reason = "Google keeps the answer, but the workflow is not listening for it."
         return Verdict(State.STORED, reason, look_pause(tries))
     if sight.payloads:
         reason = (
@@ -114,7 +119,7 @@ def conclude(
 
 
 def _ended(state: str, *, landed: bool, doubt: bool) -> Verdict:
-    if state == "SUCCEEDED" and (landed or doubt):
+    if state == "SUCCEEDED" and landed:
         return Verdict(State.CONFIRMED, "The workflow finished after the answer was delivered.")
     how = {
         "SUCCEEDED": "had finished",
@@ -131,12 +136,14 @@ def _ended(state: str, *, landed: bool, doubt: bool) -> Verdict:
 def deliver(delivery: Delivery, timeout: tuple[float, float] = callbacks.TIMEOUT) -> None:
     """One round on a claimed delivery. Never raises for trouble on Google's side."""
     url, tries = delivery.approval.callback_url, delivery.tries
-    landed, doubt = delivery.stored_at is not None, delivery.in_doubt()
+    landed, doubt = delivery.has_landed(), delivery.in_doubt()
     verdict = None
     if landed or doubt or delivery.state == State.UNKNOWN:
         verdict = _look(delivery, landed=landed, doubt=doubt, timeout=timeout)
     if verdict is None:
         attempt = delivery.begin_attempt()
+        if attempt is None:
+            return
         reply = callbacks.post(url, delivery.body, timeout)
         attempt.finish(RESULTS[reply.answer], status=reply.status, detail=reply.detail)
         verdict = judge(reply, tries)
@@ -203,18 +210,20 @@ def deliver_now(delivery: Delivery) -> None:
     What is not done by then goes on in its thread, or falls to a worker when the lease ends.
     Inside a transaction nothing is sent: the outcome is not committed yet.
     """
-    if connection.in_atomic_block or not Delivery.objects.claim(delivery):
+    if connection.in_atomic_block:
         return
+    about = {"approval": str(delivery.approval_id)}
     try:
-        _pool.submit(_deliver_in_thread, delivery).result(timeout=IN_REQUEST)
+        if Delivery.objects.claim(delivery):
+            _pool.submit(_deliver_in_thread, delivery).result(timeout=IN_REQUEST)
     except Late:
-        log.info("delivery goes on", extra={"approval": str(delivery.approval_id)})
+        log.info("delivery goes on", extra=about)
+    except Exception:  # the decision is saved; whatever is wrong now is the worker's to try again
+        log.exception("delivery not tried", extra=about)
 
 
 def _deliver_in_thread(delivery: Delivery) -> None:
     try:
         deliver(delivery)
-    except DatabaseError:
-        log.exception("delivery not recorded", extra={"approval": str(delivery.approval_id)})
     finally:
         connections.close_all()

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable
 
-from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import DataError, InterfaceError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import render
 
 log = logging.getLogger(__name__)
@@ -13,7 +13,10 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class DatabaseTroubleMiddleware:
-    """Trouble on our side is a 503: workflows' retry policies try that again, never a 500."""
+    """Trouble on our side is a 503, which workflows' retry policies try again, never a 500.
+
+    Outermost of those that may ask the database, so that it sees their trouble as well.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -22,17 +25,24 @@ class DatabaseTroubleMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, OperationalError):
-            return None
-        log.error("database unavailable", extra={"path": request.path})
-        return unavailable(request)
+        if isinstance(exception, TROUBLE):
+            log.error("database unavailable", extra={"path": request.path})
+            return unavailable(request)
+        if isinstance(exception, DataError):
+            # Text that PostgreSQL cannot keep, NUL above all, in a place nothing else looks at.
+            return HttpResponseBadRequest("This text cannot be kept.", content_type="text/plain")
+        return None
+
+
+# Away, locked, full; connection broken; read-only after a failover.
+TROUBLE = (OperationalError, InterfaceError, InternalError)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """A 503 that says nothing was saved."""
-    sentence = "The inbox cannot reach its database; nothing was saved. Please try again."
+    """A 503 that promises nothing: an error at the very end may come after the writing."""
     response: HttpResponse
     if request.path.startswith("/api/"):
+        sentence = "Something is wrong on our side just now. Please try again."
         response = JsonResponse({"detail": sentence}, status=503)
     else:
         response = render(request, "503.html", {"posted": request.POST}, status=503)

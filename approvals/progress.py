@@ -38,17 +38,17 @@ def in_words(approval: Approval) -> str:
     delivery = _delivery(approval)
     if delivery is None:
         return ""
-    if delivery.state == State.MISSED and approval.decided_by_id is None:
+    if delivery.needs_attention:
+        return "Needs attention"
+    if delivery.state == State.MISSED:
         return "The workflow had ended"
     return str(delivery.get_state_display())
 
 
 def in_trouble(approval: Approval) -> bool:
-    """Whether a person's answer did not get through."""
+    """Whether an operator should look at it."""
     delivery = _delivery(approval)
-    if delivery is None or not delivery.needs_attention:
-        return False
-    return delivery.state == State.BLOCKED or approval.decided_by_id is not None
+    return delivery is not None and delivery.needs_attention
 
 
 def steps(approval: Approval) -> list[Step]:

@@ -27,7 +27,7 @@ YEAR = 366 * 24 * 3600
 RESERVED = (PENDING, "expired", "withdrawn")
 # Control characters that are not white space: PostgreSQL refuses NUL, logs and mails the rest.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_EMAIL = re.compile(r"[^@\s<>\"',;:()]{1,64}@[A-Za-z0-9.-]{1,189}")
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_`{|}~'-]{1,64}@[A-Za-z0-9.-]{1,189}")
 
 
 def _plain(text: str) -> str:

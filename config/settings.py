@@ -36,8 +36,9 @@ IAP_AUDIENCE = env.str("IAP_AUDIENCE", default="")
 DEFAULT_APPROVERS = env.list("DEFAULT_APPROVERS", default=[])
 
 # Seconds for which a worker that died keeps its row from the others. Longer than the longest
-# attempt: a token (30), a POST (25), two looks at Google's state (20 each).
-DELIVERY_LEASE = env.int("DELIVERY_LEASE", default=120)
+# round: a token (30), a POST and its repetition after a 401 (45 with its token), two looks at
+# Google's state (four reads of 25).
+DELIVERY_LEASE = env.int("DELIVERY_LEASE", default=180)
 
 # --- Application --------------------------------------------------------------------------------
 INSTALLED_APPS = [

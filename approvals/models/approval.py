@@ -140,6 +140,14 @@ class Approval(models.Model):
         rejects = self.comment_rule == self.CommentRule.ON_REJECT and outcome in NEGATIVE
         return rejects or self.comment_rule == self.CommentRule.ALWAYS
 
+    @property
+    def trouble(self) -> str:
+        """Why an operator should look at it, in a sentence; empty when all is well."""
+        if self.status != PENDING:
+            return self.delivery.reason if self.delivery.needs_attention else ""
+        nobody = Approval.objects.nobodys().filter(pk=self.pk).exists()
+        return "Nobody who was asked may answer: the group is empty." if nobody else ""
+
     def may_be_decided_by(self, user: User) -> bool:
         """Whether this person could decide it now."""
         return Approval.objects.needing(user).filter(pk=self.pk).exists()

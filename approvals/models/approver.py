@@ -52,16 +52,16 @@ def resolve(names: Iterable[str]) -> list[Approver]:
 
     Raises `UnknownApprover`, naming every text that is nobody here.
     """
-    found: list[Approver] = []
+    found: dict[User | Group, Approver] = {}
     unknown: list[str] = []
-    for name in dict.fromkeys(names):
+    for name in names:
         kind, _, rest = name.partition(":")
         user = User.objects.filter(email=rest.strip().lower(), is_active=True).first()
         group = Group.objects.filter(name=rest.strip()).first()
         if kind == "user" and user:
-            found.append(Approver(user=user))
+            found[user] = Approver(user=user)
         elif kind == "group" and group:
-            found.append(Approver(group=group))
+            found[group] = Approver(group=group)
         else:
             unknown.append(name)
     if unknown:
@@ -69,4 +69,4 @@ def resolve(names: Iterable[str]) -> list[Approver]:
             f"Nobody here is called {', '.join(unknown)}. Use user:E-MAIL of an active person"
             " or group:NAME; both are kept in the admin."
         )
-    return found
+    return list(found.values())

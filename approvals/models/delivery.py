@@ -25,6 +25,10 @@ class State(models.TextChoices):
 
 
 FINAL = (State.CONFIRMED, State.MISSED)
+UNDER_WAY = (State.QUEUED, State.SENDING, State.UNKNOWN)
+# After this an operator is asked to look: not through, or kept by Google and not read.
+LATE = timedelta(minutes=5)
+UNREAD = timedelta(minutes=10)
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -33,13 +37,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(next_attempt_at__lte=now or timezone.now())
 
     def needing_attention(self) -> "DeliveryQuerySet":
-        """What an operator should look at: refused, missed, or not through for five minutes."""
-        overdue = timezone.now() - timedelta(minutes=5)
-        waiting = models.Q(
-            state__in=(State.QUEUED, State.SENDING, State.UNKNOWN), created_at__lte=overdue
-        )
+        """What an operator should look at; `Delivery.needs_attention` says the same of a row."""
+        now = timezone.now()
+        waiting = models.Q(state__in=UNDER_WAY, created_at__lte=now - LATE)
+        unread = models.Q(state=State.STORED, stored_at__lte=now - UNREAD)
         missed = models.Q(state=State.MISSED, approval__decided_by__isnull=False)
-        return self.filter(models.Q(state=State.BLOCKED) | missed | waiting)
+        return self.filter(models.Q(state=State.BLOCKED) | missed | waiting | unread)
 
     def claim(self, delivery: "Delivery") -> bool:
         """Take this row for `DELIVERY_LEASE` seconds, if nobody has it.
@@ -51,8 +54,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         lease = uuid.uuid4()
         until = timezone.now() + timedelta(seconds=settings.DELIVERY_LEASE)
         seen = {"next_attempt_at": delivery.next_attempt_at, "lease": delivery.lease}
-        unclaimed = self.filter(pk=delivery.pk, **seen).exclude(state__in=FINAL)
-        won = unclaimed.update(lease=lease, next_attempt_at=until)
+        won = self.due().filter(pk=delivery.pk, **seen).update(lease=lease, next_attempt_at=until)
         if won:
             delivery.lease, delivery.next_attempt_at = lease, until
         return bool(won)
@@ -72,7 +74,9 @@ class Delivery(models.Model):
     approval = models.OneToOneField("Approval", models.PROTECT, related_name="delivery")
     body = models.TextField(help_text="The JSON that is sent, byte for byte on every try.")
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
-    reason = models.TextField(blank=True, help_text="In words: why it is in this state.")
+    reason = models.TextField(
+        default="Waiting for its turn.", help_text="In words: why it is in this state."
+    )
     tries = models.PositiveIntegerField(default=0, help_text="Rounds since it was last queued.")
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
     lease = models.UUIDField(null=True)
@@ -106,14 +110,32 @@ class Delivery(models.Model):
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a person must look at it."""
-        return self.state in (State.BLOCKED, State.MISSED)
+        """Whether an operator should look at it: refused, missed, late or unread."""
+        now = timezone.now()
+        if self.state == State.MISSED:
+            return self.approval.decided_by_id is not None
+        if self.state == State.STORED:
+            return self.stored_at is not None and self.stored_at <= now - UNREAD
+        return self.state == State.BLOCKED or (
+            self.state in UNDER_WAY and self.created_at <= now - LATE
+        )
 
-    def begin_attempt(self) -> "Attempt":
-        """Write down that a POST is about to leave. Without a finish it is a doubt for ever."""
+    def begin_attempt(self) -> "Attempt | None":
+        """Write down that a POST is about to leave; without a finish it is a doubt for ever.
+
+        None where the lease is lost: somebody else sends it, or it has arrived. Send nothing.
+        """
         with transaction.atomic():
-            Delivery.objects.filter(pk=self.pk, lease=self.lease).update(state=State.SENDING)
+            mine = Delivery.objects.filter(pk=self.pk, lease=self.lease)
+            if not mine.update(state=State.SENDING):
+                return None
             return Attempt.objects.create(delivery=self, number=self.attempts.count() + 1)
+
+    def has_landed(self) -> bool:
+        """Whether Google accepted it once, also where that was noted and no more."""
+        if self.stored_at is not None:
+            return True
+        return self.attempts.filter(result=Attempt.Result.STORED).exists()
 
     def in_doubt(self) -> bool:
         """Whether an earlier POST may have arrived without our knowing."""
@@ -126,14 +148,16 @@ class Delivery(models.Model):
         know of is also a line of the record, in the same transaction.
         """
         now = timezone.now()
+        first_stored = state == State.STORED and self.stored_at is None
         changes: dict[str, Any] = {
             "state": state,
             "reason": reason,
-            "tries": models.F("tries") + 1,
+            # The looks at a stored answer are counted anew, whatever it took to store it.
+            "tries": 0 if first_stored else models.F("tries") + 1,
             "next_attempt_at": None if state in FINAL else next_attempt_at,
             "lease": None,
         }
-        if state == State.STORED and self.stored_at is None:
+        if first_stored:
             changes["stored_at"] = now
         if state == State.CONFIRMED:
             changes["confirmed_at"] = now

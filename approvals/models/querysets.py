@@ -14,6 +14,7 @@ from approvals.models.callback import Callback
 from approvals.models.caller import Caller
 from approvals.models.content import PENDING, content_digest, inbox_deadline
 from approvals.models.delivery import Delivery
+from approvals.models.errors import AlreadyRegistered
 from approvals.models.record import Event, Vote
 from approvals.models.user import User, mailbox
 
@@ -53,7 +54,10 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         PostgreSQL looks there again after waiting for a row, and not in a sub-select.
         """
         asked = Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user)
-        return self.filter(models.Exists(asked)).exclude(requester_mailbox=user.mailbox)
+        active = User.objects.filter(pk=user.pk, is_active=True)
+        return self.filter(models.Exists(asked), models.Exists(active)).exclude(
+            requester_mailbox=user.mailbox
+        )
 
     def visible_to(self, user: User | AnonymousUser) -> "ApprovalQuerySet":
         """Those this person may read: asked, own request, answered, or a reader by permission."""
@@ -81,8 +85,18 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         return self.exclude(status=PENDING).filter(models.Exists(asked) | own)
 
     def needing_attention(self) -> "ApprovalQuerySet":
-        """Tab "needs attention", for operators: the outcome did not get through."""
-        return self.filter(pk__in=Delivery.objects.needing_attention().values("approval"))
+        """Tab "needs attention", for operators: not got through, or nobody there to answer."""
+        stuck = Delivery.objects.needing_attention().values("approval")
+        return self.filter(models.Q(pk__in=stuck) | models.Q(pk__in=self.nobodys().values("pk")))
+
+    def nobodys(self) -> "ApprovalQuerySet":
+        """Open ones that no active person may decide: empty groups, or the requester alone."""
+        requester = models.OuterRef(models.OuterRef("requester_mailbox"))
+        able = User.objects.filter(is_active=True).exclude(email=requester)
+        asked = Approver.objects.filter(approval=models.OuterRef("pk")).filter(
+            models.Q(user__in=able) | models.Q(group__user__in=able)
+        )
+        return self.open().exclude(models.Exists(asked))
 
     def register(
         self,
@@ -140,7 +154,14 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         return self.filter(models.Q(created_at__lt=created_at) | same)
 
     def _registered(self, caller: Caller, callback_url: str, key: str | None) -> "Approval | None":
-        known = models.Q(callbacks__url=callback_url)
+        """The approval of this callback or of this key. Raises `AlreadyRegistered` for two."""
+        known = models.Q(pk__in=Callback.objects.filter(url=callback_url).values("approval"))
         if key:
             known |= models.Q(caller=caller, idempotency_key=key)
-        return self.filter(known).distinct().first()
+        found = list(self.filter(known))
+        if len(found) > 1:
+            raise AlreadyRegistered(
+                "This callback URL belongs to one question and this Idempotency-Key to another."
+                " Use a fresh callback endpoint and key for every question."
+            )
+        return found[0] if found else None

@@ -172,6 +172,10 @@ class TestRead:
             assert api.get(f"{URL}/{pk}").status_code == 404
         assert [row["id"] for row in api.get(URL).json()["approvals"]] == [str(mine.pk)]
 
+    @pytest.mark.parametrize("name", ["status", "type", "execution", "requested_by", "cursor"])
+    def test_text_that_no_row_can_hold_is_422(self, api, name):
+        assert api.get(f"{URL}?{name}=%00").status_code == 422
+
     def test_filters_narrow_the_list(self, api, ana):
         caller = make_caller(ACCOUNT)
         decided = make_approval(caller=caller, type="expense")
@@ -200,7 +204,7 @@ class TestRead:
         assert len(seen) == 120
         assert set(seen) == made
 
-    @pytest.mark.parametrize("cursor", ["x", "!!!!", "bm90IGEgY3Vyc29y", "%00"])
+    @pytest.mark.parametrize("cursor", ["x", "!!!!", "bm90IGEgY3Vyc29y"])
     def test_a_foreign_cursor_is_400(self, api, cursor):
         assert api.get(f"{URL}?cursor={cursor}").status_code == 400
 

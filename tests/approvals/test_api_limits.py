@@ -122,7 +122,7 @@ class TestLimits:
 
         assert response.status_code == 503
         assert response["Retry-After"]
-        assert "nothing was saved" in problem(response)
+        assert "try again" in problem(response)
 
 
 class TestOneShape:

@@ -1,8 +1,10 @@
 """The only way out: which addresses get a token, and what each answer means."""
 
+import json
 import socket
 
 import pytest
+from google.auth import compute_engine
 
 from approvals import callbacks
 from approvals.callbacks import Answer, BadCallbackUrl, CallbackAddress, CannotLook
@@ -187,11 +189,36 @@ class TestPost:
         assert google.seen == []
 
 
+class TestCredentials:
+    def test_with_the_emulator_a_key_file_that_lies_about_is_not_used(
+        self, google, monkeypatch, tmp_path
+    ):
+        key = tmp_path / "key.json"
+        key.write_text(
+            json.dumps(
+                {
+                    "type": "authorized_user",
+                    "client_id": "x",
+                    "client_secret": "x",
+                    "refresh_token": "real",
+                }
+            )
+        )
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+        monkeypatch.setattr(callbacks, "_credentials", None)
+
+        assert isinstance(callbacks.credentials(), compute_engine.Credentials)
+        assert isinstance(callbacks.credentials(), compute_engine.Credentials)
+
+    def test_tokens_are_not_fetched_through_a_proxy(self, google):
+        assert callbacks._session()._auth_request.session.trust_env is False
+
+
 class TestLook:
     def test_waiters_and_unread_payloads_of_the_endpoint_are_found_over_all_pages(self, google):
         name = PATH.removeprefix("/v1/").replace("/callbacks/", "/callback/")
         google.answer(200, {"state": "ACTIVE"})
-        google.answer(200, {"callbacks": [{"name": "x/other"}], "nextPageToken": "two"})
+        google.answer(200, {"callbacks": [{"name": "x/other"}], "nextPageToken": "two&x#"})
         google.answer(
             200, {"callbacks": [{"name": name, "waiters": "2", "availablePayloads": ["{}"]}]}
         )
@@ -199,13 +226,34 @@ class TestLook:
         sight = callbacks.look(google.origin + PATH)
 
         assert (sight.state, sight.waiters, sight.payloads) == ("ACTIVE", 2, ("{}",))
-        assert "pageToken=two" in google.seen[-1].path
+        assert "pageToken=two%26x%23" in google.seen[-1].path
+
+    def test_a_list_without_an_end_is_left(self, google):
+        google.answer(200, {"state": "ACTIVE"})
+        for _ in range(30):
+            google.answer(200, {"nextPageToken": "more"})
+
+        with pytest.raises(CannotLook):
+            callbacks.look(google.origin + PATH)
+
+    def test_redirects_are_not_followed_here_either(self, google):
+        with scripted_server() as canary:
+            google.answer(302, Location=canary.origin + PATH)
+
+            with pytest.raises(CannotLook):
+                callbacks.look(google.origin + PATH)
+            assert canary.seen == []
+
+    def test_an_answer_without_an_end_is_left(self, google):
+        google.answer(200, {"state": "x" * (callbacks.MAX_ANSWER + 1)})
+
+        with pytest.raises(CannotLook):
+            callbacks.look(google.origin + PATH)
 
     def test_an_unknown_execution_is_gone(self, google):
         google.answer(404)
 
         assert callbacks.look(google.origin + PATH).state == "GONE"
-        assert callbacks.look.__doc__
 
     @pytest.mark.parametrize("status", [302, 403, 429, 500])
     def test_any_other_answer_leaves_the_question_open(self, google, status):

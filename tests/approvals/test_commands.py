@@ -55,6 +55,29 @@ class TestDeliver:
 
         assert sorted(Delivery.objects.values_list("state", flat=True)) == ["blocked", "stored"]
 
+    def test_a_row_that_breaks_never_stops_the_worker(self, google, managers, ana, monkeypatch):
+        for _ in range(2):
+            url = make_callback_url().replace(
+                "https://workflowexecutions.googleapis.com", google.origin
+            )
+            make_approval(callback_url=url).decide("approved", by=ana, revision=1)
+        overdue = make_approval(expires_in=60)
+        Approval.objects.filter(pk=overdue.pk).update(expires_at=timezone.now())
+
+        poison = Delivery.objects.earliest("next_attempt_at").pk
+        begin = Delivery.begin_attempt
+
+        def broken(row):
+            if isinstance(row, Approval) or row.pk == poison:
+                raise RuntimeError("it cannot be done")
+            return begin(row)
+
+        monkeypatch.setattr(Approval, "expire", broken)
+        monkeypatch.setattr(Delivery, "begin_attempt", broken)
+        call_command("deliver", once=True)
+
+        assert sorted(Delivery.objects.values_list("state", flat=True)) == ["queued", "stored"]
+
 
 class TestCreateApiKey:
     def test_the_key_is_printed_once_and_only_its_hash_is_kept(self, db):
@@ -96,3 +119,10 @@ class TestDeployWorkflows:
 
         with pytest.raises(CommandError, match="GOOGLE_CLOUD_PROJECT"):
             printed("deploy_workflows")
+
+    @pytest.mark.parametrize("pair", ["FOO", "=1", ""])
+    def test_a_variable_without_a_value_says_how_to_give_one(self, settings, pair):
+        settings.GOOGLE_CLOUD_PROJECT = "example"
+
+        with pytest.raises(CommandError, match=f"--env {pair}: give it as NAME=VALUE"):
+            printed("deploy_workflows", f"--env={pair}")

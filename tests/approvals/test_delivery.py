@@ -9,7 +9,9 @@ from django.utils import timezone
 from approvals.delivery import deliver, deliver_now
 from approvals.models import Approval, Attempt, Delivery
 from tests.approvals.conftest import TOKEN
-from tests.factories import make_approval, make_callback_url
+from tests.factories import make_approval, make_callback_url, make_group
+
+AGO = timezone.now() - timedelta(minutes=11)
 
 
 @pytest.fixture
@@ -164,11 +166,47 @@ class TestDoubt:
         claimed.begin_attempt()  # the POST left, and then the process was killed
         assert Delivery.objects.claim_next() is None  # the lease holds
 
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery, [delivery.body]))
+        after = run(delivery)
+
+        assert after.state == "stored"
+        assert methods(google) == ["GET", "GET"]
+
+    def test_killed_between_recording_and_moving_on_it_has_landed(self, delivery, google):
+        claimed = Delivery.objects.claim_next()
+        attempt = claimed.begin_attempt()
+        attempt.finish(Attempt.Result.STORED, status=200, detail="HTTP 200")  # then killed
+
         google.answer(200, {"state": "SUCCEEDED"})
         after = run(delivery)
 
         assert after.state == "confirmed"
         assert methods(google) == ["GET"]
+
+    def test_a_doubt_about_a_run_that_has_ended_stays_one_and_is_said(self, delivery, google):
+        google.hang_up()
+        run(delivery)
+        google.answer(200, {"state": "SUCCEEDED"})
+
+        after = run(delivery)
+
+        assert after.state == "missed"
+        assert after.reason.endswith("whether it read the answer is not known.")
+
+    @pytest.mark.parametrize("state", ["UNAVAILABLE", "STATE_UNSPECIFIED"])
+    def test_a_run_that_google_cannot_show_is_not_given_up(self, delivery, google, state):
+        google.hang_up()
+        run(delivery)
+        google.answer(200, {"state": state})
+
+        assert run(delivery).state == "unknown"
+
+    def test_an_unreadable_list_of_callbacks_proves_nothing(self, delivery, google):
+        google.answer(200)
+        run(delivery)
+        google.answer(200, {"state": "ACTIVE"}).answer(404)
+
+        assert run(delivery).state == "stored"
 
 
 class TestConfirm:
@@ -195,14 +233,25 @@ class TestConfirm:
         assert Delivery.objects.get().state == "confirmed"
         assert Delivery.objects.claim_next() is None
 
-    def test_a_try_that_ends_after_settling_does_not_undo_the_proof(self, delivery, google):
+    def test_a_try_that_ends_after_settling_does_not_undo_the_proof(self, delivery):
         claimed = Delivery.objects.claim_next()
+        claimed.begin_attempt()
         delivery.approval.settle(timed_out=False, actor="caller:x")
-        google.answer(200)
 
-        deliver(claimed)
-
+        assert not claimed.move("stored", "Late.", next_attempt_at=timezone.now())
         assert Delivery.objects.get().state == "confirmed"
+
+    def test_looks_are_counted_from_the_acceptance(self, delivery, google):
+        for _ in range(4):
+            google.answer(503)
+            run(delivery)
+        google.answer(200)
+        run(delivery)
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery, [delivery.body]))
+
+        wait = run(delivery).next_attempt_at - timezone.now()
+
+        assert wait < timedelta(seconds=10)
 
 
 class TestLease:
@@ -210,7 +259,22 @@ class TestLease:
         claimed = Delivery.objects.claim_next()
 
         assert Delivery.objects.due().count() == 0
-        assert Delivery.objects.due(timezone.now() + timedelta(seconds=120)).get() == claimed
+        assert Delivery.objects.due(timezone.now() + timedelta(seconds=180)).get() == claimed
+
+    def test_nobody_takes_a_row_that_somebody_holds(self, delivery):
+        assert Delivery.objects.claim_next()
+
+        seen_now = Delivery.objects.get()
+        assert not Delivery.objects.claim(seen_now)
+
+    def test_who_has_lost_the_lease_sends_nothing(self, delivery, google):
+        late = Delivery.objects.claim_next()
+        delivery.approval.settle(timed_out=False, actor="caller:x")
+
+        deliver(late)
+
+        assert google.seen == []
+        assert Delivery.objects.get().state == "confirmed"
 
     def test_a_late_write_changes_nothing(self, delivery, google):
         late = Delivery.objects.claim_next()
@@ -274,6 +338,44 @@ class TestAttention:
         run(delivery)
 
         assert Approval.objects.needing_attention().get() == delivery.approval
+
+    @pytest.mark.parametrize(
+        ("changes", "listed"),
+        [
+            ({"state": "blocked"}, True),
+            ({"state": "missed", "next_attempt_at": None}, True),
+            ({"state": "queued"}, False),
+            ({"state": "queued", "created_at": AGO}, True),
+            ({"state": "unknown", "created_at": AGO}, True),
+            ({"state": "stored", "created_at": AGO, "stored_at": AGO}, True),
+            ({"state": "confirmed", "next_attempt_at": None, "created_at": AGO}, False),
+        ],
+    )
+    def test_the_list_and_the_row_have_one_rule_and_a_reason(self, delivery, changes, listed):
+        Delivery.objects.update(**changes)
+        row = Delivery.objects.get()
+
+        assert row.needs_attention == listed
+        assert Delivery.objects.needing_attention().exists() == listed
+        assert bool(row.approval.trouble) == listed
+
+    def test_a_run_that_ended_after_nobody_answered_is_no_trouble(self, delivery):
+        Delivery.objects.update(state="missed", next_attempt_at=None)
+        Approval.objects.update(decided_by=None)
+
+        assert not Delivery.objects.get().needs_attention
+        assert not Delivery.objects.needing_attention().exists()
+
+    def test_a_question_that_nobody_may_answer_is_listed(self, managers, ana, ben, eva):
+        make_group("empty")
+        for approvers in (["group:empty"], ["user:eva@example.com"]):
+            lonely = make_approval(approvers=approvers)
+            assert lonely in Approval.objects.needing_attention()
+            assert "Nobody" in lonely.trouble
+        asked = make_approval()
+        assert asked not in Approval.objects.needing_attention()
+        type(ana).objects.filter(pk__in=[ana.pk, ben.pk]).update(is_active=False)
+        assert asked in Approval.objects.needing_attention()
 
     def test_a_backlog_of_five_minutes_is_listed(self, delivery):
         Delivery.objects.update(created_at=timezone.now() - timedelta(minutes=6))

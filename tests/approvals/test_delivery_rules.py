@@ -64,7 +64,7 @@ class TestConclude:
         ("sight", "landed", "doubt", "state"),
         [
             (Sight("SUCCEEDED"), True, False, State.CONFIRMED),
-            (Sight("SUCCEEDED"), False, True, State.CONFIRMED),
+            (Sight("SUCCEEDED"), False, True, State.MISSED),
             (Sight("SUCCEEDED"), False, False, State.MISSED),
             (Sight("FAILED"), True, False, State.MISSED),
             (Sight("CANCELLED"), False, True, State.MISSED),

@@ -83,6 +83,24 @@ class TestRegister:
         with pytest.raises(AlreadyRegistered):
             make_approval(key="not unique")
 
+    def test_one_approver_in_two_spellings_is_one(self, managers):
+        names = [
+            "user:ana@example.com",
+            "user:ANA@example.com",
+            "group:managers",
+            "group: managers",
+        ]
+
+        assert make_approval(approvers=names).approvers.count() == 2
+
+    def test_an_address_and_a_key_of_two_questions_are_refused(self, managers):
+        url = make_callback_url()
+        make_approval(callback_url=url, key="one")
+        make_approval(key="two")
+
+        with pytest.raises(AlreadyRegistered):
+            make_approval(callback_url=url, key="two")
+
     def test_unknown_approvers_are_named_and_nothing_is_stored(self, managers):
         make_user("gone@example.com", is_active=False)
         names = ["group:managers", "group:nobody", "user:x@example.com", "user:gone@example.com"]
@@ -172,10 +190,12 @@ class TestDecide:
         with pytest.raises(NotYours):
             approval.decide("approved", by=ana, revision=1)
 
-    def test_a_deactivated_person_sees_nothing(self, approval, ana):
-        ana.is_active = False
-        ana.save()
+    def test_a_deactivated_person_sees_and_decides_nothing(self, approval, ana):
+        type(ana).objects.update(is_active=False)
 
+        with pytest.raises(NotYours):
+            approval.decide("approved", by=ana, revision=1)  # with the right of a moment ago
+        ana.refresh_from_db()
         assert not Approval.objects.visible_to(ana).exists()
 
     def test_rejecting_needs_a_comment(self, approval, ana):

@@ -155,7 +155,7 @@ class TestErrorPages:
         response = unavailable(rf.post("/approvals/x/decide/", posted))
 
         assert response.status_code == 503
-        assert "Nothing was saved" in text_of(response)
+        assert "send the same again" in text_of(response)
         assert "my long reasons" in text_of(response)
         assert "rejected" in text_of(response)
         assert "secret" not in response.content.decode()

@@ -3,7 +3,9 @@
 import logging
 import signal
 import threading
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
@@ -13,6 +15,7 @@ from approvals.delivery import deliver
 from approvals.models import Approval, Delivery
 
 log = logging.getLogger(__name__)
+Row = TypeVar("Row", Approval, Delivery)
 
 
 class Command(BaseCommand):
@@ -54,12 +57,33 @@ class Command(BaseCommand):
 
 
 def work() -> bool:
-    """One unit of work, if there is any: an expiry or a round of a delivery."""
-    if overdue := Approval.objects.overdue().order_by("expires_at").first():
-        if overdue.expire():
-            log.info("expired", extra={"approval": str(overdue.pk)})
-        return True
+    """What is overdue is closed, and one delivery has its round; whether there was anything.
+
+    Whatever is wrong with one row stays with it: the others have their turn.
+    """
+    done = [_guarded(_expire, approval, approval.pk) for approval in _overdue()]
     if delivery := Delivery.objects.claim_next():
-        deliver(delivery)
-        return True
-    return False
+        _guarded(deliver, delivery, delivery.approval_id)
+        done.append(True)  # also where it failed: its lease keeps it from coming round at once
+    return any(done)
+
+
+def _overdue() -> Iterable[Approval]:
+    return Approval.objects.overdue().order_by("expires_at")[:100]
+
+
+def _expire(approval: Approval) -> None:
+    if approval.expire():
+        log.info("expired", extra={"approval": str(approval.pk)})
+
+
+def _guarded(act: Callable[[Row], None], row: Row, approval: UUID) -> bool:
+    """Do it; False, and a line in the log, where something is wrong with this row."""
+    try:
+        act(row)
+    except OperationalError:
+        raise  # the database, and no row, is in trouble
+    except Exception:
+        log.exception("row left for later", extra={"approval": str(approval)})
+        return False
+    return True
