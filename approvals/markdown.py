@@ -2,14 +2,19 @@
 
 CommonMark and tables; no raw HTML, no images; links to http, https and mailto only, each
 followed by the host it leads to. What the parser makes is sanitized once more.
+
+Empty cells need no text: 20 kB could ask for 65,000 of them. So tables have a limit, and what was
+rendered is kept for the next view.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
@@ -22,6 +27,8 @@ TAGS = {
 }
 CLASSES = {"span": {"host"}, "th": {"right", "center"}, "td": {"right", "center"}}
 SCHEMES = {"http", "https", "mailto"}
+MAX_CELLS = 2000  # of all tables in one text
+KEPT = 64  # texts; the longest are some 20 kB of Markdown and 200 kB of HTML
 
 
 def host_of(url: str) -> str:
@@ -43,6 +50,7 @@ def host_of(url: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=KEPT)
 def render(text: str) -> SafeString:
     """The HTML of a Markdown text. The only place where HTML of others is declared safe."""
     html = nh3.clean(
@@ -80,6 +88,29 @@ def _with_hosts(tokens: list[Token]) -> Iterator[Token]:
             yield Token("host_close", "span", -1)
 
 
+def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The parser's rule for tables; one that is too large is shown as it was written."""
+    if silent or not table(state, start, end, True):
+        return table(state, start, end, silent)
+    columns = _line(state, start + 1).strip("|").count("|") + 1  # nothing is escaped there
+    stop = start + 2
+    while stop < end and _line(state, stop) and state.sCount[stop] >= state.blkIndent:
+        stop += 1
+    cells = state.env.get("cells", 0) + columns * (stop - start - 1)
+    if cells <= MAX_CELLS:
+        state.env["cells"] = cells
+        return table(state, start, end, silent)
+    token = state.push("code_block", "code", 0)
+    token.content = state.getLines(start, stop, state.blkIndent, False) + "\n"
+    token.map = [start, stop]
+    state.line = stop
+    return True
+
+
+def _line(state: StateBlock, number: int) -> str:
+    return state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]].strip()
+
+
 class _Parser(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser calls it by this name
         """Only what has a host to show; a relative link would lead into these pages."""
@@ -87,4 +118,5 @@ class _Parser(MarkdownIt):
 
 
 _parser = _Parser("commonmark", {"html": False}).enable("table").disable("image")
+_parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
 _parser.core.ruler.push("adjust", _adjust)

@@ -2,8 +2,18 @@
 
 import pytest
 
-from approvals.markdown import host_of, render
+from approvals.markdown import KEPT, MAX_CELLS, host_of, render
 from approvals.plain import visible
+
+
+def table(columns, rows, cell="x"):
+    """A table with a cell of text in each row; the parser fills up the others."""
+    lines = ["|a" * columns + "|", "|-" * columns + "|", *[f"|{cell}|"] * rows]
+    return "\n".join(lines)
+
+
+def cells(html):
+    return html.count("<th>") + html.count("<td>")
 
 
 class TestRender:
@@ -18,6 +28,43 @@ class TestRender:
         assert "<td>x</td>" in html
         assert '<td class="right">1</td>' in html
         assert "style" not in html
+
+    def test_a_table_of_ordinary_size_has_all_its_cells(self):
+        assert cells(render(table(columns=10, rows=150))) == 10 * 151
+        assert cells(render(table(columns=2, rows=MAX_CELLS // 2 - 1))) == MAX_CELLS
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            table(columns=500, rows=9000),
+            table(columns=2, rows=MAX_CELLS // 2),
+            "\n\n".join([table(columns=40, rows=40)] * 70),
+            "> " + table(columns=500, rows=4000).replace("\n", "\n> "),
+            "- " + table(columns=500, rows=4000).replace("\n", "\n  "),
+        ],
+    )
+    def test_few_bytes_cannot_ask_for_many_cells(self, source):
+        html = render(source)
+
+        assert cells(html) <= MAX_CELLS
+        assert len(html) < 5 * len(source) + 20 * MAX_CELLS
+        assert "<pre>" in html
+
+    def test_a_table_that_is_too_large_is_shown_as_it_was_written(self):
+        source = table(columns=2, rows=MAX_CELLS, cell="<b>&")
+
+        html = render(f"before\n{source}\n\n**after**")
+
+        assert cells(html) == 0
+        assert html.count("|&lt;b&gt;&amp;|\n") == MAX_CELLS
+        assert html.startswith("<p>before</p>")
+        assert "<strong>after</strong>" in html
+
+    def test_the_next_view_is_not_rendered_again_and_what_is_kept_is_bounded(self):
+        first = render("a text of this test")
+
+        assert render("a text of this test") is first
+        assert render.cache_info().maxsize == KEPT
 
     @pytest.mark.parametrize(
         ("source", "tag"), [("# A", "h3"), ("## A", "h4"), ("##### A", "h6"), ("A\n===", "h3")]
