@@ -219,6 +219,17 @@ class TestCommand:
         assert main(arguments) == code
         assert capsys.readouterr().err == f"{sentence}\n"
 
+    def test_a_file_in_the_place_of_the_directory_is_left_alone(self, tmp_path, capsys):
+        write(tmp_path, work=caller("{return: 1}"))
+        out = tmp_path / "work.yaml"
+        before = out.read_text(encoding="utf-8")
+
+        assert main([str(tmp_path), str(out)]) == 1
+        assert capsys.readouterr().err == f"{out} is a file. Name a directory to write into.\n"
+        assert main([str(tmp_path), str(out / "below")]) == 1
+        assert capsys.readouterr().err == f"{out / 'below'}: Not a directory.\n"
+        assert out.read_text(encoding="utf-8") == before
+
     def test_it_writes_nothing_when_the_files_contradict(self, tmp_path, capsys):
         write(tmp_path, first=ASK, second=ASK)
 

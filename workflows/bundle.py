@@ -217,16 +217,25 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{directory} is not a directory.\n")
         return 1
     try:
-        sources = bundle(directory)
+        _write_all(bundle(directory), out)
     except BundleError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or out}: {error.strerror}.\n")
+        return 1
+    return 0
+
+
+def _write_all(sources: dict[str, str], out: Path) -> None:
+    """A file for each workflow, and a line that names it."""
+    if out.exists() and not out.is_dir():
+        raise BundleError(f"{out} is a file. Name a directory to write into.")
     out.mkdir(parents=True, exist_ok=True)
     for workflow, text in sources.items():
         path = out / f"{workflow}.yaml"
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{path}\n")
-    return 0
 
 
 if __name__ == "__main__":

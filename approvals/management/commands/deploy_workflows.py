@@ -31,7 +31,11 @@ class Command(BaseCommand):
         if not settings.GOOGLE_CLOUD_PROJECT:
             raise CommandError("Set GOOGLE_CLOUD_PROJECT: the project to deploy to.")
         variables = {"COUNTERSIGN_URL": settings.BASE_URL}
-        variables |= dict(pair.split("=", 1) for pair in env)
+        for pair in env:
+            name, equals, value = pair.partition("=")
+            if not (name and equals):
+                raise CommandError(f"--env {pair}: give it as NAME=VALUE.")
+            variables[name] = value
         try:
             client = workflows_client()
             for name, source in bundle(folder).items():
