@@ -12,9 +12,11 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     StrictInt,
     StrictStr,
     StringConstraints,
+    Tag,
     field_validator,
     model_validator,
 )
@@ -23,6 +25,7 @@ from approvals.callbacks import MAX_URL, BadCallbackUrl, CallbackAddress
 from approvals.models.content import DEFAULT_OPTIONS, PENDING
 
 MAX_FIELDS = 64 * 1024  # bytes of JSON
+MAX_PAIRS = 100
 YEAR = 366 * 24 * 3600
 RESERVED = (PENDING, "expired", "withdrawn")
 # Control characters that are not white space: PostgreSQL refuses NUL, logs and mails the rest.
@@ -114,6 +117,24 @@ class Option(Strict):
         return value
 
 
+Value = Scalar | list[Scalar]
+
+
+class Fact(Strict):
+    label: Annotated[str, limits(100, least=1), OneLine]
+    value: Value
+
+
+def _form(fields: object) -> str:
+    return "list" if isinstance(fields, list) else "map"
+
+
+Facts = Annotated[
+    Annotated[dict[str, Value], Tag("map")] | Annotated[list[Fact], Tag("list")],
+    Discriminator(_form),  # so that an error names the place in the form that was sent
+]
+
+
 class ApprovalIn(Strict):
     """One question. Only `title` and `callback_url` are required."""
 
@@ -123,8 +144,11 @@ class ApprovalIn(Strict):
     )
     type: Annotated[str, limits(100), OneLine] = ""
     summary: Annotated[Text, Field(max_length=20_000)] = Field("", description="Markdown.")
-    fields: dict[str, Scalar | list[Scalar]] = Field(
-        default={}, max_length=100, description="The facts: label and value, in reading order."
+    fields: Facts = Field(
+        default={},
+        description="The facts, at most 100: a map of label to value, or a list of"
+        " {label, value}. Workflows send maps with sorted keys; a list keeps its order.",
+        json_schema_extra={"maxProperties": MAX_PAIRS, "maxItems": MAX_PAIRS},
     )
     links: Annotated[list[Link], Field(max_length=20)] = Field(default=[])
     requested_by: Annotated[StrictStr, Field(max_length=254), AfterValidator(_email)] = Field(
@@ -147,8 +171,11 @@ class ApprovalIn(Strict):
 
     @field_validator("fields")
     @classmethod
-    def fields_fit(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        for label, value in fields.items():
+    def fields_fit(cls, fields: dict[str, Value] | list[Fact]) -> dict[str, Value] | list[Fact]:
+        pairs = fields.items() if isinstance(fields, dict) else [(f.label, f.value) for f in fields]
+        if len(pairs) > MAX_PAIRS:
+            raise ValueError(f"At most {MAX_PAIRS} facts.")
+        for label, value in pairs:
             if not 0 < len(_one_line(label)) <= 100:
                 raise ValueError("A label has 1 to 100 characters.")
             for text in value if isinstance(value, list) else [value]:
@@ -156,7 +183,10 @@ class ApprovalIn(Strict):
                     _plain(text)
                 elif isinstance(text, int | float) and abs(text) > 2**53:
                     raise ValueError(f"{label}: send numbers this large as text.")
-        if len(json.dumps(fields, ensure_ascii=False).encode()) > MAX_FIELDS:
+        if (
+            len(json.dumps([list(pair) for pair in pairs], ensure_ascii=False).encode())
+            > MAX_FIELDS
+        ):
             raise ValueError("The fields are larger than 64 kB together.")
         return fields
 

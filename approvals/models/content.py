@@ -22,6 +22,13 @@ DEFAULT_OPTIONS = [
 ]
 
 
+def pairs_of(fields: dict[str, Any] | list[dict[str, Any]]) -> list[list[Any]]:
+    """[label, value] in reading order, from either form in which facts are sent."""
+    if isinstance(fields, dict):
+        return [list(item) for item in fields.items()]
+    return [[fact["label"], fact["value"]] for fact in fields]
+
+
 def content_digest(content: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON of all that was asked (everything but the callback URL)."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from approvals.models.approver import Approver, resolve
 from approvals.models.callback import Callback
 from approvals.models.caller import Caller
-from approvals.models.content import PENDING, content_digest, inbox_deadline
+from approvals.models.content import PENDING, content_digest, inbox_deadline, pairs_of
 from approvals.models.delivery import Delivery
 from approvals.models.errors import AlreadyRegistered
 from approvals.models.record import Event, Vote
@@ -127,7 +127,7 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
                     content_sha256=sha256,
                     requester_mailbox=mailbox(content["requested_by"]),
                     expires_at=inbox_deadline(timezone.now(), content["expires_in"]),
-                    fields=[list(item) for item in content["fields"].items()],
+                    fields=pairs_of(content["fields"]),
                     comment_rule=content["comment"],
                     **{name: content[name] for name in PLAIN_FIELDS},
                 )
