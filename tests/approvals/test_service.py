@@ -1,6 +1,5 @@
-"""What surrounds pages and API: health, system checks, the proxy's sign-in, headers, 503."""
+"""What surrounds pages and API: health, system checks, headers, 503."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -8,12 +7,8 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.utils import timezone
 
-from approvals import identity
 from approvals.checks import addresses_are_exact, emulator_and_credentials_agree, fit_for_cloud_run
-from approvals.iap import IapMiddleware
-from approvals.identity import Keys
 from approvals.models import Approval, Delivery
-from tests.approvals.tokens import certificates, elliptic, id_token
 from tests.factories import make_approval, make_group, make_user
 
 
@@ -68,62 +63,6 @@ class TestChecks:
         monkeypatch.delenv("GCE_METADATA_HOST", raising=False)
 
         assert "approvals.E001" in ids(run_checks())
-
-
-AUDIENCE = "/projects/1/locations/europe-west1/services/inbox"
-
-
-@pytest.fixture
-def behind_proxy(settings, monkeypatch):
-    """Identity-Aware Proxy in front, with keys of the tests' own."""
-    monkeypatch.setattr(identity, "iap_keys", Keys(certificates))
-    settings.IAP_AUDIENCE = AUDIENCE
-    middleware = list(settings.MIDDLEWARE)
-    place = middleware.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1
-    settings.MIDDLEWARE = [
-        *middleware[:place],
-        f"{IapMiddleware.__module__}.{IapMiddleware.__name__}",
-        *middleware[place:],
-    ]
-
-
-def assertion(email, **claims):
-    body = {"iss": "https://cloud.google.com/iap", "aud": AUDIENCE, "exp": int(time.time()) + 600}
-    return {"X-Goog-Iap-Jwt-Assertion": id_token(elliptic(), email=email, **body | claims)}
-
-
-@pytest.mark.usefixtures("behind_proxy")
-class TestIap:
-    def test_the_person_of_the_assertion_is_signed_in(self, client, db):
-        make_user("ana@example.com")
-
-        answer = client.get("/", headers=assertion("Ana@example.com"))
-
-        assert answer.status_code == 200
-        assert answer.context["user"].email == "ana@example.com"
-
-    def test_unknown_inactive_and_unproven_people_are_not(self, client, db):
-        make_user("gone@example.com", is_active=False)
-        make_user("ana@example.com")
-        headers = (
-            assertion("stranger@example.com"),
-            assertion("gone@example.com"),
-            assertion("ana@example.com", aud="/projects/2"),
-            {"X-Goog-Iap-Jwt-Assertion": "garbage"},
-            {"X-Goog-Authenticated-User-Email": "accounts.google.com:ana@example.com"},
-        )
-        for each in headers:
-            assert client.get("/", headers=each).status_code == 302
-
-    def test_another_assertion_ends_the_session_of_the_first(self, client, db):
-        make_user("ana@example.com")
-        make_user("ben@example.com")
-        client.get("/", headers=assertion("ana@example.com"))
-
-        answer = client.get("/", headers=assertion("ben@example.com"))
-
-        assert answer.context["user"].email == "ben@example.com"
-        assert client.get("/").status_code == 302
 
 
 class TestHeaders:
