@@ -53,6 +53,10 @@ def shown(name: str) -> Any:
     return show
 
 
+def is_superuser(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_superuser
+
+
 class ReadOnly:
     """A record: nobody adds, changes or deletes a line of it here."""
 
@@ -114,6 +118,24 @@ class UserAdmin(BaseUserAdmin):
     )
     readonly_fields = ("last_login", "date_joined")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Nobody hands out rights they do not have: a superuser alone gives those of Django.
+
+        Membership of a group is the right to decide, so it is for those who keep the groups.
+        """
+        fields = (*super().get_readonly_fields(request, obj),)
+        if is_superuser(request):
+            return fields
+        kept = () if request.user.has_perm("auth.change_group") else ("groups",)
+        return (*fields, "is_staff", "is_superuser", "user_permissions", *kept)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whose password or e-mail address one changes, as that person one may sign in."""
+        protected = obj is not None and (obj.is_superuser or (obj.is_staff and obj != request.user))
+        if protected and not is_superuser(request):
+            return False
+        return super().has_change_permission(request, obj)
+
     def has_delete_permission(self, *_: object, **__: object) -> bool:
         """People stay in the record; to end an account, take away "active"."""
         return False
@@ -141,6 +163,13 @@ class GroupAdmin(DjangoGroupAdmin):
         (None, {"fields": ("name",)}),
         ("Permissions", {"fields": ("permissions",), "classes": ("collapse",)}),
     )
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Group | None = None
+    ) -> tuple[str, ...]:
+        """What members may do besides deciding is given by superusers, as to single people."""
+        fields = (*super().get_readonly_fields(request, obj),)
+        return fields if is_superuser(request) else (*fields, "permissions")
 
 
 # --- callers and keys -----------------------------------------------------------------------
