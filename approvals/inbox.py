@@ -1,21 +1,90 @@
-"""The inbox of one person: its tabs, and one page of a tab."""
+"""The inbox of one person: its tabs, their order, and one page of a tab."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
+
+from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from approvals.models import Approval, User
 from approvals.models.querysets import ApprovalQuerySet
 
 PAGE = 50
+# Where a time that is not set stands: behind all others.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+PRIORITIES = [priority.value for priority in Approval.Priority]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing rows are ordered by: in the database, and of a row that is at hand."""
+
+    expression: Any
+    of: Callable[[Approval], Any]
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order without ties, in which a page goes on behind any row.
+
+    Only what never changes counts, so that a page neither skips nor repeats a row.
+    """
+
+    keys: tuple[Key, ...]
+
+    def sort(self, rows: ApprovalQuerySet, *, behind: Approval | None = None) -> ApprovalQuerySet:
+        """These rows in order; with `behind`, those that follow it."""
+        rows = rows.alias(**{f"key_{n}": key.expression for n, key in enumerate(self.keys)})
+        if behind:
+            rows = rows.filter(self._behind(behind))
+        return rows.order_by(
+            *(f"{'-' if key.descending else ''}key_{n}" for n, key in enumerate(self.keys))
+        )
+
+    def _behind(self, row: Approval) -> Q:
+        follows, same = Q(), Q()
+        for n, key in enumerate(self.keys):
+            name, value = f"key_{n}", key.of(row)
+            follows |= same & Q((f"{name}__{'lt' if key.descending else 'gt'}", value))
+            same &= Q((name, value))
+        return follows
+
+
+ID = Key(F("pk"), lambda row: row.pk)
+# What is due first; then, and where nothing is due, the more urgent; then who has waited longest.
+MOST_PRESSING = Order(
+    (
+        Key(
+            Coalesce("expires_at", Value(NEVER, DateTimeField())),
+            lambda row: row.expires_at or NEVER,
+        ),
+        Key(
+            Case(*(When(priority=name, then=n) for n, name in enumerate(PRIORITIES))),
+            lambda row: PRIORITIES.index(row.priority),
+            descending=True,
+        ),
+        Key(F("created_at"), lambda row: row.created_at),
+        ID,
+    )
+)
+LAST_DECIDED = Order(
+    (Key(F("decided_at"), lambda row: row.decided_at or NEVER, descending=True), ID)
+)
+NEWEST = Order((Key(F("created_at"), lambda row: row.created_at, descending=True), ID))
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab: which approvals it holds, and whether their number asks for something."""
+    """One tab: which approvals it holds, in which order, and whether their number matters."""
 
     key: str
     label: str
     approvals: ApprovalQuerySet
+    order: Order
     counted: bool = True
 
     @property
@@ -26,10 +95,10 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a tab, newest first, and the last of them when older ones follow."""
+    """Rows of a tab, and the last of them when others follow."""
 
     rows: list[Approval]
-    older: UUID | None
+    last: UUID | None
 
 
 def is_operator(user: User) -> bool:
@@ -41,29 +110,26 @@ def tabs_of(user: User) -> list[Tab]:
     """The tabs this person has."""
     approvals = Approval.objects.all()
     tabs = [
-        Tab("needs-me", "Needs me", approvals.needing(user)),
-        Tab("waiting", "Waiting on others", approvals.waiting_on_others(user)),
-        Tab("decided", "Decided", approvals.decided_for(user), counted=False),
+        Tab("needs-me", "Needs me", approvals.needing(user), MOST_PRESSING),
+        Tab("waiting", "Waiting on others", approvals.waiting_on_others(user), MOST_PRESSING),
+        Tab("decided", "Decided", approvals.decided_for(user), LAST_DECIDED, counted=False),
     ]
     if is_operator(user):
-        tabs.append(Tab("attention", "Needs attention", approvals.needing_attention()))
+        attention = approvals.needing_attention()
+        tabs.append(Tab("attention", "Needs attention", attention, NEWEST))
     return tabs
 
 
 def page_of(tab: Tab, *, after: Approval | None = None) -> Page:
-    """The newest `PAGE` rows, or those that follow `after`."""
-    rows = tab.approvals.after(after.created_at, after.pk) if after else tab.approvals
-    found = list(
-        rows.select_related("caller", "decided_by", "delivery").order_by("-created_at", "-pk")[
-            : PAGE + 1
-        ]
-    )
+    """The first `PAGE` rows of a tab, or those that follow `after`."""
+    rows = tab.order.sort(tab.approvals, behind=after)
+    found = list(rows.select_related("caller", "decided_by", "delivery")[: PAGE + 1])
     return Page(found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None)
 
 
 def next_for(user: User, *, but: Approval | None = None) -> Approval | None:
-    """The approval that waits for this person next."""
+    """The approval that waits for this person first, in the order of their inbox."""
     waiting = Approval.objects.needing(user)
     if but:
         waiting = waiting.exclude(pk=but.pk)
-    return waiting.order_by("-created_at", "-pk").first()
+    return MOST_PRESSING.sort(waiting).first()

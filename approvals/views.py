@@ -43,14 +43,14 @@ def find(request: PersonRequest, pk: UUID) -> Approval:
 @require_safe
 @login_required
 def inbox(request: PersonRequest) -> HttpResponse:
-    """One tab of the inbox; `?older=ID` goes on behind that approval."""
+    """One tab of the inbox; `?after=ID` goes on behind that approval."""
     tabs = tabs_of(request.user)
     key = request.GET.get("tab", tabs[0].key)
     tab = next((tab for tab in tabs if tab.key == key), None)
     if tab is None:
         raise Http404
-    older = request.GET.get("older")
-    page = page_of(tab, after=find(request, _uuid(older)) if older else None)
+    after = request.GET.get("after")
+    page = page_of(tab, after=find(request, _uuid(after)) if after else None)
     context = {
         "tab": tab,
         "tabs": [(each, each.count) for each in tabs],

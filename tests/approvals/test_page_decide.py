@@ -181,6 +181,14 @@ class TestReceipt:
         assert "Next: Train to Porto" in text_of(response)
         assert waiting.get_absolute_url() in response.content.decode()
 
+    def test_the_next_one_is_the_first_of_the_inbox(self, approval, ana):
+        make_approval(title="Newer")
+        make_approval(title="Due soon", expires_in=3600)
+        make_approval(title="Newest")
+        decide(approval, by=ana)
+
+        assert "Next: Due soon" in text_of(as_person(ana).get(pages(approval)["receipt"]))
+
     def test_with_nothing_left_it_leads_to_the_inbox(self, approval, ana):
         decide(approval, by=ana)
 

@@ -1,6 +1,7 @@
 """The inbox: what is where, how many, and at what cost."""
 
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -71,24 +72,92 @@ class TestInbox:
     def test_an_unknown_tab_is_not_found(self, ana):
         assert as_person(ana).get("/?tab=everything").status_code == 404
 
-    def test_older_pages_show_each_row_once(self, managers, ana):
-        made = [make_approval(title=f"Number {n}") for n in range(120)]
-        Approval.objects.update(created_at=timezone.now())  # equal times must not matter
-        client, seen = as_person(ana), []
-        url: str | None = "/"
+    @pytest.mark.parametrize("tab", ["needs-me", "waiting", "decided", "attention"])
+    def test_pages_show_each_row_once_in_one_order(self, managers, ana, tab, monkeypatch):
+        monkeypatch.setattr("approvals.inbox.PAGE", 4)
+        make_group("bosses", make_user("boss@example.com"))
+        make_group("nobody")
+        asked = {"needs-me": "managers", "waiting": "bosses", "attention": "nobody"}
+        asker = "ana@example.com" if tab == "waiting" else "eva@example.com"
+        made = [
+            make_approval(
+                priority=priority,
+                requested_by=asker,
+                approvers=[f"group:{asked.get(tab, 'managers')}"],
+            )
+            for priority in ("low", "urgent", "normal")
+            for _ in range(7)
+        ]
+        # Equal times, and deadlines of some, must not matter.
+        Approval.objects.update(created_at=timezone.now())
+        some = [approval.pk for approval in made[::2]]
+        Approval.objects.filter(pk__in=some).update(expires_at=timezone.now() + timedelta(days=1))
+        if tab == "decided":
+            for approval in made:
+                decide(approval, by=ana)
+            Approval.objects.filter(pk__in=some).update(decided_at=timezone.now())
 
+        seen, whole = self.walk(ana, tab), Approval.objects.count()
+
+        assert len(seen) == len(set(seen)) == whole == 21
+        monkeypatch.setattr("approvals.inbox.PAGE", 50)
+        assert seen == self.walk(ana, tab)
+
+    def walk(self, user, tab):
+        """The ids of all rows of a tab, page by page."""
+        if tab == "attention":
+            user = make_staff(f"{uuid4()}@example.com")
+        client, seen, url = as_person(user), [], f"/?tab={tab}"
         while url:
             body = client.get(url).content.decode()
             seen += re.findall(r'id="a-([0-9a-f-]{36})"', body)
-            older = re.search(r'href="(\?[^"]+)" rel="next"', body)
-            url = "/" + older[1].replace("&amp;", "&") if older else None
+            more = re.search(r'href="(\?[^"]+)" rel="next"', body)
+            url = "/" + more[1].replace("&amp;", "&") if more else ""
+        return seen
 
-        assert len(seen) == 120
-        assert set(seen) == {str(approval.pk) for approval in made}
+    def test_what_is_due_first_stands_first_then_the_urgent_then_the_oldest(self, managers, ana):
+        for title, priority, expires_in in (
+            ("Old", "normal", None),
+            ("Young", "normal", None),
+            ("Low", "low", None),
+            ("High", "high", None),
+            ("Urgent", "urgent", None),
+            ("Tomorrow", "urgent", 86400),
+            ("Soon", "low", 3600),
+        ):
+            make_approval(title=title, priority=priority, expires_in=expires_in)
 
-    @pytest.mark.parametrize("older", ["x", str(uuid4())])
-    def test_a_cursor_that_leads_nowhere_is_not_found(self, ana, older):
-        assert as_person(ana).get(f"/?older={older}").status_code == 404
+        order = ["Soon", "Tomorrow", "Urgent", "High", "Old", "Young", "Low"]
+        assert self.titles(ana, "needs-me") == order
+        Approval.objects.update(requester_mailbox="ana@example.com")
+        assert self.titles(ana, "waiting") == order
+
+    def test_the_last_decided_stands_first(self, managers, ana):
+        made = [make_approval(title=f"Number {n}") for n in range(3)]
+        for n in (1, 2, 0):
+            decide(made[n], by=ana)
+
+        assert self.titles(ana, "decided") == ["Number 0", "Number 2", "Number 1"]
+
+    def titles(self, user, tab):
+        body = as_person(user).get(f"/?tab={tab}").content.decode()
+        return re.findall(r'class="row-title"[^>]*>([^<]+)<', body)
+
+    @pytest.mark.parametrize("after", ["x", str(uuid4())])
+    def test_a_cursor_that_leads_nowhere_is_not_found(self, ana, after):
+        assert as_person(ana).get(f"/?after={after}").status_code == 404
+
+    def test_going_on_behind_a_row_that_has_left_the_tab_is_fine(self, managers, ana):
+        first = make_approval(title="First", expires_in=3600)
+        make_approval(title="Second")
+        client = as_person(ana)
+
+        assert client.get(f"/?tab=decided&after={first.pk}").status_code == 200
+        decide(first, by=ana)
+
+        said = text_of(client.get(f"/?tab=needs-me&after={first.pk}"))
+        assert "Second" in said
+        assert "First" not in said
 
     @pytest.mark.parametrize("rows", [1, 60])
     def test_it_asks_the_database_the_same_few_things_for_any_number_of_rows(
