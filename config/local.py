@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from config.databases import require_local_database
 from config.processes import ROOT, CannotRun, Children, Stopped, say
 
 HOST = "127.0.0.1"
@@ -46,6 +47,7 @@ class Plan:
 
 def read_plan(given: Mapping[str, str]) -> Plan:
     """The plan that environment variables describe. Raises CannotRun for a port that is none."""
+    require_local_database(given)
     return Plan(
         port=_port("PORT", given.get("PORT") or "8000"),
         emulator_port=_port("EMULATOR_PORT", given.get("EMULATOR_PORT") or "8787"),
