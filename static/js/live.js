@@ -1,5 +1,6 @@
-// What htmx has no attribute for: rest in hidden tabs, leave alone what has not changed,
-// and never replace the page by the sign-in form. Every page works without this file.
+// What htmx has no attribute for: rest in hidden tabs, leave alone what has not changed, say
+// when the server is out of reach, and never replace the page by the sign-in form.
+// Every page works without this file.
 (() => {
   "use strict";
 
@@ -27,6 +28,16 @@
     const fresh = new DOMParser().parseFromString(detail.serverResponse, "text/html").querySelector(select);
     if (!fresh || fresh.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
   });
+
+  // No answer, a late one, or a failure of the server: what is shown may be out of date.
+  const reached = (answered) => {
+    const bar = document.getElementById("connection");
+    const text = answered ? "" : bar.dataset.lost;
+    if (bar.textContent !== text) bar.textContent = text;
+  };
+  document.addEventListener("htmx:sendError", () => reached(false));
+  document.addEventListener("htmx:timeout", () => reached(false));
+  document.addEventListener("htmx:beforeOnLoad", ({ detail }) => reached(detail.xhr.status < 500));
 
   // Equal text is not swapped: it would be read out again, and focus would be lost.
   document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {

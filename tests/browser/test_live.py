@@ -99,6 +99,41 @@ class TestInbox:
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+class TestConnection:
+    @pytest.mark.parametrize("place", ["inbox", "detail"])
+    def test_without_the_server_a_bar_says_so_until_it_is_back(
+        self, signed_in, ana, approval, watch, place
+    ):
+        page = signed_in(ana, "/" if place == "inbox" else approval.get_absolute_url())
+        look = "htmx.trigger('[hx-get]', 'refresh')"
+        watch.without_server = True
+        bar = page.locator("#connection")
+        expect(bar).to_be_empty()
+
+        page.context.set_offline(True)
+        page.evaluate(look)
+        expect(bar).to_have_text(re.compile("^No connection. This page may be out of date"))
+        expect(bar).to_be_in_viewport()
+        expect(bar).to_have_attribute("aria-live", "polite")
+
+        page.context.set_offline(False)
+        page.evaluate(look)
+        expect(bar).to_be_empty()
+
+    def test_a_server_that_fails_reads_the_same_and_the_page_tries_again_by_itself(
+        self, signed_in, ana, approval, watch
+    ):
+        page = signed_in(ana)
+        watch.without_server = True
+        page.route("**/*", lambda route: route.fulfill(status=503, body="down"))
+
+        expect(page.locator("#connection")).to_contain_text("No connection")
+        expect(page.get_by_role("link", name="Hotel in Berlin")).to_be_visible()
+
+        page.unroute_all()
+        expect(page.locator("#connection")).to_be_empty()
+
+
 class TestDetail:
     def test_a_half_written_comment_survives_everything(self, signed_in, ana, approval):
         page = signed_in(ana, approval.get_absolute_url())
