@@ -20,7 +20,8 @@ class Stage(StrEnum):
     DONE = "done"
     NOW = "now"
     TODO = "todo"
-    TROUBLE = "trouble"
+    TROUBLE = "trouble"  # an operator should look at it
+    FAILED = "failed"  # the workflow has the answer, and reported a failure of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +65,27 @@ def steps(approval: Approval) -> list[Step]:
     if confirmed:
         found.append(Step("The workflow has it", Stage.DONE, delivery.confirmed_at))
     else:
-        found.append(_under_way(approval, delivery, stored=stored))
+        found.append(_under_way(delivery, stored=stored))
     if not stored and delivery.state != State.MISSED:
         found.append(Step("The workflow has it", Stage.TODO))
     if approval.result:
         failed = approval.result == Approval.Result.FAILED
         label = f"The workflow reported: {'it failed' if failed else 'done'}"
-        stage = Stage.TROUBLE if failed else Stage.DONE
+        stage = Stage.FAILED if failed else Stage.DONE
         found.append(Step(label, stage, note=approval.result_message))
     return found
 
 
-def _under_way(approval: Approval, delivery: Delivery, *, stored: bool) -> Step:
+def _under_way(delivery: Delivery, *, stored: bool) -> Step:
+    trouble = delivery.needs_attention
     if delivery.state == State.MISSED:
-        stage = Stage.TROUBLE if in_trouble(approval) else Stage.DONE
+        stage = Stage.TROUBLE if trouble else Stage.DONE
         return Step("The workflow had ended", stage, note=delivery.reason)
-    if delivery.state == State.BLOCKED:
-        label = "The workflow does not have it yet" if stored else "Google does not have it yet"
-        return Step(label, Stage.TROUBLE, note=delivery.reason)
-    label = "The workflow has not read it yet" if stored else "Sending"
-    return Step(label, Stage.NOW, note=delivery.reason)
+    if stored:
+        label = "The workflow has not read it yet"
+    else:
+        label = "Google does not have it yet" if trouble else "Sending"
+    return Step(label, Stage.TROUBLE if trouble else Stage.NOW, note=delivery.reason)
 
 
 def look_again(approval: Approval, now: datetime | None = None) -> int | None:

@@ -141,6 +141,8 @@ def _detail(
         if approver.user:
             names[approver.user.email] = str(approver.user)
     operator = is_operator(user)
+    is_requester = approval.requester_mailbox == user.mailbox
+    tells = approval.is_open and (operator or is_requester)
     context: dict[str, Any] = {
         "approval": approval,
         "form": form,
@@ -148,7 +150,8 @@ def _detail(
         "asked": asked,
         "by_name": any(approver.user_id == user.pk for approver in asked),
         "through": [approver.group for approver in asked if approver.group_id in mine],
-        "is_requester": approval.requester_mailbox == user.mailbox,
+        "is_requester": is_requester,
+        "trouble": approval.trouble if tells else "",
         "may_decide": approval.may_be_decided_by(user),
         "vote": approval.votes.select_related("user").first(),
         "lines": lines(approval, events, names),

@@ -1,13 +1,15 @@
 """The page of one approval: who, why, the facts, the buttons, what happened."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from approvals.models import Approval, Delivery
+from approvals.models.delivery import State
 from tests.approvals.reading import as_person, decide, pages, send, text_of
-from tests.factories import make_approval, make_staff
+from tests.factories import make_approval, make_group, make_staff
 
 
 class TestDetail:
@@ -72,6 +74,51 @@ class TestDetail:
 
         assert "You asked this; somebody else decides it." in text_of(response)
         assert 'name="outcome"' not in response.content.decode()
+
+    def test_when_nobody_can_answer_the_requester_and_operators_read_so(self, eva, ana):
+        make_group("empty")
+        approval = make_approval(approvers=["group:empty"])
+
+        for person in (eva, make_staff()):
+            said = text_of(as_person(person).get(approval.get_absolute_url()))
+            assert "Waiting, and nobody can answer Needs attention" in said
+            assert f"Nobody can answer this now. {approval.trouble}" in said
+            assert "somebody else decides it" not in said
+        assert approval.title in text_of(
+            as_person(make_staff("o@x.example")).get("/?tab=attention")
+        )
+
+    def test_a_failure_that_the_workflow_reported_is_no_matter_for_operators(self, approval, ana):
+        decide(approval, by=ana)
+        Delivery.confirm(approval.pk, actor="caller:x")
+        approval.report("failed", "No budget", "https://x.example/", actor="caller:x")
+
+        olga = as_person(make_staff())
+        response = olga.get(approval.get_absolute_url())
+
+        assert "Needs attention" not in text_of(response)
+        assert "step-failed" in response.content.decode()
+        assert "The workflow reported: it failed" in text_of(response)
+        assert "What the workflow did (x.example)" in text_of(response)
+        assert 'What the workflow did</a><span class="host"> (' in response.content.decode()
+        assert approval.title not in text_of(olga.get("/?tab=attention"))
+
+    @pytest.mark.parametrize("state", [s for s in State if s != State.CONFIRMED])
+    @pytest.mark.parametrize("age", [timedelta(), timedelta(hours=1)])
+    def test_its_chip_and_the_operators_tab_agree(self, approval, ana, state, age):
+        decide(approval, by=ana)
+        Delivery.objects.update(
+            state=state,
+            created_at=timezone.now() - age,
+            stored_at=timezone.now() - age if state == State.STORED else None,
+            next_attempt_at=None if state == State.MISSED else timezone.now(),
+        )
+        olga = as_person(make_staff())
+
+        listed = approval.title in text_of(olga.get("/?tab=attention"))
+
+        page = text_of(olga.get(approval.get_absolute_url())).partition("What happened")[0]
+        assert ("Needs attention" in page) == listed
 
     def test_a_reader_who_was_not_asked_has_no_buttons(self, approval):
         response = as_person(make_staff()).get(approval.get_absolute_url())
