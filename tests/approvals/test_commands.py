@@ -1,12 +1,15 @@
 """The commands: the worker's units of work, keys, demo people, and what they refuse."""
 
+import threading
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 
+from approvals.management.commands import deliver
 from approvals.models import ApiKey, Approval, Caller, Delivery, User
 from tests.factories import make_approval, make_callback_url, make_caller
 
@@ -77,6 +80,21 @@ class TestDeliver:
         call_command("deliver", once=True)
 
         assert sorted(Delivery.objects.values_list("state", flat=True)) == ["queued", "stored"]
+
+    def test_the_worker_outlives_a_database_that_is_away(self, db, monkeypatch):
+        stop, answers = threading.Event(), [OperationalError("away"), None]
+
+        def work():
+            if answer := answers.pop(0):
+                raise answer
+            stop.set()
+            return False
+
+        monkeypatch.setattr(deliver, "work", work)
+        monkeypatch.setattr(deliver, "close_old_connections", lambda: None)
+        deliver.Command()._loop(stop, once=False, idle=0)
+
+        assert answers == []
 
 
 class TestCreateApiKey:

@@ -51,6 +51,7 @@ class TestDeliver:
 
         assert (after.state, after.get_state_display()) == ("stored", "Google has it")
         assert google.seen[0].body == delivery.body.encode()
+        assert after.lease is None
         assert after.attempts.get().result == Attempt.Result.STORED
         assert after.approval.events.last().kind == "stored"
 

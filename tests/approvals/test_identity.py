@@ -148,3 +148,25 @@ class TestKeys:
         assert keys.get("rs-1") == certificates()["rs-1"]
         with pytest.raises(Rejected):
             keys.get("rs-2")
+
+    def test_keys_are_fetched_again_after_an_hour_and_not_used_beyond_a_day(self, monkeypatch):
+        now, fetched = [1000.0], []
+        monkeypatch.setattr(identity.time, "monotonic", lambda: now[0])
+
+        def fetch():
+            fetched.append(now[0])
+            if len(fetched) > 2:
+                raise CannotFetch("down")
+            return certificates()
+
+        keys = Keys(fetch)
+        keys.get("rs-1")
+        now[0] += 3700
+        keys.get("rs-1")
+        assert fetched == [1000.0, 4700.0]
+
+        now[0] += 23 * 3600
+        keys.get("rs-1")  # the key server is down; yesterday's keys still serve
+        now[0] += 2 * 3600
+        with pytest.raises(KeysUnavailable):
+            keys.get("rs-1")
