@@ -151,7 +151,7 @@ class TestKeys:
 
     def test_keys_are_fetched_again_after_an_hour_and_not_used_beyond_a_day(self, monkeypatch):
         now, fetched = [1000.0], []
-        monkeypatch.setattr(identity.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
         def fetch():
             fetched.append(now[0])
