@@ -14,7 +14,7 @@ PRODUCTION := env -u DEBUG SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets
 DEVELOPMENT := env DEBUG=1 DATABASE_URL=sqlite://:memory:
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fix lock setup clean
+.PHONY: help run deploy test check bench fix lock setup clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ help: ## List the targets
 run: ## Start web, worker and emulator with demo data; PORT, EMULATOR_PORT, DATA_DIR, DEMO_PASSWORD
 	@.ci/setup $(LISTS)
 	@$(PY) -m config.local
+
+deploy: ## Deploy workflows/ to the emulator of the `make run` that is running
+	@.ci/setup $(LISTS)
+	@$(PY) -m config.local deploy
 
 test: ## Run every test, on SQLite and on PostgreSQL; brings Chromium and PostgreSQL if missing
 	@.ci/setup $(DEV_LISTS)

@@ -1,27 +1,40 @@
-"""`make run`: emulator, web and worker on this machine with demo data, until Ctrl-C.
+"""`make run`: emulator, web and worker on this machine with demo data, until Ctrl-C; `make deploy`.
 
 Only the standard library and the commands that a deployment uses as well; what makes the run local
 is the environment that `environment` builds. Everything listens on the loopback address alone.
 """
 
-import fcntl
 import hashlib
 import os
-import secrets
 import signal
-import socket
 import sys
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO
 
+from config.data_dir import (
+    claim,
+    is_claimed,
+    keep_secret_key,
+    named,
+    shut_database,
+    write_environment,
+)
 from config.databases import require_local_database
-from config.processes import ROOT, CannotRun, Children, Stopped, say
+from config.ports import (
+    HOST,
+    Ports,
+    keep_ports,
+    kept_ports,
+    read_port,
+    require_free,
+    require_same,
+    require_two,
+)
+from config.processes import ROOT, CannotRun, Children, CommandFailed, Stopped, say
 
-HOST = "127.0.0.1"
 PROJECT = "countersign-demo"
 # Each of these would lead google-auth to the developer's own login, or past the emulator.
 NOT_INHERITED = ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_QUOTA_PROJECT", "NO_GCE_CHECK")
@@ -29,12 +42,20 @@ NOT_INHERITED = ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_QUOTA_PROJECT",
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to start where: ports, the directory for all data, the password of the demo people."""
+    """What to start where: ports, the directory for all data, the password of the demo people.
+
+    `new_ports`: start although what waits in the directory waits at other ports.
+    """
 
     port: int
     emulator_port: int
     data_dir: Path
     password: str
+    new_ports: bool = False
+
+    @property
+    def ports(self) -> Ports:
+        return self.port, self.emulator_port
 
     @property
     def web(self) -> str:
@@ -46,20 +67,17 @@ class Plan:
 
 
 def read_plan(given: Mapping[str, str]) -> Plan:
-    """The plan that environment variables describe. Raises CannotRun for a port that is none."""
+    """The plan that environment variables describe. Raises CannotRun where they do not fit."""
     require_local_database(given)
-    return Plan(
-        port=_port("PORT", given.get("PORT") or "8000"),
-        emulator_port=_port("EMULATOR_PORT", given.get("EMULATOR_PORT") or "8787"),
+    plan = Plan(
+        port=read_port("PORT", given.get("PORT") or "8000"),
+        emulator_port=read_port("EMULATOR_PORT", given.get("EMULATOR_PORT") or "8787"),
         data_dir=Path(given.get("DATA_DIR") or ROOT / "var").resolve(),
         password=given.get("DEMO_PASSWORD") or "demo",
+        new_ports=bool(given.get("NEW_PORTS")),
     )
-
-
-def _port(name: str, text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise CannotRun(f"{name}={text} is not a port: give a number from 1 to 65535.")
-    return int(text)
+    require_two(plan.ports, given)
+    return plan
 
 
 def environment(plan: Plan, given: Mapping[str, str], secret_key: str) -> dict[str, str]:
@@ -84,52 +102,6 @@ def environment(plan: Plan, given: Mapping[str, str], secret_key: str) -> dict[s
         "no_proxy": direct,
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def require_free(plan: Plan) -> None:
-    """Raise CannotRun if one of the two ports is taken."""
-    for name, port in (("PORT", plan.port), ("EMULATOR_PORT", plan.emulator_port)):
-        if not is_free(port):
-            others = (other for other in range(port + 1, 65536) if is_free(other))
-            raise CannotRun(
-                f"Port {port} is taken. Stop what uses it (another `make run`?), or choose another"
-                f" port: make run {name}={next(others, 'NUMBER')}"
-            )
-
-
-def is_free(port: int) -> bool:
-    """True if we could listen there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def claim(data_dir: Path) -> IO[bytes]:
-    """Make the data directory and lock it while the returned file is open."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = (data_dir / "run.lock").open("wb")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise CannotRun(
-            f"Another run uses {data_dir}. Stop it, or choose another directory:"
-            " make run DATA_DIR=…"
-        ) from error
-    return lock
-
-
-def keep_secret_key(data_dir: Path) -> str:
-    """The key of this data directory, made at the first start, for its owner's eyes only."""
-    path = data_dir / "secret-key"
-    path.touch(mode=0o600)
-    if not path.read_text(encoding="ascii"):
-        path.write_text(secrets.token_urlsafe(50), encoding="ascii")
-    return path.read_text(encoding="ascii")
 
 
 def answers(url: str) -> bool:
@@ -163,6 +135,8 @@ def start(plan: Plan, children: Children) -> None:
         "emulator", "-m", "emulator", "serve", "--port", str(plan.emulator_port), "--data", store
     )
     say("Bringing the database up to date")
+    if "DATABASE_URL" not in children.env:
+        shut_database(plan.data_dir)
     children.run("migrate", "manage.py", "migrate", "--no-input", "--verbosity", "0")
     collect_static(children)
     say("Making the demo people, unless they are there")
@@ -173,9 +147,15 @@ def start(plan: Plan, children: Children) -> None:
     for name, address in (("emulator", plan.emulator), ("inbox", plan.web)):
         health = f"{address}/healthz"
         children.wait_until(partial(answers, health), f"The {name} did not answer at {health}")
-    say("Deploying workflows/ to the emulator")
-    children.run("deploy", "manage.py", "deploy_workflows")
-    start_examples(plan, children)
+    keep_ports(plan.data_dir, plan.ports)
+    write_environment(plan.data_dir, *shared(children.env))
+
+
+def shared(env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """What another terminal must set, and unset, to see what the children with this see."""
+    names = [*environment(read_plan({}), {}, ""), "DATABASE_URL"]
+    without = [name for name in (*NOT_INHERITED, "DATABASE_URL") if name not in env]
+    return {name: env[name] for name in names if name in env}, without
 
 
 def gunicorn(plan: Plan) -> tuple[str, ...]:
@@ -183,34 +163,69 @@ def gunicorn(plan: Plan) -> tuple[str, ...]:
     return ("-m", "gunicorn", "-c", "config/gunicorn.py", "--bind", f"{HOST}:{plan.port}")
 
 
-def start_examples(plan: Plan, children: Children) -> None:
-    """Start the two example executions, once for each data directory."""
+def deploy(plan: Plan, children: Children) -> bool:
+    """Deploy workflows/, and start the examples unless they were; whether they were just now.
+
+    Raises CommandFailed; then the examples are not marked as started.
+    """
+    say("Deploying workflows/ to the emulator")
+    children.run("deploy", "manage.py", "deploy_workflows")
     done = plan.data_dir / "examples-started"
     if done.exists():
-        return
+        return False
     say("Starting two example executions")
     children.run("examples", "manage.py", "seed_demo", "--examples")
     done.touch()
+    return True
 
 
-def welcome(plan: Plan) -> str:
-    """What to do now, for somebody who sees this for the first time."""
+def try_to_deploy(plan: Plan, children: Children) -> bool:
+    """`deploy`, where a slip in one file is no reason to stop what runs."""
+    try:
+        return deploy(plan, children)
+    except CommandFailed as error:
+        where = "" if (plan.data_dir / "examples-started").exists() else EXAMPLES_WAIT
+        say(f"\n{error} Everything else runs: fix it and run `{deploy_command(plan)}`.{where}")
+        return False
+
+
+EXAMPLES_WAIT = " The two examples wait for that: it starts them too."
+
+
+def deploy_command(plan: Plan) -> str:
+    """What deploys to this run."""
+    usual = plan.data_dir == ROOT / "var"
+    return "make deploy" if usual else f"make deploy DATA_DIR={named(plan.data_dir)}"
+
+
+def welcome(plan: Plan, *, fresh: bool) -> str:
+    """What to do now; `fresh`: the examples were started just now and wait in the inbox."""
+    env = named(plan.data_dir / "env")
+    then = "open" if fresh else "if one waits (or start one, see below): open"
     return f"""
 Countersign runs.
 
     Open      {plan.web}/
     Sign in   ana@example.com, password {plan.password}
-    Then      open an expense in the inbox and click Approve or Reject:
+    Then      {then} an expense in the inbox and click Approve or Reject:
               its page shows the answer on its way, and what the workflow did with it.
+
+In a second terminal:
+
+    see the executions        .venv/bin/python -m emulator executions --emulator {plan.emulator}
+    start two more examples   . {env} && .venv/bin/python manage.py seed_demo --examples
+    deploy workflows/ anew    {deploy_command(plan)}
 
     Ctrl-C stops everything. Your data stays in {plan.data_dir}.
 """
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run until Ctrl-C (exit code 0) or until something fails (1, with a sentence)."""
     try:
         plan = read_plan(os.environ)
+        if arguments == ["deploy"]:
+            return deploy_anew(plan)
         with claim(plan.data_dir):
             return run(plan)
     except CannotRun as error:
@@ -218,15 +233,31 @@ def main() -> int:
         return 1
 
 
+def deploy_anew(plan: Plan) -> int:
+    """`make deploy`: what `make run` did last, done again from another terminal."""
+    ports = kept_ports(plan.data_dir)
+    if ports is None or not is_claimed(plan.data_dir):
+        raise CannotRun(
+            f"Nothing runs with the data in {plan.data_dir}. `make run` starts it, and deploys."
+        )
+    plan = replace(plan, port=ports[0], emulator_port=ports[1])
+    if not answers(f"{plan.emulator}/healthz"):
+        raise CannotRun(f"The emulator does not answer at {plan.emulator}. Try again in a moment.")
+    deploy(plan, Children(environment(plan, os.environ, keep_secret_key(plan.data_dir))))
+    return 0
+
+
 def run(plan: Plan) -> int:
     """Start, welcome, follow, stop."""
-    require_free(plan)
+    if not plan.new_ports:
+        require_same(plan.ports, plan.data_dir, os.environ)
+    require_free(plan.ports, plan.data_dir, os.environ)
     children = Children(environment(plan, os.environ, keep_secret_key(plan.data_dir)))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: children.stopping.set())
     try:
         start(plan, children)
-        say(welcome(plan))
+        say(welcome(plan, fresh=try_to_deploy(plan, children)))
         children.follow()
     except Stopped:
         say("\nStopping")
@@ -236,4 +267,4 @@ def run(plan: Plan) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

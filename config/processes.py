@@ -24,6 +24,10 @@ class CannotRun(Exception):
     """The run ends with this sentence."""
 
 
+class CommandFailed(CannotRun):
+    """A command has ended with another exit code than 0; its lines are printed."""
+
+
 class Stopped(Exception):
     """Ctrl-C, or a signal that asks to stop."""
 
@@ -97,7 +101,7 @@ class Children:
         self.services.append(Child.start(name, arguments, self.env))
 
     def run(self, name: str, *arguments: str) -> None:
-        """Run a command, `python ARGUMENTS`, to its end. Raises CannotRun if it fails."""
+        """Run a command, `python ARGUMENTS`, to its end. Raises CommandFailed if it fails."""
         child = Child.start(name, arguments, self.env)
         try:
             while not child.ended(0.1):
@@ -105,16 +109,20 @@ class Children:
         finally:
             child.kill()
         if code := child.process.returncode:
-            raise CannotRun(f"`{name}` failed (exit code {code}); its lines are above.")
+            raise CommandFailed(f"`{name}` failed (exit code {code}); its lines are above.")
 
     def wait_until(self, ready: Callable[[], bool], what: str) -> None:
-        """Wait for `ready()`. Raises CannotRun if that takes too long or a service ends."""
+        """Wait for `ready()`. Raises CannotRun if that takes too long or a service ends.
+
+        A service that has ended is noticed first: what answers then is somebody else's.
+        """
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             self._look()
             if time.monotonic() > deadline:
                 raise CannotRun(f"{what} within {START_SECONDS:.0f} seconds; see the lines above.")
             self.stopping.wait(0.1)
+        self._look()
 
     def follow(self) -> NoReturn:
         """Watch until the end: raises Stopped when asked to stop, CannotRun if a service ends."""

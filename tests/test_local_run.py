@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from config import processes
-from config.local import claim, environment, keep_secret_key, read_plan, require_free
-from config.processes import CannotRun, Children, Stopped
+from config.data_dir import claim, is_claimed, keep_secret_key, shut_database, write_environment
+from config.local import Plan, environment, main, read_plan, shared, try_to_deploy, welcome
+from config.ports import keep_ports, require_free, require_same
+from config.processes import CannotRun, Children, CommandFailed, Stopped
 from tests.services import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +63,14 @@ class TestPlan:
         with pytest.raises(CannotRun, match=f"EMULATOR_PORT={port} is not a port"):
             read_plan({"EMULATOR_PORT": port})
 
+    def test_one_port_for_both_is_refused_with_another(self):
+        with pytest.raises(
+            CannotRun, match=r"both 8787: .* PORT=8787 EMULATOR_PORT=\d+"
+        ) as refused:
+            read_plan({"PORT": "8787"})
+
+        assert "EMULATOR_PORT=8787" not in str(refused.value)
+
 
 class TestEnvironment:
     def test_nothing_of_the_developers_google_login_is_used(self, tmp_path):
@@ -90,19 +100,60 @@ class TestEnvironment:
 
 class TestPrepare:
     @pytest.mark.parametrize("name", ["PORT", "EMULATOR_PORT"])
-    def test_a_taken_port_is_named_with_a_way_out(self, name):
+    def test_a_taken_port_is_named_with_a_way_out_that_keeps_the_rest(self, name, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
             given = {"PORT": str(free_port()), "EMULATOR_PORT": str(free_port()), name: str(port)}
 
-            with pytest.raises(CannotRun, match=rf"Port {port} is taken.* make run {name}=\d+"):
-                require_free(read_plan(given))
+            given["DATA_DIR"] = "a place"
+            with pytest.raises(CannotRun, match=f"Port {port} is taken") as refused:
+                require_free(read_plan(given).ports, tmp_path, given)
+
+        hint = str(refused.value).partition("make run PORT=")[2].replace("EMULATOR_PORT=", "")
+        port_there, emulator_port_there, data_dir = hint.split(maxsplit=2)
+        assert data_dir == "DATA_DIR='a place'"
+        assert str(port) not in (port_there, emulator_port_there)
+        assert {port_there, emulator_port_there} & set(given.values())
+
+    def test_data_that_waits_at_other_ports_is_refused_with_three_ways_out(self, tmp_path):
+        require_same((8000, 8787), tmp_path, {})
+        keep_ports(tmp_path, (8000, 8787))
+        require_same((8000, 8787), tmp_path, {})
+
+        with pytest.raises(CannotRun, match="no answer would reach them") as refused:
+            require_same((9000, 8787), tmp_path, {"PORT": "9000", "DEMO_PASSWORD": "open"})
+
+        for way_out in (
+            "make run PORT=8000 DEMO_PASSWORD=open EMULATOR_PORT=8787",
+            "make run PORT=9000 DEMO_PASSWORD=open DATA_DIR=var-9000",
+            "make run PORT=9000 DEMO_PASSWORD=open NEW_PORTS=1",
+        ):
+            assert f" {way_out}" in str(refused.value)
+        assert read_plan({"NEW_PORTS": "1"}).new_ports
+
+    def test_a_data_directory_that_cannot_be_is_a_sentence(self, tmp_path):
+        (tmp_path / "file").touch()
+
+        for place in (tmp_path / "file", tmp_path / "file" / "var"):
+            with pytest.raises(CannotRun, match=rf"DATA_DIR={place} cannot be used \(.*\)\. Name"):
+                claim(place)
+
+    def test_data_is_for_its_owner_alone(self, tmp_path):
+        claim(tmp_path / "var").close()
+        (tmp_path / "var" / "countersign.sqlite3").touch(mode=0o644)
+        shut_database(tmp_path / "var")
+
+        assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+        database = tmp_path / "var" / "countersign.sqlite3"
+        assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
     def test_one_run_at_a_time_has_a_data_directory(self, tmp_path):
         with claim(tmp_path / "var"), pytest.raises(CannotRun, match="make run DATA_DIR="):
             claim(tmp_path / "var")
 
-        claim(tmp_path / "var").close()
+        assert not is_claimed(tmp_path / "var")
+        with claim(tmp_path / "var"):
+            assert is_claimed(tmp_path / "var")
 
     def test_the_secret_key_is_kept_for_its_owner_alone(self, tmp_path):
         key = keep_secret_key(tmp_path)
@@ -110,6 +161,96 @@ class TestPrepare:
         assert len(key) >= 50
         assert keep_secret_key(tmp_path) == key
         assert stat.S_IMODE((tmp_path / "secret-key").stat().st_mode) == 0o600
+
+
+class TestShare:
+    def read_in_a_shell(self, path: Path, **env: str) -> dict[str, str]:
+        done = subprocess.run(
+            ["sh", "-c", f". '{path}' && env -0"],
+            env={"PATH": os.environ["PATH"], **env},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+
+    def test_a_shell_that_reads_the_file_has_what_the_children_have(self, tmp_path):
+        given = {"DEMO_PASSWORD": "it's $HOME", "DATA_DIR": str(tmp_path)}
+        env = environment(read_plan(given), given, "key")
+
+        path = write_environment(tmp_path, *shared(env))
+
+        read = self.read_in_a_shell(path, NO_GCE_CHECK="true", DATABASE_URL="postgres://else/where")
+        assert env.items() <= read.items()
+        assert not read.keys() & {"NO_GCE_CHECK", "DATABASE_URL"}
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_a_database_of_ones_own_is_in_it(self, tmp_path):
+        url = "postgres://127.0.0.1/inbox"
+
+        path = write_environment(tmp_path, *shared({"DATABASE_URL": url}))
+
+        assert self.read_in_a_shell(path)["DATABASE_URL"] == url
+
+    def test_manage_without_it_ends_in_a_sentence(self, tmp_path):
+        command = [sys.executable, str(ROOT / "manage.py"), "deliver", "--once"]
+        env = {"PATH": os.environ["PATH"]}
+
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+        assert done.returncode == 1
+        assert done.stderr.startswith("Set SECRET_KEY to a long random text")
+        assert done.stderr.endswith(". var/env\n")
+        assert done.stderr.count("\n") == 1
+
+
+class TestDeploy:
+    @pytest.fixture
+    def plan(self, tmp_path: Path) -> Plan:
+        ports = {"PORT": str(free_port()), "EMULATOR_PORT": str(free_port())}
+        return read_plan({"DATA_DIR": str(tmp_path), **ports})
+
+    def test_its_failure_stops_nothing_and_marks_no_example_as_started(self, plan, capsys):
+        env = environment(plan, os.environ, "key")
+        children = Children(env | {"GOOGLE_CLOUD_PROJECT": ""})  # so that deploying fails
+        children.start("web", "-c", "import time; time.sleep(60)")
+
+        assert try_to_deploy(plan, children) is False
+
+        said = capsys.readouterr().out
+        assert "deploy | CommandError: Set GOOGLE_CLOUD_PROJECT" in said
+        assert f"fix it and run `make deploy DATA_DIR={plan.data_dir}`" in said
+        assert "The two examples wait for that" in said
+        assert not (plan.data_dir / "examples-started").exists()
+        assert not children.services[0].ended()
+        children.stop()
+
+    def test_where_nothing_runs_it_says_so(self, plan, monkeypatch, capsys):
+        monkeypatch.setenv("DATA_DIR", str(plan.data_dir))
+        monkeypatch.delenv("DATABASE_URL", raising=False)
+
+        assert main(["deploy"]) == 1
+
+        assert f"Nothing runs with the data in {plan.data_dir}." in capsys.readouterr().err
+
+
+class TestWelcome:
+    def test_it_gives_commands_that_work_as_they_stand(self, tmp_path):
+        ports = {"PORT": "9000", "EMULATOR_PORT": "9001"}
+        said = welcome(read_plan(ports), fresh=True)
+
+        assert "-m emulator executions --emulator http://127.0.0.1:9001" in said
+        assert ". var/env && .venv/bin/python manage.py seed_demo --examples" in said
+        assert "make deploy\n" in said
+        elsewhere = welcome(read_plan({**ports, "DATA_DIR": str(tmp_path)}), fresh=True)
+        assert f". {tmp_path}/env && " in elsewhere
+        assert f"make deploy DATA_DIR={tmp_path}\n" in elsewhere
+
+    def test_a_second_start_does_not_promise_an_expense(self):
+        assert "Then      open an expense" in welcome(read_plan({}), fresh=True)
+        assert "Then      if one waits (or start one, see below): open" in welcome(
+            read_plan({}), fresh=False
+        )
 
 
 class TestChildren:
@@ -125,7 +266,7 @@ class TestChildren:
         assert capsys.readouterr().out == "   greeter | hello\n   greeter | world\n"
 
     def test_a_command_that_fails_ends_the_run(self, children):
-        with pytest.raises(CannotRun, match=r"`migrate` failed \(exit code 3\)"):
+        with pytest.raises(CommandFailed, match=r"`migrate` failed \(exit code 3\)"):
             children.run("migrate", "-c", "raise SystemExit(3)")
 
     def test_a_service_that_ends_ends_the_run(self, children):
@@ -133,6 +274,15 @@ class TestChildren:
 
         with pytest.raises(CannotRun, match=r"The worker has ended \(exit code 4\)"):
             children.follow()
+
+    def test_an_answer_of_somebody_else_is_not_taken_for_that_of_a_service_that_ended(
+        self, children
+    ):
+        children.start("web", "-c", "raise SystemExit(1)")
+        assert children.services[0].ended(10)
+
+        with pytest.raises(CannotRun, match=r"The web has ended \(exit code 1\)"):
+            children.wait_until(lambda: True, "The inbox did not answer")
 
     def test_a_service_that_never_answers_ends_the_run(self, children, monkeypatch):
         monkeypatch.setattr(processes, "START_SECONDS", 0.2)
@@ -219,6 +369,14 @@ class Run:
                 break
         return read
 
+    def deploy_anew(self) -> str:
+        """What `make deploy` prints, without knowing the ports."""
+        env = {"PATH": os.environ["PATH"], "DATA_DIR": str(self.data_dir)}
+        command = [sys.executable, "-m", "config.local", "deploy"]
+        return subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        ).stdout
+
     def rest(self) -> str:
         return self.process.communicate(timeout=30)[0]
 
@@ -254,6 +412,11 @@ class TestRun:
         for port in (run.port, run.emulator_port):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as response:
                 assert response.status == 200
+
+        database = run.data_dir / "countersign.sqlite3"
+        for path in (database, database.with_name("emulator.sqlite3"), run.data_dir / "env"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert "updated expense-approval" in run.deploy_anew()
 
         second = start("elsewhere")
         assert f"Port {run.port} is taken." in second.rest()
