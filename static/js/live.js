@@ -6,6 +6,11 @@
 
   const typing = () => [...document.querySelectorAll("textarea")].some((area) => area.value.trim());
 
+  // On a phone the tabs scroll sideways; the open one is in sight.
+  const showTab = () => document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  showTab();
+  document.addEventListener("htmx:afterSwap", showTab);
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden) event.preventDefault();
   });

@@ -63,6 +63,27 @@ class TestNarrow:
             expect(page.get_by_role("button", name="Approve")).to_be_in_viewport(ratio=1)
             expect(page.get_by_role("button", name="Reject")).to_be_in_viewport(ratio=1)
 
+    def test_many_answers_follow_the_facts_and_cover_nothing(self, signed_in, ana, paths):
+        page = signed_in(ana, paths["long"], viewport={"width": 360, "height": 640})
+        panel = page.locator("#decision")
+        history = page.get_by_role("heading", name="What happened")
+
+        expect(panel).not_to_be_in_viewport()
+        assert panel.bounding_box()["y"] < history.bounding_box()["y"]
+        panel.scroll_into_view_if_needed()
+        history.scroll_into_view_if_needed()
+        expect(page.get_by_role("button", name="Answer number 5")).to_be_visible()
+
+    def test_the_tabs_of_an_operator_stay_in_one_line(self, signed_in, approval):
+        page = signed_in(make_staff(), viewport={"width": 360, "height": 640})
+
+        tabs = [tab.bounding_box()["y"] for tab in page.locator(".tab").all()]
+        assert len(tabs) == 4
+        assert len(set(tabs)) == 1
+        assert page.locator(".bar").bounding_box()["height"] < 60
+        page.locator(".tab").last.click()
+        expect(page.locator(".tab").last).to_be_in_viewport()
+
     def test_text_of_twice_the_size_loses_nothing(self, signed_in, ana, paths):
         page = signed_in(ana, viewport={"width": 640, "height": 480})
 
