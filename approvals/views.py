@@ -124,7 +124,7 @@ def receipt(request: PersonRequest, pk: UUID) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form's token is not the session's: signed in again since. What was typed is shown."""
+    """The form's token is not the session's, or there is none. What was typed is shown."""
     del reason
     return render(request, "403_csrf.html", {"posted": request.POST}, status=403)
 
@@ -176,11 +176,15 @@ def _invalid(request: PersonRequest, approval: Approval, form: DecisionForm) -> 
 def _refused(
     request: PersonRequest, approval: Approval, error: ApprovalError, *, status: int
 ) -> HttpResponse:
+    posted = request.POST.copy()
+    for option in approval.options:
+        if option["value"] == posted.get("outcome"):
+            posted["outcome"] = option["label"]  # what stood on the button
     context = {
         "approval": approval,
         "sentence": str(error),
         "kind": type(error).__name__,
-        "posted": request.POST,
+        "posted": posted,
         "next": next_for(request.user, but=approval),
     }
     return render(request, "approvals/refused.html", context, status=status)

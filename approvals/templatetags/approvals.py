@@ -19,8 +19,6 @@ from approvals.progress import in_trouble, in_words
 
 register = template.Library()
 
-DAY = 24 * 3600
-
 
 @register.filter
 def plain(text: object) -> str:
@@ -91,19 +89,13 @@ def delivery_trouble(approval: Approval) -> bool:
 
 @register.filter
 def comment_hint(approval: Approval) -> str:
-    """When the comment is required, in words: "required to reject or send back"."""
-    values = {option["value"] for option in approval.options}
-    rules = Approval.CommentRule
-    if approval.comment_rule == rules.ON_REJECT:
-        if "changes_requested" in values:
-            return (
-                "required to reject or send back"
-                if "rejected" in values
-                else "required to send back"
-            )
-        if "rejected" not in values:
-            return str(rules.OPTIONAL.label)
-    return str(approval.get_comment_rule_display())
+    """When the comment is required, in words: "required for “Reject” or “Send back”"."""
+    needing = [option for option in approval.options if approval.needs_comment(option["value"])]
+    if not needing:
+        return "optional"
+    if len(needing) == len(approval.options):
+        return "required"
+    return "required for " + " or ".join(f"“{visible(option['label'])}”" for option in needing)
 
 
 @register.filter
@@ -119,13 +111,18 @@ def exact(moment: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in one number: 25 min, 3 h, 4 days."""
+    """A length of time in its two largest units: 25 min, 1 h 38 min, 2 days 22 h."""
     minutes = int(seconds // 60)
-    if minutes < 60:
-        return f"{max(minutes, 1)} min"
-    if seconds < 2 * DAY:
-        return f"{minutes // 60} h"
-    return f"{int(seconds // DAY)} days"
+    hours, days = minutes // 60, minutes // (24 * 60)
+    if minutes < 1:
+        return "less than a minute"
+    found = (
+        (days, f"{days} day{'s' if days > 1 else ''}"),
+        (hours % 24, f"{hours % 24} h"),
+        (minutes % 60, f"{minutes % 60} min"),
+    )
+    largest = next(n for n, (count, _) in enumerate(found) if count)
+    return " ".join(text for count, text in found[largest : largest + 2] if count)
 
 
 @register.simple_tag

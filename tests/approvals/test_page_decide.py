@@ -79,6 +79,18 @@ class TestDecide:
         assert "Too expensive" in said
         assert f'href="{approval.get_absolute_url()}"' in response.content.decode()
 
+    def test_the_answer_that_was_not_needed_is_named_as_on_its_button(self, managers, ana, ben):
+        options = [
+            {"value": "approved", "label": "Deploy"},
+            {"value": "rejected", "label": "Stop this release"},
+        ]
+        approval = decide(make_approval(options=options), by=ben)
+
+        said = text_of(send(as_person(ana), approval, "rejected", comment="Too early"))
+
+        assert "Answer Stop this release" in said
+        assert "rejected" not in said
+
     def test_an_incomplete_answer_to_a_settled_request_reads_the_same(self, approval, ana, ben):
         decide(approval, by=ben)
 

@@ -19,7 +19,7 @@ class TestInbox:
         response = as_person(ana).get("/")
 
         assert approval.title in text_of(response)
-        assert "1240 EUR" in text_of(response)
+        assert "Amount 1240 EUR" in text_of(response)
         assert "Eva Lind" in text_of(response)
         assert "<title>(1) Needs me" in response.content.decode()
 
@@ -52,7 +52,7 @@ class TestInbox:
         said = text_of(as_person(ana).get("/"))
 
         assert "Nothing waits for you" in said
-        assert "1 of your own request waits on others" in said
+        assert "1 of your own requests waits on others" in said
         assert f"Your last answer: {approval.title}, approved just now" in said
 
     def test_only_operators_have_needs_attention(self, approval, ana):

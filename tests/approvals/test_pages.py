@@ -165,6 +165,9 @@ class TestErrorPages:
 
         assert response.status_code == 403
         assert "my reasons" in text_of(response)
+        assert "signed in again after it was opened, or your browser keeps no cookies" in text_of(
+            response
+        )
 
     def test_our_own_failure_needs_neither_request_nor_database(self):
         assert "Something broke on our side" in render_to_string("500.html")
