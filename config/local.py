@@ -164,32 +164,36 @@ def gunicorn(plan: Plan) -> tuple[str, ...]:
 
 
 def deploy(plan: Plan, children: Children) -> bool:
-    """Deploy workflows/, and start the examples unless they were; whether they were just now.
+    """Deploy workflows/, and start the examples unless they were; whether all of it worked.
 
-    Raises CommandFailed; then the examples are not marked as started.
+    A slip in one file is no reason to stop what runs, nor to keep back what was deployed.
     """
-    say("Deploying workflows/ to the emulator")
-    children.run("deploy", "manage.py", "deploy_workflows")
-    done = plan.data_dir / "examples-started"
-    if done.exists():
+    worked = tried(children, "deploy", "manage.py", "deploy_workflows")
+    if not examples_note(plan).exists():
+        say("Starting two example executions")
+        if tried(children, "examples", "manage.py", "seed_demo", "--examples"):
+            examples_note(plan).touch()
+        else:
+            worked = False
+            say("The examples are executions of expense-approval, which must be deployed first.")
+    if not worked:
+        say(f"Everything else runs. Fix it and run `{deploy_command(plan)}`.")
+    return worked
+
+
+def tried(children: Children, name: str, *arguments: str) -> bool:
+    """Run a command; False, and a sentence, if it fails."""
+    try:
+        children.run(name, *arguments)
+    except CommandFailed as error:
+        say(f"\n{error}")
         return False
-    say("Starting two example executions")
-    children.run("examples", "manage.py", "seed_demo", "--examples")
-    done.touch()
     return True
 
 
-def try_to_deploy(plan: Plan, children: Children) -> bool:
-    """`deploy`, where a slip in one file is no reason to stop what runs."""
-    try:
-        return deploy(plan, children)
-    except CommandFailed as error:
-        where = "" if (plan.data_dir / "examples-started").exists() else EXAMPLES_WAIT
-        say(f"\n{error} Everything else runs: fix it and run `{deploy_command(plan)}`.{where}")
-        return False
-
-
-EXAMPLES_WAIT = " The two examples wait for that: it starts them too."
+def examples_note(plan: Plan) -> Path:
+    """Stands in the data directory once the examples were started there."""
+    return plan.data_dir / "examples-started"
 
 
 def deploy_command(plan: Plan) -> str:
@@ -243,8 +247,8 @@ def deploy_anew(plan: Plan) -> int:
     plan = replace(plan, port=ports[0], emulator_port=ports[1])
     if not answers(f"{plan.emulator}/healthz"):
         raise CannotRun(f"The emulator does not answer at {plan.emulator}. Try again in a moment.")
-    deploy(plan, Children(environment(plan, os.environ, keep_secret_key(plan.data_dir))))
-    return 0
+    children = Children(environment(plan, os.environ, keep_secret_key(plan.data_dir)))
+    return 0 if deploy(plan, children) else 1
 
 
 def run(plan: Plan) -> int:
@@ -257,7 +261,10 @@ def run(plan: Plan) -> int:
         signal.signal(number, lambda *_: children.stopping.set())
     try:
         start(plan, children)
-        say(welcome(plan, fresh=try_to_deploy(plan, children)))
+        first = not examples_note(plan).exists()
+        say("Deploying workflows/ to the emulator")
+        deploy(plan, children)
+        say(welcome(plan, fresh=first and examples_note(plan).exists()))
         children.follow()
     except Stopped:
         say("\nStopping")

@@ -16,7 +16,7 @@ import pytest
 
 from config import processes
 from config.data_dir import claim, is_claimed, keep_secret_key, shut_database, write_environment
-from config.local import Plan, environment, main, read_plan, shared, try_to_deploy, welcome
+from config.local import Plan, deploy, environment, main, read_plan, shared, welcome
 from config.ports import keep_ports, require_free, require_same
 from config.processes import CannotRun, Children, CommandFailed, Stopped
 from tests.services import free_port
@@ -212,15 +212,17 @@ class TestDeploy:
 
     def test_its_failure_stops_nothing_and_marks_no_example_as_started(self, plan, capsys):
         env = environment(plan, os.environ, "key")
-        children = Children(env | {"GOOGLE_CLOUD_PROJECT": ""})  # so that deploying fails
+        children = Children(env | {"SECRET_KEY": ""})  # so that every command fails
         children.start("web", "-c", "import time; time.sleep(60)")
 
-        assert try_to_deploy(plan, children) is False
+        assert deploy(plan, children) is False
 
         said = capsys.readouterr().out
-        assert "deploy | CommandError: Set GOOGLE_CLOUD_PROJECT" in said
-        assert f"fix it and run `make deploy DATA_DIR={plan.data_dir}`" in said
-        assert "The two examples wait for that" in said
+        assert "deploy | Set SECRET_KEY" in said
+        assert "`deploy` failed (exit code 1); its lines are above." in said
+        assert "`examples` failed (exit code 1); its lines are above." in said
+        assert "executions of expense-approval, which must be deployed first" in said
+        assert f"Fix it and run `make deploy DATA_DIR={plan.data_dir}`." in said
         assert not (plan.data_dir / "examples-started").exists()
         assert not children.services[0].ended()
         children.stop()
