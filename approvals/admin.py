@@ -16,11 +16,13 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 
+from approvals.admin_filters import KeyStateFilter, StateFilter, state_words
+from approvals.forms import KeyForm
 from approvals.models import ApiKey, Approval, Attempt, Caller, Delivery, Event, User, Vote
 from approvals.plain import visible
 
@@ -141,14 +143,22 @@ class UserAdmin(BaseUserAdmin):
         return False
 
 
+Membership = User.groups.through
+# Django's own table has no name for a row: lists and log would say "User_groups object (1)".
+Membership.__str__ = lambda row: row.user.email  # type: ignore[method-assign, attr-defined]  # above
+
+
 class MemberInline(TabularInline):
     """The people of a group."""
 
-    model = User.groups.through
+    model = Membership
     verbose_name = "member"
     verbose_name_plural = "members"
     autocomplete_fields = ("user",)
     extra = 1
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user")
 
 
 admin.site.unregister(Group)
@@ -208,21 +218,27 @@ class CallerAdmin(ModelAdmin):
         ]
 
     def issue_key(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask for a label (GET), make a key and show its text this once (POST)."""
+        """Ask for a label, make a key (POST), and show its text once, on the page that follows.
+
+        A reload of that page neither shows the key again nor makes another.
+        """
         caller = get_object_or_404(Caller, pk=pk)
         if not request.user.has_perm("approvals.add_apikey"):
             raise PermissionDenied
+        form = KeyForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            key, text = ApiKey.objects.issue(caller, form.cleaned_data["label"])
+            self.log_change(request, caller, f"Issued the key {key.prefix}…")
+            request.session[f"issued-key-{pk}"] = {"label": key.label, "text": text}
+            return redirect("admin:approvals_caller_issue_key", pk)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Issue a key for {caller}",
             "opts": self.opts,
             "caller": caller,
+            "form": form,
+            "key": request.session.pop(f"issued-key-{pk}", None),
         }
-        if request.method == "POST":
-            label = request.POST.get("label", "").strip()[:100]
-            key, text = ApiKey.objects.issue(caller, label)
-            self.log_change(request, caller, f"Issued the key {key.prefix}…")
-            context |= {"key": key, "text": text}
         return TemplateResponse(request, "admin/issue_key.html", context)
 
 
@@ -231,11 +247,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     """Keys: only their first characters are known here. Revoking works at once."""
 
     list_display = ("prefix", "caller", "label", "created_at", "last_used_at", "revoked_at")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "caller")
+    list_filter = (KeyStateFilter, "caller")
     list_select_related = ("caller",)
     search_fields = ("prefix", "label", "caller__name")
     fields = list_display
     actions = ("revoke",)
+    change_list_template = "admin/api_keys.html"
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_apikey")
@@ -284,10 +301,10 @@ class ApprovalAdmin(ReadOnlyAdmin):
     list_filter = ("status", "type", "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
-    readonly_fields = tuple(SENT.values())
+    readonly_fields = (*SENT.values(), "asked")
     fieldsets = (
-        ("Question", {"fields": readonly_fields[:-1]}),
-        ("People", {"fields": ("requested_by", "caller", "decided_by")}),
+        ("Question", {"fields": readonly_fields[:-2]}),
+        ("People", {"fields": ("requested_by", "asked", "caller", "decided_by")}),
         ("Rules", {"fields": ("priority", "comment_rule", "votes_needed", "on_expiry")}),
         ("Times", {"fields": ("created_at", "expires_at", "decided_at")}),
         ("Outcome", {"fields": ("status", "result", SENT["result_message"], "result_url")}),
@@ -306,6 +323,11 @@ class ApprovalAdmin(ReadOnlyAdmin):
     )
     inlines = (VoteInline, EventInline)
 
+    @admin.display(description="who is asked")
+    def asked(self, approval: Approval) -> str:
+        """The approvers, as the API names them."""
+        return ", ".join(map(str, approval.approvers.select_related("user", "group")))
+
 
 class AttemptInline(ReadOnlyInline):
     model = Attempt
@@ -317,14 +339,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
     """Deliveries: read them, and start one again when its cause is mended."""
 
     date_hierarchy = "created_at"
-    list_display = ("approval", "state", "reason", "tries", "next_attempt_at", "created_at")
-    # Raw values: several states read the same to people, and operators must tell them apart.
-    list_filter = (("state", admin.AllValuesFieldListFilter),)
+    list_display = ("approval", "current", "reason", "tries", "next_attempt_at", "created_at")
+    list_filter = (StateFilter,)
     list_select_related = ("approval",)
     search_fields = ("approval__title", "approval__execution", "pk", "approval__pk")
     fields = (
         "approval",
-        "state",
+        "current",
         "reason",
         "tries",
         "next_attempt_at",
@@ -333,9 +354,14 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "confirmed_at",
         "payload",
     )
-    readonly_fields = ("payload",)
+    readonly_fields = ("current", "payload")
     inlines = (AttemptInline,)
     actions = ("deliver_again",)
+    change_form_template = "admin/delivery.html"
+
+    @admin.display(description="state", ordering="state")
+    def current(self, delivery: Delivery) -> str:
+        return state_words(delivery.state)
 
     @admin.display(description="What is sent")
     def payload(self, delivery: Delivery) -> str:

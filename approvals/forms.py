@@ -1,4 +1,4 @@
-"""What people send: a decision."""
+"""What people send: a decision, the label of a key."""
 
 from typing import Any
 
@@ -19,6 +19,14 @@ class CommentField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value)).replace("\r\n", "\n").strip()
+
+
+class KeyForm(forms.Form):
+    """What a new API key is called: where it is kept, so that it can be found and revoked."""
+
+    label = forms.CharField(
+        max_length=100, error_messages={"required": "Please say where the key will be kept."}
+    )
 
 
 class DecisionForm(forms.Form):

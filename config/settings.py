@@ -195,6 +195,7 @@ STORAGES = {
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if sys.stderr.isatty() else "json")

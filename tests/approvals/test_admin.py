@@ -1,13 +1,14 @@
 """The operators' pages: people and callers are kept here, the record only read."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
 from approvals.models import ApiKey, Approval, Attempt, Caller, Delivery, Event, User, Vote
-from approvals.models.delivery import State
+from approvals.models.delivery import FINAL, State
 from tests.approvals.reading import as_person, counts, decide, text_of
 from tests.factories import make_approval, make_caller, make_staff, make_user
 
@@ -85,6 +86,19 @@ class TestRecord:
         assert "Take the train" in said
         assert "user:ana@example.com" in said
 
+    def test_an_approval_shows_who_is_asked(self, client, ana, managers):
+        approval = make_approval(approvers=["group:managers", "user:ana@example.com"])
+
+        said = text_of(client.get(address(Approval, "change", approval.pk)))
+
+        assert "group:managers, user:ana@example.com" in said
+
+    def test_times_have_seconds_and_the_zone(self, client, approval):
+        Approval.objects.update(created_at=datetime(2026, 5, 4, 16, 3, 2, tzinfo=UTC))
+
+        for page in (address(Approval, "changelist"), address(Approval, "change", approval.pk)):
+            assert "4 May 2026, 16:03:02 UTC" in text_of(client.get(page))
+
     def test_hidden_characters_of_a_workflow_are_marked(self, client, managers):
         evil = "a\u202eb"
         approval = make_approval(
@@ -119,6 +133,37 @@ class TestDeliverAgain:
         decided.refresh_from_db()
         assert decided.status == "rejected"
 
+    def test_it_is_a_button_on_the_page_of_a_delivery(self, client, decided):
+        page = client.get(address(Delivery, "change", decided.delivery.pk)).content.decode()
+        assert f'name="_selected_action" value="{decided.delivery.pk}">Deliver again<' in page
+
+        Delivery.confirm(decided.pk, actor="caller:x")
+
+        page = client.get(address(Delivery, "change", decided.delivery.pk)).content.decode()
+        assert "Deliver again" not in page
+
+    def test_its_button_is_for_those_who_may_press_it(self, decided):
+        reader = make_user(is_staff=True)
+        reader.user_permissions.add(Permission.objects.get(codename="view_delivery"))
+
+        page = as_person(reader).get(address(Delivery, "change", decided.delivery.pk))
+
+        assert page.status_code == 200
+        assert "Deliver again" not in page.content.decode()
+
+    @pytest.mark.parametrize("state", State.values)
+    def test_a_state_is_called_the_same_in_column_filter_and_page(self, client, decided, state):
+        final = state in FINAL
+        Delivery.objects.update(state=state, next_attempt_at=None if final else decided.decided_at)
+
+        for found in (state, next(each for each in State.values if each != state)):
+            page = text_of(client.get(address(Delivery, "changelist"), {"state": found}))
+            rows, _, filters = page.partition("By state")
+            words = f"{State(state).label} ({state})"
+            assert (words in rows) == (found == state)
+            assert words in filters
+        assert words in text_of(client.get(address(Delivery, "change", decided.delivery.pk)))
+
     def test_what_the_workflow_has_is_left_alone(self, client, decided):
         Delivery.confirm(decided.pk, actor="caller:x")
 
@@ -143,7 +188,10 @@ class TestKeys:
 
         assert "csk_" not in client.get(url).content.decode()
         assert ApiKey.objects.count() == 0
-        page = client.post(url, {"label": "CI"}).content.decode()
+        response = client.post(url, {"label": "CI"})
+        assert (response.status_code, response["Location"]) == (302, url)
+        page = client.get(url).content.decode()
+        assert "csk_" not in client.get(url).content.decode()  # a reload
 
         text = re.findall(r"csk_[\w-]+", page)[0]
         key = ApiKey.objects.get()
@@ -152,6 +200,30 @@ class TestKeys:
             later = client.get(address(model, "change", pk)).content.decode()
             assert text not in later
             assert key.digest not in later
+
+    def test_a_key_needs_a_label_that_says_where_it_is_kept(self, client, db):
+        url = reverse("admin:approvals_caller_issue_key", args=[make_caller().pk])
+
+        response = client.post(url, {"label": "  "})
+
+        assert "Please say where the key will be kept." in text_of(response)
+        assert ApiKey.objects.count() == 0
+
+    def test_the_list_says_where_keys_are_made(self, client, db):
+        body = client.get(address(ApiKey, "changelist")).content.decode()
+
+        assert "choose “Issue a key” there" in body
+        assert f'href="{address(Caller, "changelist")}">callers' in body
+
+    def test_keys_in_use_and_revoked_ones_are_told_apart(self, client, db):
+        used, _ = ApiKey.objects.issue(make_caller(), "used")
+        ended, _ = ApiKey.objects.issue(make_caller(), "ended")
+        ApiKey.objects.filter(pk=ended.pk).revoke()
+
+        for state, there, away in (("no", used, ended), ("yes", ended, used)):
+            rows = text_of(client.get(address(ApiKey, "changelist"), {"revoked": state}))
+            assert there.prefix in rows
+            assert away.prefix not in rows
 
     def test_issuing_takes_its_own_permission(self, db):
         clerk = make_user(is_staff=True)
@@ -224,7 +296,11 @@ class TestPeople:
 
         client.post(address(Group, "add"), data)
 
-        assert list(Group.objects.get(name="finance").user_set.all()) == [ana]
+        group = Group.objects.get(name="finance")
+        assert list(group.user_set.all()) == [ana]
+        page = client.get(address(Group, "change", group.pk)).content.decode()
+        assert "ana@example.com" in page
+        assert "User_groups object" not in page
 
     def test_counts_of_the_record_never_change_here(self, client, decided):
         before = counts()

@@ -137,7 +137,31 @@ class TestAdmin:
         page.get_by_label("Label").fill("CI")
         page.get_by_role("button", name="Issue the key").click()
         expect(page.get_by_text("csk_")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("csk_")).to_have_count(0)
         assert ApiKey.objects.get().label == "CI"
+
+    def test_a_delivery_starts_again_from_its_page(self, signed_in, ana, approval):
+        approval.decide("approved", by=ana, revision=1)
+        path = reverse("admin:approvals_delivery_change", args=[approval.delivery.pk])
+        page = signed_in(make_staff(), path)
+
+        page.get_by_role("button", name="Deliver again").click()
+
+        expect(page.get_by_text("Queued again: 1.")).to_be_visible()
+        assert Delivery.objects.get().state == State.UNKNOWN
+
+    def test_a_list_of_deliveries_can_be_read_on_a_laptop(self, signed_in, ana, approval):
+        approval.decide("approved", by=ana, revision=1)
+        Delivery.objects.update(state=State.BLOCKED, reason="Google refused it. " * 8)
+        path = reverse("admin:approvals_delivery_changelist")
+        page = signed_in(make_staff(), path, viewport={"width": 1200, "height": 800})
+
+        assert page.locator("#result_list .field-reason").bounding_box()["width"] >= 200
+        table = page.locator("#result_list").bounding_box()
+        assert table["x"] + table["width"] <= 1200
+        room = page.locator("#changelist-form").bounding_box()
+        assert table["width"] <= room["width"]
 
     def test_a_member_is_found_by_typing(self, signed_in, ana, approval):
         page = signed_in(make_staff(), "/")

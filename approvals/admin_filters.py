@@ -1,0 +1,43 @@
+"""What the operators' lists can be narrowed to, in the words of their columns."""
+
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from approvals.models.delivery import State
+
+
+class KeyStateFilter(SimpleListFilter):
+    """Keys in use, or revoked ones."""
+
+    title = "state"
+    parameter_name = "revoked"
+
+    def lookups(self, *_: object) -> list[tuple[str, str]]:
+        return [("no", "In use"), ("yes", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        if self.value() not in {"no", "yes"}:
+            return queryset
+        return queryset.filter(revoked_at__isnull=self.value() == "no")
+
+
+def state_words(state: str) -> str:
+    """A state as people read it; several read the same, and operators must tell them apart."""
+    return f"{State(state).label} ({state})"
+
+
+class StateFilter(SimpleListFilter):
+    """Deliveries by state, in the words of the column."""
+
+    title = parameter_name = "state"
+
+    def lookups(self, *_: object) -> list[tuple[str, str]]:
+        return [(state, state_words(state)) for state in State.values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        return queryset.filter(state=self.value()) if self.value() else queryset

@@ -1,0 +1,1 @@
+"""How Django writes what nobody formats by hand, by language."""
