@@ -16,9 +16,10 @@ from emulator.refusal import Refusal, Status, invalid
 
 
 def answer(body: object, status: int = 200) -> web.Response:
-    """A JSON answer, indented as Google's are."""
+    """A JSON answer, indented as Google's are; what UTF-8 has no form for becomes `?`."""
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
-    return web.Response(text=text, status=status, content_type="application/json")
+    raw = text.encode(errors="replace")
+    return web.Response(body=raw, status=status, content_type="application/json", charset="utf-8")
 
 
 @web.middleware
@@ -68,6 +69,11 @@ async def json_body(request: web.Request) -> dict[str, object]:
         return {}
     try:
         body = json.loads(raw.decode(), parse_constant=_no_constant)
+        # Half of a surrogate pair can be written in JSON as an escape, but kept nowhere.
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as lone:
+        half = ascii(lone.object[lone.start]).strip("'")
+        raise invalid(f"Invalid JSON payload received. {half} is no character") from None
     except (ValueError, RecursionError) as wrong:
         raise invalid(f"Invalid JSON payload received. {wrong}") from None
     if not isinstance(body, dict):
