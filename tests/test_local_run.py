@@ -212,10 +212,13 @@ class TestDeploy:
 
     def test_its_failure_stops_nothing_and_marks_no_example_as_started(self, plan, capsys):
         env = environment(plan, os.environ, "key")
-        children = Children(env | {"SECRET_KEY": ""})  # so that every command fails
+        children = Children(env | {"DEBUG": "0", "SECRET_KEY": ""})  # every command fails
         children.start("web", "-c", "import time; time.sleep(60)")
-
-        assert deploy(plan, children) is False
+        try:
+            assert deploy(plan, children) is False
+            assert not children.services[0].ended()
+        finally:
+            children.stop()
 
         said = capsys.readouterr().out
         assert "deploy | Set SECRET_KEY" in said
@@ -224,8 +227,6 @@ class TestDeploy:
         assert "executions of expense-approval, which must be deployed first" in said
         assert f"Fix it and run `make deploy DATA_DIR={plan.data_dir}`." in said
         assert not (plan.data_dir / "examples-started").exists()
-        assert not children.services[0].ended()
-        children.stop()
 
     def test_where_nothing_runs_it_says_so(self, plan, monkeypatch, capsys):
         monkeypatch.setenv("DATA_DIR", str(plan.data_dir))
