@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable
 from email.message import Message
 
-from emulator.values import Value, from_json
+from emulator.charsets import charset
+from emulator.values import Value, from_json, scalar_text
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -20,18 +20,21 @@ def canonical(name: str) -> str:
 
 
 def headers_value(pairs: Iterable[tuple[str, str]]) -> dict[str, Value]:
-    """Headers as a map of canonical names; several values of one name are joined with `, `."""
+    """Headers as a map of canonical names; several values of one name are joined with `, `.
+
+    Bytes that are no UTF-8, which arrive as surrogates, are replaced: no file could hold them.
+    """
     joined: dict[str, str] = {}
     for name, value in pairs:
-        key = canonical(name)
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        key, text = canonical(scalar_text(name)), scalar_text(value)
+        joined[key] = f"{joined[key]}, {text}" if key in joined else text
     return dict(joined)
 
 
 def media_type(content_type: str) -> tuple[str, str]:
     """Media type in lower case, and charset (UTF-8 unless said), of a Content-Type header."""
     message = Message()
-    message["Content-Type"] = content_type
+    message["Content-Type"] = scalar_text(content_type)
     return message.get_content_type(), str(message.get_content_charset() or "utf-8")
 
 
@@ -45,13 +48,13 @@ def is_json(media: str) -> bool:
 def decode(content_type: str, raw: bytes) -> Value:
     """The value of a body: JSON and text decoded, nothing null, other types as bytes.
 
-    A JSON body that does not parse is given as text.
+    A JSON body that does not parse is given as text; a charset that is none is read as UTF-8.
     """
     if not raw:
         return None
     if not content_type:
         return raw
-    media, charset = media_type(content_type)
+    media, named = media_type(content_type)
     if is_json(media):
         text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
         try:
@@ -59,9 +62,5 @@ def decode(content_type: str, raw: bytes) -> Value:
         except (ValueError, RecursionError):
             return text
     if media.startswith("text/"):
-        try:
-            codecs.lookup(charset)
-        except LookupError:
-            charset = "utf-8"
-        return raw.decode(charset, "replace")
+        return scalar_text(raw.decode(charset(named) or "utf-8", "replace"))
     return raw

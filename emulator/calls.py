@@ -9,16 +9,19 @@ from emulator import console
 from emulator.errors import error
 from emulator.protocol import Raised, Reply
 
+_RECORD_AGAIN_AFTER = 1.0  # seconds
+
 
 class Calls:
     """The calls of all executions.
 
     Args:
-        done: takes execution, key and reply when a call has ended.
+        record: takes execution, key and reply when a call has ended. It tells whether they are
+            recorded; if not, it is asked again, for the effect must not be had twice.
     """
 
-    def __init__(self, done: Callable[[str, str, Reply], None]) -> None:
-        self._done = done
+    def __init__(self, record: Callable[[str, str, Reply], bool]) -> None:
+        self._record = record
         self._tasks: dict[str, dict[str, asyncio.Task[None]]] = {}
 
     def begin(self, execution: str, key: str, make: Callable[[], Awaitable[Reply]]) -> None:
@@ -27,7 +30,7 @@ class Calls:
         self._tasks.setdefault(execution, {})[key] = task
 
     def pending(self, execution: str) -> frozenset[str]:
-        """The requests of an execution whose calls are under way."""
+        """The requests of an execution whose calls are under way, or not recorded yet."""
         return frozenset(self._tasks.get(execution, ()))
 
     def cancel(self, execution: str) -> None:
@@ -49,8 +52,9 @@ class Calls:
         except Exception as broken:  # the workflow is told, whatever it was
             console.trouble("call-broken", execution=execution, key=key)
             reply = Raised(error("SystemError", f"{type(broken).__name__}: {broken}").value)
+        while not self._record(execution, key, reply):  # noqa: ASYNC110 - no event tells that a disk has room again
+            await asyncio.sleep(_RECORD_AGAIN_AFTER)
         calls = self._tasks[execution]
         del calls[key]
         if not calls:
             del self._tasks[execution]
-        self._done(execution, key, reply)

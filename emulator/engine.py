@@ -304,13 +304,12 @@ class Engine:
             self._store.disarm(wait)
             self._post(wait.execution, wait.key, reply_of(over, self._settings))
         self._after.append(functools.partial(self._forget, found.id))
-        reason = "" if error is None else str(error["context"]).partition("\n")[0]
         self._say(
             "execution-ended",
             state=state.value,
             workflow=found.workflow,
             execution=found.id,
-            error=reason,
+            error="" if error is None else console.reason(error),
         )
 
     def _forget(self, execution: str) -> None:
@@ -354,13 +353,23 @@ class Engine:
             reply = Raised(error("TimeoutError", "timed out waiting for an execution").value)
         self._post(wait.execution, wait.key, reply)
 
-    def _called(self, execution: str, key: str, reply: Reply) -> None:
-        """A call has ended: record what came back, and go on with it."""
+    def _called(self, execution: str, key: str, reply: Reply) -> bool:
+        """A call has ended: record what came back, and go on with it. False: not possible now."""
         try:
-            with self._turn():
-                self._post(execution, key, reply)
+            try:
+                with self._turn():
+                    self._post(execution, key, reply)
+            except sqlite3.Error:
+                raise
+            except Exception as broken:  # the workflow is told: without a reply it would hang
+                console.trouble("reply-broken", execution=execution, key=key)
+                told = error("SystemError", f"{type(broken).__name__}: {broken}"[:1000])
+                with self._turn():
+                    self._post(execution, key, Raised(told.value))
         except sqlite3.Error:
-            self._try_later(execution)
+            console.trouble("data-file-error", execution=execution)
+            return False
+        return True
 
     # Looking things up
 

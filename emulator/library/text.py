@@ -1,6 +1,5 @@
 """`text`: strings, by characters. Regular expressions are RE2, which nothing can make hang."""
 
-import codecs
 import re
 from itertools import islice
 from typing import Any, Final
@@ -8,13 +7,11 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 import re2  # type: ignore[import-untyped]  # it ships no types
 
+from emulator import charsets
 from emulator.errors import error
 from emulator.library.registry import Context, function
 from emulator.values import Value
 
-_CHARSETS = re.compile(
-    r"utf-(8|16|32)(-[lb]e)?|ascii|iso8859-\d+|cp\d+|shift_jis|euc_\w+|gb\w+|big5\w*|koi8-\w"
-)
 _OPTIONS = re2.Options()
 _OPTIONS.longest_match = True
 _OPTIONS.log_errors = False
@@ -24,12 +21,9 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 def _charset(name: str) -> str:
-    """Return Python's name of a charset. Python has codecs that are none: they are refused."""
-    try:
-        found = codecs.lookup(name).name
-    except (LookupError, ValueError):
-        found = ""
-    if not _CHARSETS.fullmatch(found):
+    """Return Python's name of a charset. Raises ValueError for what is none."""
+    found = charsets.charset(name)
+    if found is None:
         raise error("ValueError", f"unknown charset: {name[:40]}")
     return found
 
