@@ -84,12 +84,13 @@ class TestMake:
         assert phony is not None
         assert listed == phony[1].split()
 
-    def test_run_installs_only_what_it_runs(self):
-        commands = self.make("--dry-run", "run")
+    @pytest.mark.parametrize(("target", "argument"), [("run", ""), ("deploy", " deploy")])
+    def test_run_and_deploy_install_only_what_they_run(self, target, argument):
+        commands = self.make("--dry-run", target)
 
         assert commands.splitlines() == [
             ".ci/setup requirements.txt requirements-emulator.txt",
-            ".venv/bin/python -m config.local",
+            f".venv/bin/python -m config.local{argument}",
         ]
 
     @pytest.mark.parametrize("command", ["check", "test"])
