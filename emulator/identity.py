@@ -175,6 +175,8 @@ class Issuer:
         Raises:
             InvalidToken: not issued by this emulator, or expired.
         """
+        if not token.isascii():
+            raise InvalidToken("the token was not issued by this emulator")
         text, _, seal = token.removeprefix(_PREFIX).partition(".")
         expected = self._seal(text).encode()
         if not token.startswith(_PREFIX) or not hmac.compare_digest(seal.encode(), expected):

@@ -22,6 +22,12 @@ from emulator.settings import Auth, Settings
 MAX_BODY = 1024 * 1024
 """Bytes of a request body: a source of 128 KB fits, however its JSON is written."""
 
+IDLE_WITHIN = 60.0
+"""Seconds that a connection may be open without the headers of a request being complete."""
+
+MAX_CONNECTIONS = 512
+"""Connections at the same time; more are closed at once."""
+
 _STOP_WITHIN = 1.0
 
 
@@ -53,17 +59,24 @@ async def serving(
         listener.close()
         raise
     runner = web.AppRunner(
-        application(services), access_log=None, shutdown_timeout=_STOP_WITHIN, handle_signals=False
+        application(services),
+        access_log=None,
+        shutdown_timeout=_STOP_WITHIN,
+        handle_signals=False,
+        keepalive_timeout=IDLE_WITHIN,
     )
+    accepting: asyncio.Server | None = None
     try:
         for workflow, source in (workflows or {}).items():
             deployed = services.catalog.deploy(workflow, source)
             console.event("workflow-deployed", workflow=workflow, revision=deployed.revision)
         await services.engine.start()
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        accepting = await _accept(runner, listener)
         yield services
     finally:
+        if accepting is not None:
+            accepting.close()
         await runner.cleanup()
         await services.engine.stop()
         services.database.close()
@@ -79,6 +92,25 @@ def application(services: Services) -> web.Application:
     return app
 
 
+async def _accept(runner: web.AppRunner, listener: socket.socket) -> asyncio.Server:
+    """Accept connections from now on, so many at a time."""
+    server = runner.server
+    if server is None:
+        raise RuntimeError("the runner has not been set up")
+
+    def protocol() -> asyncio.BaseProtocol:
+        return server() if len(server.connections) < MAX_CONNECTIONS else _Full()
+
+    return await asyncio.get_running_loop().create_server(protocol, sock=listener)
+
+
+class _Full(asyncio.Protocol):
+    """What speaks to a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
 async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
     """Serve until SIGINT or SIGTERM, which end it within two seconds.
 
@@ -91,9 +123,10 @@ async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
         loop.add_signal_handler(signum, stop.set)
     async with serving(settings, workflows) as services:
         ready = services.settings
+        remote = " remote=all-but-metadata-and-tokens" if ready.allow_remote else ""
         console.announce(
             f"ready {ready.base_url} project={ready.project} location={ready.location}"
-            f" auth={ready.auth} data={ready.data}"
+            f" auth={ready.auth}{remote} data={ready.data}"
         )
         await stop.wait()
         console.event("stopping")
@@ -106,8 +139,10 @@ def _listen(settings: Settings) -> socket.socket:
             f"{settings.host} is not an address of this machine alone: the emulator runs what it is"
             " sent. Use 127.0.0.1, or say --allow-remote if others must reach it"
         )
-    if settings.auth is Auth.OFF and not is_loopback(settings.host):
-        raise CannotStart("--auth off is for addresses of this machine only, such as 127.0.0.1")
+    if settings.auth is Auth.OFF and (settings.allow_remote or not is_loopback(settings.host)):
+        raise CannotStart(
+            "--auth off is for this machine only: an address such as 127.0.0.1, no --allow-remote"
+        )
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

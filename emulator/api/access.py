@@ -18,6 +18,8 @@ SERVICES = web.AppKey("services", Services)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOOPBACK_NAMES = ("localhost", ".localhost")
+_NEVER_REMOTE = ("/computeMetadata", "/emulator")
+"""What the paths begin with where tokens are given to whoever asks."""
 
 
 def guarded(permission: str, handler: Handler) -> Handler:
@@ -97,8 +99,11 @@ def _unauthenticated(reason: str) -> Refusal:
     )
 
 
-def require_local(request: web.Request) -> None:
+def require_admitted(request: web.Request) -> None:
     """Refuse what does not come from this machine or was not meant for it.
+
+    With `allow_remote` others may call the APIs, with a token. What gives tokens, and the list of
+    workflows at the root, stays for this machine, and web pages of others stay out.
 
     The Host header is looked at because a web page can point a name of its own to 127.0.0.1, the
     Origin header because a page may send requests here without any such trick.
@@ -106,13 +111,18 @@ def require_local(request: web.Request) -> None:
     Raises:
         Refusal: PERMISSION_DENIED.
     """
-    if not is_loopback(request.remote or ""):
-        raise _refuse_remote(f"a connection from {request.remote}")
-    if not is_loopback(_host(f"//{request.headers.get('Host', '')}")):
-        raise _refuse_remote(f"the Host header {request.headers.get('Host')!r}")
     origin = request.headers.get("Origin")
     if origin is not None and not is_loopback(_host(origin)):
-        raise _refuse_remote(f"a web page of {origin!r}")
+        raise _refuse_remote(f"a web page of {origin!r}", "no option changes that")
+    advice = "start it with --allow-remote to serve others"
+    if request.app[SERVICES].settings.allow_remote:
+        if request.path != "/" and not request.path.startswith(_NEVER_REMOTE):
+            return
+        advice = "with --allow-remote too, metadata and tokens are for this machine alone"
+    if not is_loopback(request.remote or ""):
+        raise _refuse_remote(f"a connection from {request.remote}", advice)
+    if not is_loopback(_host(f"//{request.headers.get('Host', '')}")):
+        raise _refuse_remote(f"the Host header {request.headers.get('Host')!r}", advice)
 
 
 def is_loopback(host: str) -> bool:
@@ -133,9 +143,8 @@ def _host(url: str) -> str:
         return ""
 
 
-def _refuse_remote(what: str) -> Refusal:
+def _refuse_remote(what: str, advice: str) -> Refusal:
     return Refusal(
         Status.PERMISSION_DENIED,
-        f"the emulator serves this machine only and refuses {what};"
-        " start it with --allow-remote to serve others",
+        f"the emulator serves this machine only and refuses {what}; {advice}",
     )

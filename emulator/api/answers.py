@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -11,8 +12,12 @@ from itertools import islice
 from aiohttp import web
 
 from emulator import console
-from emulator.api.access import SERVICES, Handler, require_local
+from emulator.api.access import Handler, require_admitted
 from emulator.refusal import Refusal, Status, invalid
+from emulator.values import MAX_INTEGER
+
+REQUEST_WITHIN = 30.0
+"""Seconds from the headers of a request to the end of its body."""
 
 
 def answer(body: object, status: int = 200) -> web.Response:
@@ -24,13 +29,20 @@ def answer(body: object, status: int = 200) -> web.Response:
 
 @web.middleware
 async def in_googles_words(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Serve this machine only, and turn everything that goes wrong into Google's error JSON."""
+    """Serve whom the settings allow, and turn all that goes wrong into Google's error JSON."""
     try:
-        if not request.app[SERVICES].settings.allow_remote:
-            require_local(request)
-        return await handler(request)
+        _require_utf8(request)
+        require_admitted(request)
+        # What handlers wait for is the rest of the request, and nothing else.
+        async with asyncio.timeout(REQUEST_WITHIN):
+            return await handler(request)
     except Refusal as refusal:
         return _refused(refusal)
+    except TimeoutError:
+        message = f"the request was not complete after {REQUEST_WITHIN:g} seconds"
+        return _refused(Refusal(Status.REQUEST_TIMEOUT, message))
+    except web.RequestPayloadError:
+        return _refused(invalid("the body breaks off, or is not encoded as its headers say"))
     except web.HTTPRequestEntityTooLarge:
         return _refused(
             Refusal(
@@ -50,6 +62,28 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
     except Exception:  # the client gets an answer, the terminal the traceback
         console.trouble("request-broken", method=request.method, path=request.path)
         return _refused(Refusal(Status.INTERNAL, "internal error of the emulator, see its output"))
+
+
+def _require_utf8(request: web.Request) -> None:
+    """Refuse a header with bytes that are no UTF-8: nothing can be kept of it.
+
+    A token is left to those who know tokens, and say that the caller is unknown.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT.
+    """
+    for name, value in request.headers.items():
+        if name.lower() != "authorization" and not _is_utf8(name + value):
+            raise invalid(f"the header {name!a} holds bytes that are not UTF-8")
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether text that was decoded with `surrogateescape` needed no escapes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refused(refusal: Refusal) -> web.Response:
@@ -113,8 +147,8 @@ def page_token(request: web.Request, about: str) -> int | None:
         place, _, list_of = base64.urlsafe_b64decode(token).decode().partition(" ")
         begin = int(place)
     except (ValueError, binascii.Error):
-        list_of = ""
-    if list_of != about:
+        begin, list_of = 0, ""
+    if list_of != about or not 0 < begin <= MAX_INTEGER:
         raise invalid("pageToken is not valid for this list")
     return begin
 
