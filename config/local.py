@@ -176,8 +176,6 @@ def deploy(plan: Plan, children: Children) -> bool:
         else:
             worked = False
             say("The examples are executions of expense-approval, which must be deployed first.")
-    if not worked:
-        say(f"Everything else runs. Fix it and run `{deploy_command(plan)}`.")
     return worked
 
 
@@ -194,6 +192,9 @@ def tried(children: Children, name: str, *arguments: str) -> bool:
 def examples_note(plan: Plan) -> Path:
     """Stands in the data directory once the examples were started there."""
     return plan.data_dir / "examples-started"
+
+
+AMISS = "Something of workflows/ could not be deployed or started; the lines above say why."
 
 
 def deploy_command(plan: Plan) -> str:
@@ -248,7 +249,9 @@ def deploy_anew(plan: Plan) -> int:
     if not answers(f"{plan.emulator}/healthz"):
         raise CannotRun(f"The emulator does not answer at {plan.emulator}. Try again in a moment.")
     children = Children(environment(plan, os.environ, keep_secret_key(plan.data_dir)))
-    return 0 if deploy(plan, children) else 1
+    if not deploy(plan, children):
+        raise CannotRun(f"{AMISS} Fix it and run `{deploy_command(plan)}` again.")
+    return 0
 
 
 def run(plan: Plan) -> int:
@@ -263,8 +266,10 @@ def run(plan: Plan) -> int:
         start(plan, children)
         first = not examples_note(plan).exists()
         say("Deploying workflows/ to the emulator")
-        deploy(plan, children)
+        worked = deploy(plan, children)
         say(welcome(plan, fresh=first and examples_note(plan).exists()))
+        if not worked:
+            say(f"{AMISS} Everything else runs: fix it and run `{deploy_command(plan)}`.\n")
         children.follow()
     except Stopped:
         say("\nStopping")
