@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import aiohttp
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 _METADATA = "/computeMetadata/v1"
+_LOOK_EVERY = 0.2  # seconds
 
 
 class NoEmulator(Exception):
@@ -39,9 +41,13 @@ class Client:
     async def connected(cls, url: str) -> AsyncIterator[Client]:
         """A client that has asked the metadata server for a token and the project.
 
+        Args:
+            url: of the emulator; `http://` when it names no scheme.
+
         Raises:
             NoEmulator: nothing answers at the URL, or something else does.
         """
+        url = url if "://" in url else f"http://{url}"
         async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=False) as session:
             try:
                 client = await cls._introduce(session, url.rstrip("/"))
@@ -68,27 +74,56 @@ class Client:
         location = region.rpartition("/")[2]
         return cls(session, f"{base}/v1/projects/{project}/locations/{location}")
 
-    async def deploy(self, workflow: str, source: str) -> tuple[str, str]:
+    async def deploy(
+        self, workflow: str, source: str, variables: Mapping[str, str]
+    ) -> tuple[str, str]:
         """Create a workflow or change its source; gives what was done, and the revision.
+
+        Args:
+            variables: of its environment, to set beside those that it has.
 
         Raises:
             RefusedByEmulator: among others, when the source does not build.
         """
         path = f"/workflows/{quote(workflow, safe='')}"
-        body = {"sourceContents": source}
         try:
             there = await self.request("GET", path)
         except RefusedByEmulator as refused:
             if refused.status != 404:
                 raise
+            body = {"sourceContents": source, "userEnvVars": dict(variables)}
             done = await self.request(
                 "POST", "/workflows", params={"workflowId": workflow}, json=body
             )
             return "created", str(done["response"]["revisionId"])
-        if there.get("sourceContents") == source:
+        old: dict[str, Any] = {name: there.get(name) for name in ("sourceContents", "userEnvVars")}
+        new = {
+            "sourceContents": source,
+            "userEnvVars": {**(old["userEnvVars"] or {}), **variables} or None,
+        }
+        if new == old:
             return "unchanged", str(there["revisionId"])
-        done = await self.request("PATCH", path, params={"updateMask": "sourceContents"}, json=body)
+        done = await self.request("PATCH", path, params={"updateMask": ",".join(new)}, json=new)
         return "updated", str(done["response"]["revisionId"])
+
+    async def start(self, workflow: str, argument: str) -> str:
+        """Start an execution of a workflow with an argument (JSON text); gives its ID.
+
+        Raises:
+            RefusedByEmulator: among others, when there is no such workflow.
+        """
+        path = f"/workflows/{quote(workflow, safe='')}/executions"
+        created = await self.request("POST", path, json={"argument": argument})
+        return str(created["name"]).rpartition("/")[2]
+
+    async def end(self, workflow: str, execution: str) -> dict[str, Any]:
+        """An execution when it is over, however long that takes."""
+        path = f"/workflows/{quote(workflow, safe='')}/executions/{execution}"
+        while True:
+            found = await self.request("GET", path)
+            if found["state"] != "ACTIVE":
+                return found
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def pages(self, path: str, name: str, **params: str) -> AsyncIterator[dict[str, Any]]:
         """The items of a list, page after page."""
@@ -105,9 +140,15 @@ class Client:
 
         Raises:
             RefusedByEmulator: the answer is an error.
+            NoEmulator: there is no answer.
         """
-        async with self.session.request(method, self.parent + path, **options) as response:
-            body: dict[str, Any] = await response.json()
-            if response.status >= 400:
-                raise RefusedByEmulator(response.status, body["error"]["message"])
-            return body
+        try:
+            async with self.session.request(method, self.parent + path, **options) as response:
+                body: dict[str, Any] = await response.json()
+        except (aiohttp.ClientError, TimeoutError) as failed:
+            raise NoEmulator(
+                f"the emulator no longer answers ({failed or type(failed).__name__})"
+            ) from failed
+        if response.status >= 400:
+            raise RefusedByEmulator(response.status, body["error"]["message"])
+        return body

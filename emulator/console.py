@@ -6,12 +6,15 @@ import json
 import logging
 import re
 import sys
+import textwrap
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
 from emulator.clock import timestamp
 
 _log = logging.getLogger("emulator")
+_LONGEST_REASON = 300  # characters
 _PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f]+")
 
 
@@ -57,3 +60,50 @@ def announce(text: str) -> None:
     """Say one line on standard output, at once: what the caller is waiting for."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Say on standard error what is wrong."""
+    sys.stderr.write(text + "\n")
+
+
+def reason(error: Mapping[str, object]) -> str:
+    """Why an execution failed, on one line: message, steps, and what an HTTP answer says of it.
+
+    Args:
+        error: the error of an execution, `payload` and `context`.
+    """
+    text = " ".join(str(error.get("context", "")).split())
+    try:
+        said = _said_by(json.loads(str(error.get("payload", ""))))
+    except ValueError:  # also what is nested too deeply to be read as JSON
+        said = ""
+    return (
+        f"{text}: {textwrap.shorten(said, _LONGEST_REASON, placeholder=' ...')}" if said else text
+    )
+
+
+def _said_by(payload: object) -> str:
+    """The sentence in the body of an HttpError: `detail`, or `message` of Google's `error`.
+
+    `detail` is a sentence, or a list of `{loc, msg}`: where in the request, and what is wrong.
+    """
+    match payload:
+        case {"tags": ["HttpError"], "body": {"detail": str(sentence)}}:
+            return sentence
+        case {"tags": ["HttpError"], "body": {"detail": [*problems]}}:
+            return "; ".join(filter(None, map(_problem, problems)))
+        case {"tags": ["HttpError"], "body": {"error": {"message": str(sentence)}}}:
+            return sentence
+    return ""
+
+
+def _problem(problem: object) -> str:
+    match problem:
+        case {"loc": [*place], "msg": str(sentence)}:
+            # The first names of the place are the part of the request and the framework's own.
+            inner = [str(name) for name in place if name != "body"]
+            return f"{'.'.join(inner)}: {sentence}" if inner else sentence
+        case {"msg": str(sentence)}:
+            return sentence
+    return ""

@@ -9,6 +9,8 @@ import yaml
 
 from workflows.bundle import BundleError, bundle, bundle_file, main, workflow_id
 
+SHIPPED = "request_approval.yaml"
+
 ROOT = Path(__file__).resolve().parent.parent
 ASK = """\
 ask:
@@ -36,6 +38,10 @@ def subworkflow(name: str, step: str = "{return: null}") -> str:
     return f"{name}:\n  steps:\n    - only: {step}\n"
 
 
+def texts(directory: Path) -> dict[str, str]:
+    return {workflow: complete.text for workflow, complete in bundle(directory).items()}
+
+
 class TestAppend:
     @pytest.mark.parametrize(
         "step",
@@ -50,7 +56,7 @@ class TestAppend:
     def test_the_library_of_a_called_subworkflow_is_appended(self, tmp_path, step):
         write(tmp_path, work=caller(step), ask=ASK)
 
-        assert bundle(tmp_path) == {"work": caller(step) + "\n" + ASK}
+        assert texts(tmp_path) == {"work": caller(step) + "\n" + ASK}
 
     @pytest.mark.parametrize(
         "step",
@@ -64,7 +70,7 @@ class TestAppend:
     def test_a_file_that_does_not_call_it_stays_as_it_is(self, tmp_path, step):
         write(tmp_path, work=caller(step), ask=ASK)
 
-        assert bundle(tmp_path) == {"work": caller(step)}
+        assert texts(tmp_path) == {"work": caller(step)}
 
     def test_a_library_brings_the_libraries_that_it_needs_itself(self, tmp_path):
         write(
@@ -75,32 +81,72 @@ class TestAppend:
             c=subworkflow("one", "{return: '${two() + one()}'}"),
         )
 
-        assert list(yaml.safe_load(bundle(tmp_path)["work"])) == ["main", "one", "two", "three"]
+        assert list(yaml.safe_load(texts(tmp_path)["work"])) == ["main", "one", "two", "three"]
 
     def test_what_the_file_defines_itself_is_not_fetched(self, tmp_path):
         own = caller("{call: ask, args: {question: 1}}") + ASK
         write(tmp_path, work=own, ask=ASK)
 
-        assert bundle(tmp_path) == {"work": own}
+        assert texts(tmp_path) == {"work": own}
 
     def test_the_lines_of_the_author_keep_their_numbers(self, tmp_path):
         text = "# why\n\n" + caller("{call: ask, args: {question: 1}}") + "# the end, no newline"
         write(tmp_path, work=text, ask=ASK)
 
-        assert bundle(tmp_path)["work"].startswith(text + "\n")
+        assert texts(tmp_path)["work"].startswith(text + "\n")
 
     def test_a_library_may_open_with_a_document_line(self, tmp_path):
         write(
             tmp_path, work=caller("{call: ask, args: {question: 1}}"), ask=f"# shared\n\n---\n{ASK}"
         )
 
-        assert list(yaml.safe_load(bundle(tmp_path)["work"])) == ["main", "ask"]
+        assert list(yaml.safe_load(texts(tmp_path)["work"])) == ["main", "ask"]
 
     def test_aliases_that_contain_themselves_end(self, tmp_path):
         text = caller("&loop {call: ask, args: {question: *loop}}")
         write(tmp_path, work=text, ask=ASK)
 
-        assert bundle(tmp_path)["work"].endswith(ASK)
+        assert texts(tmp_path)["work"].endswith(ASK)
+
+
+class TestShipped:
+    def test_a_shipped_library_follows_to_any_folder(self, tmp_path):
+        write(tmp_path, work=caller("{call: request_approval, args: {request: {}}}"))
+        shipped = (ROOT / "workflows" / SHIPPED).read_text(encoding="utf-8")
+
+        assert texts(tmp_path)["work"].endswith(shipped)
+        assert bundle_file(tmp_path / "work.yaml").text == texts(tmp_path)["work"]
+
+    def test_the_folders_own_library_comes_first(self, tmp_path):
+        own = subworkflow("request_approval")
+        write(tmp_path, work=caller("{call: request_approval}"), mine=own)
+
+        assert texts(tmp_path)["work"] == caller("{call: request_approval}") + "\n" + own
+
+    def test_half_a_library_of_ones_own_is_refused(self, tmp_path):
+        own = subworkflow("request_approval", "{call: post_to_inbox}")
+        write(tmp_path, work=caller("{call: request_approval}"), mine=own)
+
+        with pytest.raises(BundleError, match=r"is defined in mine\.yaml and in request_approval"):
+            bundle(tmp_path)
+
+
+class TestExplain:
+    def test_a_place_is_told_in_the_authors_file(self, tmp_path, monkeypatch):
+        write(tmp_path, work=caller("{call: ask, args: {question: 1}}"), ask="---\n" + ASK)
+        monkeypatch.chdir(tmp_path)
+        complete = bundle(tmp_path)["work"]
+        line = complete.text.splitlines().index("    - answer:") + 1
+
+        assert complete.explain("main.yaml:3:7: no") == "work.yaml:3:7: no"
+        assert complete.explain(f"main.yaml:{line}:7: no") == "ask.yaml:5:7: no"
+
+    def test_without_a_place_the_file_is_named(self, tmp_path):
+        write(tmp_path, work=caller("{return: 1}"))
+
+        assert (
+            bundle(tmp_path)["work"].explain("too large") == f"{tmp_path / 'work.yaml'}: too large"
+        )
 
 
 class TestLeaveAlone:
@@ -118,14 +164,15 @@ class TestLeaveAlone:
         write(tmp_path, ask=ASK)
         (tmp_path / name).write_text(text, encoding="utf-8")
 
-        assert bundle(tmp_path) == {name.split(".")[0]: text}
-        assert bundle_file(tmp_path / name) == text
+        assert texts(tmp_path) == {name.split(".")[0]: text}
+        assert bundle_file(tmp_path / name).text == text
 
     def test_only_visible_workflow_files_right_in_the_directory_count(self, tmp_path):
         write(tmp_path, README__md="# hello", __hidden__yaml="- a:\n    return: 1\n")
         (tmp_path / "deeper.yaml").mkdir()
 
-        assert bundle(tmp_path) == {}
+        with pytest.raises(BundleError, match=r"holds no workflow"):
+            bundle(tmp_path)
 
 
 class TestRefuse:
@@ -206,13 +253,18 @@ class TestCommand:
         )
 
         assert done.stdout == f"{out / 'work.yaml'}\n"
-        assert (out / "work.yaml").read_text(encoding="utf-8") == bundle(tmp_path)["work"]
+        assert (out / "work.yaml").read_text(encoding="utf-8") == texts(tmp_path)["work"]
 
     @pytest.mark.parametrize(
         ("arguments", "code", "sentence"),
         [
             ([], 2, "Usage: python -m workflows.bundle DIR OUT"),
             (["nowhere", "out"], 1, "nowhere is not a directory."),
+            (
+                ["docs", "out"],
+                1,
+                "docs holds no workflow: no YAML or JSON file, or only libraries, without `main`.",
+            ),
         ],
     )
     def test_it_says_what_is_wrong(self, capsys, arguments, code, sentence):

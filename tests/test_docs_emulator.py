@@ -137,7 +137,7 @@ class TestWorkflowAuthors:
         path = tmp_path / "example.yaml"
         path.write_text(blocks("workflow-authors.md", "yaml")[position], encoding="utf-8")
 
-        parse(bundle_file(path))
+        parse(bundle_file(path).text)
 
     @pytest.mark.parametrize("position", [0, 1], ids=["request_approval", "report_outcome"])
     def test_every_argument_is_listed_with_its_default(self, position):

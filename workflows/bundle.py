@@ -2,7 +2,8 @@
 
 Google Cloud Workflows deploys one file at a time and knows no import. Here a file without `main`
 is a library. Whoever deploys (`gcloud`, the emulator, `manage.py deploy_workflows`) deploys what
-`bundle` returns: the author's file, its lines where they were, and below it the libraries it uses.
+`bundle` returns: the author's file, its lines where they were, and below it the libraries it uses:
+those of its own folder, and for names that none of them defines the ones that are shipped here.
 
     python -m workflows.bundle DIR OUT    writes the complete sources of DIR into OUT
 """
@@ -16,12 +17,15 @@ from pathlib import Path
 import yaml
 
 SUFFIXES = (".yaml", ".yml", ".json")
+SHIPPED = Path(__file__).resolve().parent
 # In a text with an expression: a call, `name(` but not `a.name(`, and a bare name, as
 # `retry.predicate` takes it. A match inside quotes costs no more than a library nobody needed.
 CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\(")
 BARE = re.compile(r"\$\{\s*([A-Za-z_]\w*)\s*\}")
 # The line that may open a YAML document, after comments.
 START = re.compile(r"\A((?:[ \t]*(?:#.*)?\n)*)---(?=\s)")
+# Where Google and the emulator say that a source is wrong: they know one file only.
+PLACE = re.compile(r"\bmain\.yaml:(\d+)(?=:\d+)")
 
 
 class BundleError(Exception):
@@ -47,14 +51,32 @@ class Source:
         return bool(self.defines) and "main" not in self.defines
 
 
-def bundle(directory: Path) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A complete source, and the files in it: how many lines stand above each, in order."""
+
+    text: str
+    files: tuple[tuple[int, Path], ...]
+
+    def explain(self, message: str) -> str:
+        """What is wrong with the source, with the authors' files and lines for `main.yaml:3:5`."""
+        explained = PLACE.sub(lambda place: self._place(int(place[1])), message)
+        return f"{_shown(self.files[0][1])}: {message}" if explained == message else explained
+
+    def _place(self, line: int) -> str:
+        above, path = next(file for file in reversed(self.files) if file[0] < max(line, 1))
+        return f"{_shown(path)}:{line - above}"
+
+
+def bundle(directory: Path) -> dict[str, Bundle]:
     """Workflow id -> complete source, for every workflow file right in `directory`.
 
-    Raises BundleError if two files make the same id, or a name would be defined twice.
+    Raises BundleError if there is none, if two files make the same id, or if a name would be
+    defined twice; OSError if the directory cannot be read.
     """
     sources = _read_all(directory)
-    libraries = _index(sources)
-    complete: dict[str, str] = {}
+    libraries = _libraries(sources)
+    complete: dict[str, Bundle] = {}
     named: dict[str, Path] = {}
     for source in sources:
         if source.is_library:
@@ -67,19 +89,24 @@ def bundle(directory: Path) -> dict[str, str]:
             )
         named[workflow] = source.path
         complete[workflow] = _complete(source, libraries)
+    if not complete:
+        raise BundleError(
+            f"{directory} holds no workflow: no YAML or JSON file, or only libraries, without"
+            " `main`."
+        )
     return complete
 
 
-def bundle_file(path: Path) -> str:
-    """The complete source of one file; the libraries are looked for in the file's directory.
+def bundle_file(path: Path) -> Bundle:
+    """The complete source of one file; its own libraries are looked for in its directory.
 
     Raises BundleError as `bundle` does, and OSError if the file cannot be read.
     """
     source = _read(path)
     if not source.defines:
-        return source.text
+        return _join([source])
     others = [other for other in _read_all(path.parent) if other.path.name != path.name]
-    return _complete(source, _index(others))
+    return _complete(source, _libraries(others))
 
 
 def workflow_id(path: Path) -> str:
@@ -153,6 +180,11 @@ def _calls(top: yaml.Node) -> Iterator[str]:
             yield from BARE.findall(node.value)
 
 
+def _libraries(sources: list[Source]) -> dict[str, Source]:
+    """Subworkflow name -> library: of these sources, else a shipped one."""
+    return _index(_read_all(SHIPPED)) | _index(sources)
+
+
 def _index(sources: Iterable[Source]) -> dict[str, Source]:
     """Subworkflow name -> the library that defines it. Two for one name is a BundleError."""
     index: dict[str, Source] = {}
@@ -167,36 +199,40 @@ def _index(sources: Iterable[Source]) -> dict[str, Source]:
     return index
 
 
-def _complete(source: Source, libraries: dict[str, Source]) -> str:
+def _complete(source: Source, libraries: dict[str, Source]) -> Bundle:
     """The source's text with the libraries that it needs, directly or through another, below."""
-    if not source.defines:
-        return source.text
     parts = [source]
     for part in parts:  # grows while we go: a library may need another one
         for name in sorted(part.calls - source.defines):
             library = libraries.get(name)
             if library and library not in parts:
                 parts.append(library)
-    if len(parts) == 1:
-        return source.text
+    defined = dict.fromkeys(source.defines, "here")
     for library in parts[1:]:
-        if both := sorted(library.defines & source.defines):
+        if both := sorted(library.defines & defined.keys()):
             raise BundleError(
-                f"{source.path}: {both[0]} is defined here and in {library.path.name}, which is"
-                " needed for other subworkflows. Rename one of them."
+                f"{source.path}: {both[0]} is defined {defined[both[0]]} and in"
+                f" {library.path.name}, which is needed for other subworkflows. Rename one of them."
             )
+        defined |= dict.fromkeys(library.defines, f"in {library.path.name}")
     return _join(parts)
 
 
-def _join(parts: list[Source]) -> str:
+def _join(parts: list[Source]) -> Bundle:
     """The texts one below the other, if that holds what the parts hold.
 
     YAML does not promise it: a map in braces, an indented map, a second document or an anchor of
     the same name cannot be continued by another file. Then it is a BundleError.
     """
     first, *libraries = parts
-    texts = [first.text, *(START.sub(r"\1", library.text) for library in libraries)]
-    text = "\n".join(text.rstrip("\n") + "\n" for text in texts)
+    if not libraries:
+        return Bundle(first.text, ((0, first.path),))
+    text = first.text.rstrip("\n") + "\n"
+    files = [(0, first.path)]
+    for library in libraries:
+        text += "\n"
+        files.append((text.count("\n"), library.path))
+        text += START.sub(r"\1", library.text).rstrip("\n") + "\n"
     top = _compose(text)
     if top is None or len(top.value) != sum(len(part.defines) for part in parts):
         raise BundleError(
@@ -204,7 +240,13 @@ def _join(parts: list[Source]) -> str:
             " Each file must be one plain map that starts in the first column, with no anchor"
             " that another one has."
         )
-    return text
+    return Bundle(text, tuple(files))
+
+
+def _shown(path: Path) -> Path:
+    """The path as people here write it: from the working directory, if it is below that."""
+    absolute, here = path.absolute(), Path.cwd()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else path
 
 
 def main(arguments: list[str]) -> int:
@@ -227,14 +269,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _write_all(sources: dict[str, str], out: Path) -> None:
+def _write_all(sources: dict[str, Bundle], out: Path) -> None:
     """A file for each workflow, and a line that names it."""
     if out.exists() and not out.is_dir():
         raise BundleError(f"{out} is a file. Name a directory to write into.")
     out.mkdir(parents=True, exist_ok=True)
-    for workflow, text in sources.items():
+    for workflow, complete in sources.items():
         path = out / f"{workflow}.yaml"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(complete.text, encoding="utf-8")
         sys.stdout.write(f"{path}\n")
 
 

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from emulator.__main__ import main
+from tests.emulator.stub import StubServer
 from tests.emulators import ROOT, Execution, command, eventually
 
 FLOW = "main:\n  params: [input]\n  steps:\n    - done: {return: '${input.n + 1}'}\n"
@@ -74,8 +75,9 @@ class TestServe:
         )
 
         assert done.returncode == 2
-        assert "broken.yaml:2:" in done.stderr
+        assert f"{folder / 'broken.yaml'}:2:" in done.stderr
         assert "nowhere" in done.stderr
+        assert done.stderr.endswith("1 of 3 do not build: broken\n")
 
     def test_a_taken_port_is_a_sentence(self, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -151,6 +153,46 @@ class TestRun:
         assert done.returncode == 2
         assert f"{path}:2:" in done.stderr
 
+    def test_variables_reach_the_workflow(self, tmp_path):
+        path = tmp_path / "level.yaml"
+        path.write_text('- done: {return: \'${sys.get_env("LEVEL") + sys.get_env("SIGN")}\'}\n')
+
+        done = command("run", str(path), "--env", "LEVEL=2", "--env", "SIGN==")
+
+        assert done.stdout == '"2="\n', done.stderr
+
+    def test_asking_without_an_inbox_says_what_to_set(self, tmp_path):
+        path = tmp_path / "ask.yaml"
+        path.write_text(
+            "main:\n  steps:\n    - ask: {call: request_approval, args: {request: {}}}\n"
+        )
+
+        done = command("run", str(path))
+
+        assert done.returncode == 1
+        assert 'FAILED: "Set COUNTERSIGN_URL when deploying, or pass inbox:' in done.stderr
+
+    def test_reporting_without_an_inbox_logs_it_and_goes_on(self, tmp_path):
+        path = tmp_path / "tell.yaml"
+        decision = "{approval_id: a, decision_id: d}"
+        path.write_text(
+            "main:\n  steps:\n    - tell: {call: report_outcome, args: {decision: "
+            + decision
+            + ", status: succeeded}}\n    - done: {return: told}\n"
+        )
+
+        done = command("run", str(path))
+
+        assert done.stdout == '"told"\n'
+        assert "Set COUNTERSIGN_URL when deploying, or pass inbox:" in done.stderr
+
+    @pytest.mark.parametrize("pair", ["LEVEL", "=2", "GOOGLE_LEVEL=2"])
+    def test_a_variable_that_cannot_be_set_is_refused(self, folder, capsys, pair):
+        code, printed = here(capsys, "run", str(folder / "add-one.yaml"), "--env", pair)
+
+        assert code == 2
+        assert printed.startswith("--env ")
+
     @pytest.mark.parametrize("data", ["{", "[1,]", "nope"])
     def test_an_argument_that_is_not_json_is_refused(self, folder, capsys, data):
         code, printed = here(capsys, "run", str(folder / "add-one.yaml"), "--data", data)
@@ -222,8 +264,87 @@ class TestDeployAndExecutions:
         done = command("deploy", str(folder), "--emulator", emulator.url)
 
         assert done.returncode == 2
-        assert "broken: main.yaml:1:" in done.stderr
+        assert done.stderr.startswith(f"{folder / 'broken.yaml'}:1:13: parse error: ")
+        assert done.stderr.endswith("1 of 4 not deployed: broken\n")
         assert emulator.execute("fine").result() == 5
+
+    def test_a_folder_without_workflows_is_refused(self, emulator, tmp_path, capsys):
+        code, printed = here(capsys, "deploy", str(tmp_path), f"--emulator={emulator.url}")
+
+        assert code == 2
+        assert f"{tmp_path} holds no workflow" in printed
+
+    def test_variables_are_set_beside_those_there_are(self, emulator, tmp_path):
+        path = tmp_path / "levels.yaml"
+        path.write_text("- done: {return: ['${sys.get_env(\"A\")}', '${sys.get_env(\"B\")}']}\n")
+
+        def deploy(*options: str) -> str:
+            done = command("deploy", str(path), "--emulator", emulator.url, *options)
+            return done.stdout.split()[0]
+
+        done = [deploy("--env=A=1", "--env=B=1"), deploy("--env=B=2"), deploy("--env=B=2")]
+
+        assert done == ["created", "updated", "unchanged"]
+        assert deploy() == "unchanged"
+        assert emulator.execute("levels").result() == ["1", "2"]
+
+    def test_what_an_http_answer_says_is_shown(self, emulator):
+        """The reason of a refusal, in the list and in the log."""
+        problem = {"loc": ["body", "body", "approvers", 0], "msg": "There is no group finance."}
+        google = {"error": {"code": 403, "message": "Not yours."}}
+        said = {
+            "sentence": ({"detail": "Asked before."}, ": Asked before."),
+            "problems": ({"detail": [problem]}, ": approvers.0: There is no group finance."),
+            "google": (google, ": Not yours."),
+            "endless": ({"detail": "far " * 200}, "far far ..."),
+        }
+        with StubServer() as server:
+            for name, (body, _) in said.items():
+                answers = [{"status": 422, "json": body}]
+                server.stubs = [
+                    {"method": "GET", "url": "https://example.com/a", "responses": answers}
+                ]
+                url = f"{server.url}/example.com/a"
+                emulator.deploy(name, f"- ask: {{call: http.get, args: {{url: '{url}'}}}}\n")
+                emulator.execute(name).wait()
+        listed = command("executions", "--emulator", emulator.url).stdout.splitlines()
+
+        for name, (_, sentence) in said.items():
+            (line,) = [line for line in listed if line.split()[1] == name]
+            assert 'error code 422 in step "ask"' in line
+            assert line.endswith(sentence)
+            assert len(line) < 600
+            (logged,) = [each for each in emulator.logged("execution-ended") if f"={name} " in each]
+            assert logged.endswith(f'{sentence}"')
+
+    def test_the_newest_execution_of_all_workflows_comes_first(self, start_emulator):
+        emulator = start_emulator()
+        for name in ("one", "two"):
+            emulator.deploy(name, "- done: {return: 1}\n")
+        started = [emulator.execute(name).id for name in ("one", "two", "one", "two", "one")]
+
+        done = command("executions", "--emulator", emulator.url.removeprefix("http://"))
+
+        assert [line.split()[2] for line in done.stdout.splitlines()] == started[::-1]
+
+    def test_a_reader_that_leaves_is_no_error(self, emulator):
+        emulator.deploy("much", f"- done: {{return: {'x' * 100_000}}}\n")
+        for _ in range(3):
+            emulator.execute("much").wait()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", "executions", "--emulator", emulator.url],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+
+        assert process.wait(timeout=20) == 128 + signal.SIGPIPE
+        assert process.stderr.read() == b""
+        process.stderr.close()
 
     def test_executions_are_listed_one_a_line(self, emulator):
         emulator.deploy("good", "- done: {return: {a: 1}}\n")
@@ -252,3 +373,31 @@ class TestDeployAndExecutions:
             code, printed = here(capsys, *arguments, f"--emulator=http://127.0.0.1:{port}")
             assert code == 2
             assert "python -m emulator serve" in printed
+
+
+class TestStart:
+    def test_the_id_is_printed_at_once(self, emulator):
+        emulator.deploy("rest", "- nap: {call: sys.sleep, args: {seconds: 36000}}\n")
+
+        done = command("start", "rest", "--emulator", emulator.url)
+
+        path = f"{emulator.parent}/workflows/rest/executions/{done.stdout.strip()}"
+        assert done.returncode == 0
+        assert emulator.ask("GET", path)["state"] == "ACTIVE"
+
+    def test_with_wait_it_ends_as_run_does(self, emulator):
+        emulator.deploy("add", FLOW)
+
+        good = command("start", "add", "--data", '{"n": 1}', "--wait", "--emulator", emulator.url)
+        bad = command("start", "add", "--data", '{"n": []}', "--wait", "--emulator", emulator.url)
+
+        assert (good.returncode, good.stdout) == (0, "2\n")
+        assert (bad.returncode, bad.stdout) == (1, "")
+        assert "FAILED: " in bad.stderr
+        assert 'in step "done", routine "main"' in bad.stderr
+
+    def test_an_unknown_workflow_is_a_sentence(self, emulator, capsys):
+        code, printed = here(capsys, "start", "nothing", f"--emulator={emulator.url}")
+
+        assert code == 2
+        assert "workflows/nothing" in printed

@@ -1,15 +1,19 @@
 """Puts the workflows of a folder on Google, or on the emulator, with Google's own client."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from google.api_core.exceptions import AlreadyExists, Conflict, GoogleAPICallError
+from google.api_core.exceptions import AlreadyExists, BadRequest, Conflict, GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 
 from approvals.callbacks import workflows_client
 from workflows.bundle import BundleError, bundle
+
+# How the message of an error begins that came over REST: the request.
+REQUEST = re.compile(r"\A[A-Z]+ https?://\S+: ")
 
 
 class Command(BaseCommand):
@@ -37,17 +41,30 @@ class Command(BaseCommand):
                 raise CommandError(f"--env {pair}: give it as NAME=VALUE.")
             variables[name] = value
         try:
+            bundles = bundle(folder)
             client = workflows_client()
-            for name, source in bundle(folder).items():
+            refused = []
+            for name, complete in bundles.items():
                 workflow = {
-                    "source_contents": source,
+                    "source_contents": complete.text,
                     "service_account": service_account,
                     "user_env_vars": variables,
                 }
-                verb = self._deploy(client, name, workflow)
-                self.stdout.write(f"{verb} {name}")
-        except (BundleError, GoogleAPICallError, GoogleAuthError, OSError) as error:
+                try:
+                    verb = self._deploy(client, name, workflow)
+                except BadRequest as error:  # of this workflow alone; the others may be right
+                    self.stderr.write(complete.explain(REQUEST.sub("", error.message)))
+                    refused.append(name)
+                else:
+                    self.stdout.write(f"{verb} {name}")
+        except GoogleAPICallError as error:
+            raise CommandError(f"Not deployed: {REQUEST.sub('', error.message)}") from error
+        except (BundleError, GoogleAuthError, OSError) as error:
             raise CommandError(f"Not deployed: {error}") from error
+        if refused:
+            raise CommandError(
+                f"{len(refused)} of {len(bundles)} not deployed: {', '.join(refused)}"
+            )
 
     def _deploy(self, client: Any, name: str, workflow: dict[str, Any]) -> str:
         parent = f"projects/{settings.GOOGLE_CLOUD_PROJECT}/locations/{settings.WORKFLOWS_LOCATION}"
