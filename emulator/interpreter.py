@@ -286,7 +286,7 @@ class Run:
         branches: list[Value] = []
         room = self.limits.memory_bytes // 2
         for number, problem in sorted(group.errors, key=lambda each: each[0]):
-            described = {"context": context(problem), "payload": payload(problem)}
+            described = {"context": context(problem), "payload": payload(problem.value)}
             room -= size_of(described["context"]) + size_of(described["payload"])
             if self._branch_errors >= self.limits.branch_errors or room < 0:
                 break
@@ -303,19 +303,31 @@ class Run:
         return failed
 
 
-def payload(problem: WorkflowError) -> str:
+def payload(value: Value) -> str:
     """Return the JSON text of an error's value. Bytes in it are shown by their length."""
     try:
-        return to_json(problem.value)
+        return to_json(value)
     except TypeError:
-        return to_json(str(problem.value)[:1000])
+        return to_json(_without_bytes(value))
+
+
+def _without_bytes(value: Value) -> Value:
+    match value:
+        case bytes():
+            return f"({len(value)} bytes)"
+        case list():
+            return [_without_bytes(item) for item in value]
+        case dict():
+            return {key: _without_bytes(item) for key, item in value.items()}
+        case _:
+            return value
 
 
 def context(problem: WorkflowError) -> str:
     """Return the text that the service shows: the error, and a line for each frame."""
     value = problem.value
     message = value.get("message") if isinstance(value, dict) else None
-    lines = [message if isinstance(message, str) else f"RuntimeError: {payload(problem)}"]
+    lines = [message if isinstance(message, str) else f"RuntimeError: {payload(value)}"]
     lines += [
         f'in step "{frame.step}", routine "{frame.routine}", line: {frame.line}'
         for frame in problem.frames

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from emulator.callbacks import payload_text
 from emulator.catalog import Definition
 from emulator.clock import duration
+from emulator.interpreter import payload
 from emulator.protocol import Failed
 from emulator.settings import WORKFLOW_ACCOUNT, Settings
 from emulator.store import Callback, Execution, State
-from emulator.values import to_json
 
 _TYPES = "type.googleapis.com/"
 WORKFLOW_TYPE = f"{_TYPES}google.cloud.workflows.v1.Workflow"
@@ -99,7 +99,7 @@ def callback(
 
 
 def failure(failed: Failed) -> dict[str, object]:
-    """The error of an execution; the payload is JSON text, numbers are texts."""
+    """The error of an execution; the payload is JSON text, numbers are texts, bytes a note."""
     elements = [
         {
             "step": frame.step,
@@ -112,7 +112,7 @@ def failure(failed: Failed) -> dict[str, object]:
         }
         for frame in failed.stack
     ]
-    shown: dict[str, object] = {"payload": to_json(failed.value), "context": failed.context}
+    shown: dict[str, object] = {"payload": payload(failed.value), "context": failed.context}
     if elements:
         shown["stackTrace"] = {"elements": elements}
     return shown

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from emulator.errors import error
-from emulator.values import Value, type_name
+from emulator.values import Value, to_json, type_name
 
 
 def text(args: Mapping[str, Value], name: str) -> str:
@@ -47,3 +47,15 @@ def optional_map(args: Mapping[str, Value], name: str) -> dict[str, Value]:
     if not isinstance(value, dict):
         raise error("TypeError", f"{name} must be a map, not {type_name(value)}")
     return value
+
+
+def json_text(value: Value, name: str) -> str:
+    """A value as JSON text.
+
+    Raises:
+        WorkflowError: TypeError, there are bytes in it.
+    """
+    try:
+        return to_json(value)
+    except TypeError as wrong:
+        raise error("TypeError", f"{name}: {wrong}") from None

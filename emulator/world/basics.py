@@ -12,8 +12,8 @@ from emulator.errors import error
 from emulator.limits import Limits
 from emulator.protocol import Request, Returned
 from emulator.store import LogLine
-from emulator.values import Value, to_json, type_name
-from emulator.world.arguments import number, text
+from emulator.values import Value, type_name
+from emulator.world.arguments import json_text, number, text
 from emulator.world.site import Armed, Performed, Site
 
 _LIMITS = Limits()
@@ -71,7 +71,7 @@ def log(request: Request, site: Site) -> Performed:
         severity=severity,
         routine=request.routine,
         step=request.step,
-        payload=to_json(_payload(request)),
+        payload=json_text(_payload(request), "payload"),
     )
     site.store.log(line)
     site.later(functools.partial(_print, line, site.execution.workflow))
@@ -87,9 +87,7 @@ def _payload(request: Request) -> Value:
         raise error("TypeError", f"json must be a map, not {type_name(value)}")
     if isinstance(value, str) or (isinstance(value, dict) and given[0] != "text"):
         return value
-    if isinstance(value, bytes):
-        raise error("TypeError", f"{given[0]} must not be bytes")
-    return to_json(value)
+    return json_text(value, given[0])
 
 
 def _print(line: LogLine, workflow: str) -> None:

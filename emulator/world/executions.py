@@ -8,8 +8,8 @@ from emulator.protocol import Raised, Reply, Request, Returned
 from emulator.resources import execution as shown
 from emulator.settings import Settings
 from emulator.store import Execution, State
-from emulator.values import from_json, to_json
-from emulator.world.arguments import optional_map, text
+from emulator.values import from_json
+from emulator.world.arguments import json_text, optional_map, text
 from emulator.world.site import Armed, Performed, Site
 
 RUN = "googleapis.workflowexecutions.v1.projects.locations.workflows.executions.run"
@@ -29,7 +29,7 @@ def run(request: Request, site: Site) -> Performed:
         if request.args.get(name) is not None and text(request.args, name) not in known:
             raise error("ValueError", f"{name}: the emulator plays {min(known)} only")
     options = optional_map(request.args, "connector_params")
-    argument = to_json(request.args.get("argument"))
+    argument = json_text(request.args.get("argument"), "argument")
     if len(argument.encode()) > Limits().argument_bytes:
         raise error("ResourceLimitError", "the argument of the execution is too large")
     child = site.start(workflow, argument)
