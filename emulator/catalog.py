@@ -106,8 +106,12 @@ class Catalog:
     def update(self, old: Definition, fields: Fields) -> Definition:
         """Give a workflow other fields; a new revision if they change what it does.
 
+        Args:
+            old: the latest revision.
+
         Raises:
             Refusal: the source does not build.
+            sqlite3.IntegrityError: `old` is not the latest; executions may run what came after.
         """
         build(fields)
         now = self._clock.stamp()
@@ -122,7 +126,13 @@ class Catalog:
                 " revised = ? WHERE workflow = ?",
                 *(number, revision, json.dumps(fields), now, revised, old.workflow),
             )
-            self._keep_revision(new)
+            if number == old.number:
+                self._database.run(
+                    "UPDATE revisions SET fields = ? WHERE workflow = ? AND number = ?",
+                    *(json.dumps(fields), old.workflow, number),
+                )
+            else:
+                self._keep_revision(new)
         return new
 
     def deploy(self, workflow: str, source: str) -> Definition:
@@ -180,7 +190,7 @@ class Catalog:
 
     def _keep_revision(self, new: Definition) -> None:
         self._database.run(
-            "INSERT OR REPLACE INTO revisions VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO revisions VALUES (?, ?, ?, ?, ?)",
             *(new.workflow, new.number, new.revision, json.dumps(new.fields), new.revised),
         )
 

@@ -93,8 +93,8 @@ async def update(request: web.Request) -> web.Response:
     """Change the fields that `updateMask` names, or all when there is none."""
     services = request.app[SERVICES]
     started = services.clock.stamp()
-    old = found(request)
     given = fields.read(await json_body(request), _CHECKS, _OUTPUT, "workflow")
+    old = found(request)  # as it is now that the body is here: slow clients overlap
     mask = _mask(request)
     if mask is not None:
         kept = {name: value for name, value in old.fields.items() if name not in mask}

@@ -181,6 +181,17 @@ class TestCatalog:
         assert catalog.find("flow", 1).source == SOURCE
         assert [revision.number for revision in catalog.revisions("flow")] == [2, 1]
 
+    def test_a_revision_is_never_written_over(self, catalog):
+        """Executions of it would go on with another source."""
+        old = catalog.deploy("flow", SOURCE)
+        newer = catalog.update(old, {"sourceContents": OTHER})
+
+        with pytest.raises(sqlite3.IntegrityError):
+            catalog.update(old, {"sourceContents": SOURCE.replace("1", "3")})
+
+        assert catalog.find("flow") == newer
+        assert [revision.source for revision in catalog.revisions("flow")] == [OTHER, SOURCE]
+
     def test_another_description_makes_none(self, catalog):
         first = catalog.create("flow", {"sourceContents": SOURCE})
         second = catalog.update(first, {"sourceContents": SOURCE, "description": "what it does"})
