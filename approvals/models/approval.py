@@ -11,7 +11,7 @@ from django.utils import formats, timezone
 
 from approvals.models.callback import Callback
 from approvals.models.caller import Caller
-from approvals.models.content import NEGATIVE, OUTCOME_LABELS, PENDING
+from approvals.models.content import DEFAULT_OPTIONS, NEGATIVE, OUTCOME_LABELS, PENDING
 from approvals.models.delivery import Delivery
 from approvals.models.errors import (
     AlreadyClosed,
@@ -75,7 +75,7 @@ class Approval(models.Model):
     expires_at = models.DateTimeField(null=True, db_index=True)
 
     status = models.CharField(max_length=50, default=PENDING, db_index=True)
-    decided_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True, db_index=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="decided"
     )
@@ -124,8 +124,12 @@ class Approval(models.Model):
 
     @property
     def status_label(self) -> str:
-        """The state as people read it."""
-        return str(OUTCOME_LABELS.get(self.status) or self.option(self.status)["label"])
+        """The state as people read it: the author's word, where the author chose one."""
+        words = {option["value"]: option["label"] for option in self.options}
+        usual = {option["value"]: option["label"] for option in DEFAULT_OPTIONS}
+        if self.status in words and words[self.status] != usual.get(self.status):
+            return words[self.status]
+        return str(OUTCOME_LABELS.get(self.status, self.status))
 
     def option(self, value: str) -> dict[str, str]:
         """The declared option of this value. Raises `UnknownOption`."""
@@ -146,7 +150,7 @@ class Approval(models.Model):
         if self.status != PENDING:
             return self.delivery.reason if self.delivery.needs_attention else ""
         nobody = Approval.objects.nobodys().filter(pk=self.pk).exists()
-        return "Nobody who was asked may answer: the group is empty." if nobody else ""
+        return "Nobody active who was asked may answer it." if nobody else ""
 
     def may_be_decided_by(self, user: User) -> bool:
         """Whether this person could decide it now."""

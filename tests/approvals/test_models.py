@@ -220,6 +220,17 @@ class TestDecide:
         approval.decide("ship", by=ana, revision=1)
         assert approval.status_label == "Ship it"
 
+    def test_the_outcome_is_called_by_the_word_of_its_button(self, managers, ana):
+        options = [{"value": "rejected", "label": "Stop this release"}]
+        approval = make_approval(options=options)
+        assert approval.status_label == "Waiting"
+
+        approval.decide("rejected", by=ana, revision=1, comment="Too early.")
+
+        assert approval.status_label == "Stop this release"
+        assert "answered “Stop this release”" in approval.how_it_closed()
+        assert make_approval(options=[{"value": "x", "label": "Y"}]).status_label == "Waiting"
+
     def test_a_page_of_another_revision_is_refused(self, approval, ana):
         Approval.objects.update(revision=2)
 
