@@ -128,7 +128,7 @@ class Approval(models.Model):
         words = {option["value"]: option["label"] for option in self.options}
         usual = {option["value"]: option["label"] for option in DEFAULT_OPTIONS}
         if self.status in words and words[self.status] != usual.get(self.status):
-            return words[self.status]
+            return str(words[self.status])
         return str(OUTCOME_LABELS.get(self.status, self.status))
 
     def option(self, value: str) -> dict[str, str]:
