@@ -9,8 +9,12 @@ from aiohttp import web
 from emulator.api.access import SERVICES, require_permission, require_place
 from emulator.api.answers import answer
 from emulator.callbacks import MAX_BYTES, Verdict, payload_text, request_value
+from emulator.errors import WorkflowError
+from emulator.limits import Limits
+from emulator.memory import own
 from emulator.refusal import Refusal, Status, invalid, not_found
 from emulator.store import Callback
+from emulator.values import Value, scalar_text
 
 _ENDPOINT = (
     "/v1/projects/{project}/locations/{location}/workflows/{workflow:[^/:]+}"
@@ -50,10 +54,9 @@ async def receive(request: web.Request) -> web.Response:
             headers={"Allow": endpoint.method},
         )
     body = await _body(request)
-    received = request_value(
-        request.method, request.path, request.query.items(), request.headers.items(), body
-    )
-    if len(payload_text(received).encode()) > MAX_BYTES:
+    query = ((scalar_text(name), scalar_text(value)) for name, value in request.query.items())
+    received = request_value(request.method, request.path, query, request.headers.items(), body)
+    if not _fits(received):
         raise _too_large()
     decided = services.engine.offer(endpoint.execution, endpoint.id, received)
     if decided in _REFUSED:
@@ -89,8 +92,19 @@ async def _body(request: web.Request) -> bytes:
     return body
 
 
+def _fits(received: Value) -> bool:
+    """Whether an execution can hold the request: what is accepted must not fail in the step."""
+    try:
+        own(received, Limits())
+    except WorkflowError:
+        return False
+    return len(payload_text(received).encode()) <= MAX_BYTES
+
+
 def _too_large() -> Refusal:
+    limits = Limits()
     return Refusal(
         Status.PAYLOAD_TOO_LARGE,
-        f"the request is too large for an execution: {MAX_BYTES} bytes at most",
+        f"the request is too large for an execution: {MAX_BYTES} bytes at most,"
+        f" {limits.string_bytes} in one string, nested {limits.value_depth} deep at most",
     )

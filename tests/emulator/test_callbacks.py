@@ -192,6 +192,26 @@ class TestReceive:
             assert answer.json()["error"]["code"] == 413
         assert execution.read()["state"] == "ACTIVE"
 
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [
+            ("text/plain", b"x" * 300_000),
+            ("application/json", b'["' + b"x" * 300_000 + b'"]'),
+            ("application/json", b"[" * 99 + b"]" * 99),
+        ],
+    )
+    def test_what_the_step_could_not_take_is_refused_while_the_sender_listens(
+        self, emulator: EmulatorProcess, kind, body
+    ):
+        emulator.deploy("one", one_wait())
+        execution = emulator.execute("one")
+
+        assert execution.send(data=body, headers={"Content-Type": kind}).status_code == 413
+        assert execution.read()["state"] == "ACTIVE"
+
+        assert execution.send(data=b"", headers={"Content-Type": kind}).status_code == 200
+        assert execution.result()["http_request"]["body"] is None
+
     def test_a_post_without_body_and_type_is_fine(self, emulator: EmulatorProcess):
         emulator.deploy("one", one_wait())
         execution = emulator.execute("one")
