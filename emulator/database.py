@@ -110,7 +110,7 @@ class Database:
     """One connection to the data file, the only writer.
 
     Statements outside `write` commit by themselves. The file is readable by its owner only, since
-    it holds the signing key.
+    it holds the signing key. A file of somebody else is left exactly as it is.
 
     Raises:
         UnusableData: the file is no data file of this version, or another emulator has it open.
@@ -120,7 +120,6 @@ class Database:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        path.chmod(0o600)
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         self._connection.row_factory = sqlite3.Row
         try:
@@ -131,25 +130,34 @@ class Database:
             raise UnusableData(f"cannot use the data file {path}: {reason}") from error
 
     def _open(self) -> None:
-        for pragma in (
-            "locking_mode = EXCLUSIVE",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
+        self.run("PRAGMA locking_mode = EXCLUSIVE").close()
+        empty = self._recognise()
+        self.path.chmod(0o600)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self.run(f"PRAGMA {pragma}").close()
         with self.write():
-            (version,) = self.row("PRAGMA user_version") or (0,)
-            if version == SCHEMA_VERSION:
+            if not empty:
                 return
-            if version != 0:
-                raise sqlite3.DatabaseError(
-                    f"its format is {version}, this emulator writes {SCHEMA_VERSION};"
-                    " start with another --data"
-                )
             for statement in filter(str.strip, _statements(SCHEMA)):
                 self.run(statement).close()
             self.run(f"PRAGMA user_version = {SCHEMA_VERSION}").close()
+
+    def _recognise(self) -> bool:
+        """Whether there is nothing in the file yet. Only reads: it may be somebody else's.
+
+        Raises:
+            sqlite3.DatabaseError: it is no data file of this version.
+        """
+        (version,) = self.row("PRAGMA user_version") or (0,)
+        tables = {row["name"] for row in self.rows("SELECT name FROM sqlite_master")}
+        if version == SCHEMA_VERSION and {"meta", "journal"} <= tables:
+            return False
+        if version == 0 and not tables:
+            return True
+        reason = f"its format is {version}, this emulator writes {SCHEMA_VERSION}"
+        if version in (0, SCHEMA_VERSION):
+            reason = "it is the database of another program"
+        raise sqlite3.DatabaseError(f"{reason}; start with another --data")
 
     def run(self, sql: str, *values: object) -> sqlite3.Cursor:
         """Run one statement."""

@@ -74,6 +74,40 @@ class TestDatabase:
         with pytest.raises(UnusableData, match=r"notes\.txt"):
             Database(path)
 
+    def test_the_database_of_another_program_is_refused_and_left_as_it_is(self, tmp_path):
+        path = tmp_path / "theirs.sqlite3"
+        theirs = sqlite3.connect(path)
+        theirs.execute("CREATE TABLE theirs (a)")
+        theirs.close()
+        path.chmod(0o644)
+        before = path.read_bytes()
+
+        with pytest.raises(UnusableData, match="another program"):
+            Database(path)
+
+        assert path.read_bytes() == before
+        assert path.stat().st_mode & 0o777 == 0o644
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_file_that_is_no_database_keeps_its_mode(self, tmp_path):
+        path = tmp_path / "notes.txt"
+        path.write_text("these are notes, and no database at all\n" * 100)
+        path.chmod(0o644)
+
+        with pytest.raises(UnusableData):
+            Database(path)
+
+        assert path.stat().st_mode & 0o777 == 0o644
+
+    def test_a_data_file_that_others_could_read_is_theirs_no_more(self, tmp_path):
+        path = tmp_path / "data.sqlite3"
+        Database(path).close()
+        path.chmod(0o644)
+
+        Database(path).close()
+
+        assert path.stat().st_mode & 0o777 == 0o600
+
     def test_a_file_of_another_version_is_refused(self, tmp_path):
         path = tmp_path / "old.sqlite3"
         connection = sqlite3.connect(path)
