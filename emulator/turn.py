@@ -13,7 +13,9 @@ from emulator.protocol import Reply, Request
 SLICE = 0.01
 """Seconds after which a turn stops in the middle, so that a long loop holds nothing else up."""
 
-_STEPS = 200
+_STEPS = 16
+_SLOW = SLICE / 4
+"""Steps between two looks at the clock, and seconds after which the next look comes at once."""
 
 
 @dataclass(slots=True)
@@ -22,12 +24,13 @@ class Live:
 
     `replies` are recorded and not applied yet. `settled` are keys of requests for which nothing
     has to be done when the run, built again from its journal, makes them once more: they are
-    answered, armed, or being called.
+    answered, armed, or being called. `steps` is how many are run between two looks at the clock.
     """
 
     run: Run
     replies: deque[tuple[str, Reply]]
     settled: set[str]
+    steps: int = 1
 
 
 def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
@@ -42,10 +45,11 @@ def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
     Returns:
         Whether there is more to do right now.
     """
-    end = time.monotonic() + SLICE
+    now = time.monotonic()
+    end = now + SLICE
     run = live.run
     while True:
-        if not run.advance(_STEPS):
+        if not run.advance(live.steps):
             for request in run.take_requests():
                 if request.key in live.settled:
                     live.settled.discard(request.key)
@@ -54,5 +58,7 @@ def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
             if run.outcome is not None or not live.replies:
                 return False
             run.reply(*live.replies.popleft())
-        if time.monotonic() >= end:
+        before, now = now, time.monotonic()
+        live.steps = 1 if now - before > _SLOW else min(2 * live.steps, _STEPS)
+        if now >= end:
             return True
