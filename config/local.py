@@ -205,8 +205,7 @@ def deploy_command(plan: Plan) -> str:
 
 def welcome(plan: Plan, *, fresh: bool) -> str:
     """What to do now; `fresh`: the examples were started just now and wait in the inbox."""
-    env = named(plan.data_dir / "env")
-    then = "open" if fresh else "if one waits (or start one, see below): open"
+    then = "open" if fresh else "start an example (see below), if none waits; open"
     return f"""
 Countersign runs.
 
@@ -217,12 +216,21 @@ Countersign runs.
 
 In a second terminal:
 
-    see the executions        .venv/bin/python -m emulator executions --emulator {plan.emulator}
-    start two more examples   . {env} && .venv/bin/python manage.py seed_demo --examples
-    deploy workflows/ anew    {deploy_command(plan)}
+    # what runs and what has ended
+    .venv/bin/python -m emulator executions --emulator {plan.emulator}
+    # one more example; it waits in the inbox a moment later
+    .venv/bin/python -m emulator start expense-approval --emulator {plan.emulator} \\
+      --data '{EXAMPLE}'
+    # workflows/ once more, after a change
+    {deploy_command(plan)}
+    # Django's commands, with the same data
+    . {named(plan.data_dir / "env")} && .venv/bin/python manage.py help
 
     Ctrl-C stops everything. Your data stays in {plan.data_dir}.
 """
+
+
+EXAMPLE = '{"requester": "eva@example.com", "purpose": "Train", "amount": 180, "currency": "EUR"}'
 
 
 def main(arguments: Sequence[str]) -> int:

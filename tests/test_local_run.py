@@ -1,6 +1,7 @@
 """`make run`: what it sets, what it refuses, and that it leaves nothing behind."""
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -242,7 +243,8 @@ class TestWelcome:
         said = welcome(read_plan(ports), fresh=True)
 
         assert "-m emulator executions --emulator http://127.0.0.1:9001" in said
-        assert ". var/env && .venv/bin/python manage.py seed_demo --examples" in said
+        assert "-m emulator start expense-approval --emulator http://127.0.0.1:9001" in said
+        assert ". var/env && .venv/bin/python manage.py help" in said
         assert "make deploy\n" in said
         elsewhere = welcome(read_plan({**ports, "DATA_DIR": str(tmp_path)}), fresh=True)
         assert f". {tmp_path}/env && " in elsewhere
@@ -250,9 +252,8 @@ class TestWelcome:
 
     def test_a_second_start_does_not_promise_an_expense(self):
         assert "Then      open an expense" in welcome(read_plan({}), fresh=True)
-        assert "Then      if one waits (or start one, see below): open" in welcome(
-            read_plan({}), fresh=False
-        )
+        again = welcome(read_plan({}), fresh=False)
+        assert "Then      start an example (see below), if none waits; open an expense" in again
 
 
 class TestChildren:
@@ -379,6 +380,13 @@ class Run:
             command, cwd=ROOT, env=env, capture_output=True, text=True, check=True
         ).stdout
 
+    def in_a_shell(self, command: str) -> str:
+        """What a command of the welcome prints."""
+        ours = command.replace(".venv/bin/python", sys.executable)
+        return subprocess.run(
+            ["sh", "-c", ours], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+
     def rest(self) -> str:
         return self.process.communicate(timeout=30)[0]
 
@@ -419,6 +427,9 @@ class TestRun:
         for path in (database, database.with_name("emulator.sqlite3"), run.data_dir / "env"):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert "updated expense-approval" in run.deploy_anew()
+        executions, start_one = re.findall(r"\.venv/bin/python -m [^\\\n]+(?:\\\n.+)?", said)
+        run.in_a_shell(start_one)
+        assert eventually(lambda: run.in_a_shell(executions).count("request_approval/") == 3)
 
         second = start("elsewhere")
         assert f"Port {run.port} is taken." in second.rest()
