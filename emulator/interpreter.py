@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -203,7 +205,7 @@ class Run:
         group.active -= 1
         self._running -= 1
         if problem is not None:
-            group.errors.append((thread.branch, problem))
+            self._note_error(group, thread.branch, problem)
         self._schedule()
 
     def _result(self, thread: Thread, problem: WorkflowError | None) -> Outcome:
@@ -268,7 +270,7 @@ class Run:
         try:
             frame = group.start(number)
         except WorkflowError as problem:
-            group.errors.append((number, problem))
+            self._note_error(group, number, problem)
             group.exhausted = True
             return
         if frame is None:
@@ -281,14 +283,23 @@ class Run:
         self._running += 1
         self._ready.append(thread)
 
+    def _note_error(self, group: Group, number: int, problem: WorkflowError) -> None:
+        """Count the error of a branch, and keep what can still be told of it in the end."""
+        described = {"context": context(problem), "payload": payload(problem.value)}
+        group.failed += 1
+        insort(group.errors, (number, described), key=itemgetter(0))
+        room = self.limits.memory_bytes // 2
+        for told, (_, each) in enumerate(group.errors):
+            room -= size_of(each["context"]) + size_of(each["payload"])
+            if told >= self.limits.branch_errors or room < 0:
+                del group.errors[told:]
+                break
+
     def branch_error(self, group: Group) -> WorkflowError:
         """Return the one error for all branches that failed, as far as the limits let it tell."""
         branches: list[Value] = []
-        room = self.limits.memory_bytes // 2
-        for number, problem in sorted(group.errors, key=lambda each: each[0]):
-            described = {"context": context(problem), "payload": payload(problem.value)}
-            room -= size_of(described["context"]) + size_of(described["payload"])
-            if self._branch_errors >= self.limits.branch_errors or room < 0:
+        for number, described in group.errors:
+            if self._branch_errors >= self.limits.branch_errors:
                 break
             self._branch_errors += 1
             name = group.names[number] if group.names else str(number)
@@ -299,7 +310,7 @@ class Run:
         )
         assert isinstance(failed.value, dict)
         failed.value["branches"] = branches
-        failed.value["truncated"] = len(branches) < len(group.errors)
+        failed.value["truncated"] = len(branches) < group.failed
         return failed
 
 

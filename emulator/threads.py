@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class Group:
     """The branches or iterations of one parallel step.
 
-    `start` makes the frame of the branch with a number, or returns None after the last.
+    `start` makes the frame of the branch with a number, or returns None after the last. `failed`
+    counts the branches that ended with an error; `errors` tells of the first of them by number,
+    as many as the limits let the one error of the step tell.
     """
 
     parent: Thread
@@ -33,7 +35,8 @@ class Group:
     next: int = 0
     active: int = 0
     exhausted: bool = False
-    errors: list[tuple[int, WorkflowError]] = field(default_factory=list)
+    failed: int = 0
+    errors: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
 
 
 class Thread:

@@ -110,7 +110,7 @@ def join(state: int) -> Operation:
     def operation(thread: Thread, frame: Frame) -> bool:
         group: Group = frame.variables[state]
         frame.variables[state] = None
-        if group.errors:
+        if group.failed:
             raise thread.run.branch_error(group)
         return GO_ON
 

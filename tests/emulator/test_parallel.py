@@ -1,6 +1,7 @@
 """Parallel steps: what overlaps, how many run at once, and assignments that wait."""
 
 import itertools
+import tracemalloc
 from collections.abc import Iterator
 
 from emulator.interpreter import Raised, Reply, Returned, Succeeded
@@ -167,3 +168,46 @@ spread:
         finish(run, requests)
 
         assert run.outcome == Succeeded(75)
+
+
+class TestErrors:
+    def test_of_thousands_that_fail_only_those_that_are_told_are_kept(self):
+        """Each error may be as large as half the memory of a run."""
+        source = """
+        - init: {assign: [{large: "0123456789"}, {n: 0}]}
+        - grow: {assign: [{large: "${large + large}"}, {n: "${n + 1}"}]}
+        - more: {switch: [{condition: "${n < 13}", next: grow}]}
+        - all:
+            try:
+              parallel:
+                for: {value: v, range: [1, 500], steps: [{a: {raise: "${large + string(v)}"}}]}
+            except:
+              as: e
+              steps:
+                - give:
+                    return:
+                      truncated: "${e.truncated}"
+                      told: "${len(e.branches)}"
+                      first: "${e.branches[0].id}"
+        """
+        tracemalloc.start()
+        run, _ = start(source)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert run.outcome == Succeeded({"truncated": True, "told": 1, "first": "0"})
+        assert peak < 20_000_000
+
+    def test_the_first_by_number_are_told_in_whatever_order_they_fail(self):
+        run, requests = start(
+            "- all: {try: {parallel: {for: {value: v, range: [0, 3], steps: ["
+            "{a: {call: sys.now}}, {b: {raise: '${string(v)}'}}]}}},"
+            " except: {as: e, steps: [{give: {return: '${e}'}}]}}"
+        )
+        finish(run, requests[::-1])
+
+        assert isinstance(run.outcome, Succeeded)
+        assert isinstance(run.outcome.value, dict)
+        branches = run.outcome.value["branches"]
+        assert [branch["error"]["payload"] for branch in branches] == ['"0"', '"1"', '"2"', '"3"']
+        assert run.outcome.value["truncated"] is False
