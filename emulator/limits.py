@@ -37,3 +37,4 @@ class Limits:
     source_nodes: int = 100_000
     expression_depth: int = 100
     value_depth: int = 100
+    active_executions: int = 10_000

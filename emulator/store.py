@@ -138,6 +138,11 @@ class Store:
         )
         return [row["execution"] for row in rows]
 
+    def count_open(self) -> int:
+        """How many executions are not over."""
+        row = self._database.row("SELECT count(*) FROM executions WHERE state = 'ACTIVE'")
+        return 0 if row is None else int(row[0])
+
     def note(self, execution: str, steps: Sequence[tuple[str, str]], *, busy: bool) -> None:
         """Keep where the execution is, and whether a restart has to take it up at once."""
         self._database.run(

@@ -32,6 +32,8 @@ def run(request: Request, site: Site) -> Performed:
     argument = json_text(request.args.get("argument"), "argument")
     if len(argument.encode()) > Limits().argument_bytes:
         raise error("ResourceLimitError", "the argument of the execution is too large")
+    if site.store.count_open() >= Limits().active_executions:
+        raise error("ResourceLimitError", "too many executions are active to start another")
     child = site.start(workflow, argument)
     if child is None:
         message = f"workflow '{workflow}' was not found"
