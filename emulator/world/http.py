@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlencode
+from dataclasses import dataclass, replace
+from urllib.parse import quote, unquote_to_bytes, urlencode, urljoin
 
 import aiohttp
 from multidict import CIMultiDict
@@ -28,6 +29,15 @@ _MAX_REDIRECTS = 10
 _LIMITS = Limits()
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"content-length", "transfer-encoding", "connection"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REPEATED = frozenset({307, 308})
+_FOR_ONE_ORIGIN = ("Authorization", "Cookie", "Host")
+_PARTS = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>[^/?#\\\s\x00-\x1f\x7f]+)(?P<path>[^?#\x00-\x1f\x7f]*)"
+    r"(?:\?(?P<query>[^#\x00-\x1f\x7f]*))?(?:#.*)?",
+    re.IGNORECASE,
+)
+_ILLEGAL = re.compile(r"[^!-~]|[\"<>\\^`{|}]|%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +81,46 @@ def prepare(request: Request, site: Site) -> Prepared:
     auth = optional_map(args, "auth")
     if auth:
         headers["Authorization"] = f"Bearer {_token(auth, url, site)}"
-    return Prepared(method, _url(url, optional_map(args, "query")), headers, body, timeout)
+    target, basic = _target(url, optional_map(args, "query"))
+    if basic is not None:
+        headers.setdefault("Authorization", basic)
+    return Prepared(method, target, headers, body, timeout)
 
 
-def _url(given: str, query: Mapping[str, Value]) -> URL:
+def _target(given: str, query: Mapping[str, Value]) -> tuple[URL, str | None]:
+    """The address that a text means, as it is written, and the Authorization header in it, if any.
+
+    Nothing that a URL may hold is changed: a server may compare it, or a signature, byte by byte.
+    What it may not hold, such as a space, is quoted. Messages do not show `user:password@`.
+
+    Raises:
+        WorkflowError: ValueError, it is no URL of HTTP; TypeError, the query is of a wrong type.
+    """
+    shown = given.rpartition("@")[2]
+    written = given.strip()
+    parts = _PARTS.fullmatch(written)
+    if parts is None:
+        raise error("ValueError", f"url must begin with http:// or https:// and a host: {shown!r}")
+    user, _, authority = parts["authority"].rpartition("@")
     try:
-        url = URL(given.strip())
-        port = url.port
+        origin = URL(f"{parts['scheme'].lower()}://{authority}").origin()
     except ValueError:
-        raise error("ValueError", f"url is malformed: {given!r}") from None
-    if url.scheme not in {"http", "https"} or not url.host or port is None:
-        raise error("ValueError", f"url must begin with http:// or https:// and a host: {given!r}")
+        raise error("ValueError", f"url is malformed: {shown!r}") from None
+    asked = "&".join(filter(None, (_quoted(parts["query"] or ""), _query(query))))
+    path = _quoted(parts["path"]) or "/"
+    text = f"{origin}{path}?{asked}" if asked else f"{origin}{path}"
+    return URL(text, encoded=True), _basic(user) if user else None
+
+
+def _quoted(text: str) -> str:
+    return _ILLEGAL.sub(lambda found: quote(found[0], safe="", errors="surrogateescape"), text)
+
+
+def _basic(user: str) -> str:
+    return f"Basic {base64.b64encode(unquote_to_bytes(user)).decode()}"
+
+
+def _query(query: Mapping[str, Value]) -> str:
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
         for item in value if isinstance(value, list) else [value]:
@@ -93,7 +132,7 @@ def _url(given: str, query: Mapping[str, Value]) -> URL:
                 raise error(
                     "TypeError", f"query parameter {name} must not be of type {type_name(item)}"
                 )
-    return url.extend_query(pairs) if pairs else url
+    return URL.build(query=pairs).raw_query_string if pairs else ""
 
 
 def _headers(args: Mapping[str, Value]) -> CIMultiDict[str]:
@@ -130,7 +169,8 @@ def _encode(body: Value, headers: CIMultiDict[str]) -> bytes | None:
         return _json(body)
     if media == "application/x-www-form-urlencoded" and isinstance(body, dict):
         pairs = {
-            key: item if isinstance(item, str) else to_json(item) for key, item in body.items()
+            key: item.encode() if isinstance(item, str) else _json(item)
+            for key, item in body.items()
         }
         return urlencode(pairs).encode()
     raise error("TypeError", f"a body of type {type_name(body)} does not fit {declared}")
@@ -179,24 +219,62 @@ def _failure(kind: str, reason: str, prepared: Prepared) -> Raised:
 
 
 async def _answer(prepared: Prepared, client: aiohttp.ClientSession) -> Value:
-    async with (
-        asyncio.timeout(prepared.timeout),
-        client.request(
-            prepared.method,
-            prepared.url,
-            headers=prepared.headers,
-            data=prepared.body,
-            max_redirects=_MAX_REDIRECTS,
-            skip_auto_headers=("Content-Type",),
-        ) as response,
-    ):
-        raw = await _read(response)
-        content_type = response.headers.get("Content-Type", "")
-        body = decode(content_type, raw)
-        headers = headers_value(response.headers.items())
-        if response.status >= 400:
-            raise http_error(response.status, headers, body)
-        return {"body": body, "code": response.status, "headers": headers}
+    """The answer at the end of the redirects.
+
+    Raises:
+        WorkflowError: HttpError, ResourceLimitError; ConnectionError, it is moved too often.
+    """
+    async with asyncio.timeout(prepared.timeout):
+        for _ in range(_MAX_REDIRECTS + 1):
+            async with client.request(
+                prepared.method,
+                prepared.url,
+                headers=prepared.headers,
+                data=prepared.body,
+                allow_redirects=False,
+                skip_auto_headers=("Content-Type",),
+            ) as response:
+                location = response.headers.get("Location")
+                if response.status not in _REDIRECTS or not location:
+                    return await _value(response)
+                prepared = _moved(prepared, response.status, location)
+    raise error("ConnectionError", f"{prepared.url}: moved more than {_MAX_REDIRECTS} times")
+
+
+def _moved(prepared: Prepared, status: int, location: str) -> Prepared:
+    """The request that a redirect asks for, as Go's client makes it.
+
+    301, 302 and 303 become GET without a body, 307 and 308 repeat the request. Credentials are
+    for the origin that they were given for.
+
+    Raises:
+        WorkflowError: ConnectionError, it is moved to nowhere.
+    """
+    try:
+        url, basic = _target(urljoin(str(prepared.url), location), {})
+    except (WorkflowError, ValueError):
+        shown = location.rpartition("@")[2]
+        raise error("ConnectionError", f"it is moved to what is no URL: {shown!a}") from None
+    headers = prepared.headers.copy()
+    method, body = prepared.method, prepared.body
+    if status not in _REPEATED:
+        method, body = ("HEAD" if method == "HEAD" else "GET"), None
+        headers.popall("Content-Type", None)
+    if url.origin() != prepared.url.origin():
+        for name in _FOR_ONE_ORIGIN:
+            headers.popall(name, None)
+    if basic is not None:
+        headers["Authorization"] = basic
+    return replace(prepared, method=method, url=url, headers=headers, body=body)
+
+
+async def _value(response: aiohttp.ClientResponse) -> Value:
+    raw = await _read(response)
+    body = decode(response.headers.get("Content-Type", ""), raw)
+    headers = headers_value(response.headers.items())
+    if response.status >= 400:
+        raise http_error(response.status, headers, body)
+    return {"body": body, "code": response.status, "headers": headers}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -67,8 +67,8 @@ class TestText:
             == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
         )
 
-    def test_a_reply_that_no_file_can_hold_is_an_error_of_the_workflow(self, tmp_path: Path):
-        """A redirect to an address that is no UTF-8, which the exception's text quotes."""
+    def test_an_address_that_is_not_utf_8_is_an_error_of_the_workflow(self, tmp_path: Path):
+        """The error quotes the address that a redirect names, and the file must hold the error."""
 
         async def scenario() -> Any:
             answer = (
@@ -77,7 +77,7 @@ class TestText:
             async with raw_site(answer) as url:
                 return await run(tmp_path, GET % url)
 
-        assert asyncio.run(scenario())["tags"] == ["SystemError"]
+        assert asyncio.run(scenario())["tags"] == ["ConnectionError"]
 
 
 class TestFullDisk:
