@@ -1,0 +1,153 @@
+"""The complete workflows that README and docs show: they build, and they run."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from emulator.parser import parse
+from tests.emulator.stub import StubServer
+from tests.emulators import Execution, command, eventually
+from tests.pages import FENCE, ROOT
+from tests.round_trip.system import Person, System
+from workflows.bundle import bundle_file
+
+PAGES = ("README.md", "docs/workflow-authors.md")
+BANK = "https://bank.example.com"
+
+
+def examples(page: str) -> list[str]:
+    """Every block of YAML with a `main`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [block for name, block in FENCE.findall(text) if name == "yaml" and "main:" in block]
+
+
+def argument(page: str, workflow: str) -> dict[str, str]:
+    """What a page tells to start the workflow with."""
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
+    found = re.search(rf"emulator start {workflow} .*--data '([^']*)'", text)
+    assert found, f"{page} does not say how to start {workflow}"
+    given: dict[str, str] = json.loads(found[1])
+    return given
+
+
+EXAMPLES = [
+    pytest.param(example, id=f"{page} {number}")
+    for page in PAGES
+    for number, example in enumerate(examples(page))
+]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with System(tmp_path_factory.mktemp("system")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ana(system: System) -> Person:
+    return Person(system.base, "ana@example.com")
+
+
+@pytest.fixture
+def deploy(system: System, tmp_path: Path) -> Callable[[str, str], None]:
+    """Deploy an example as the docs tell it."""
+
+    def run(name: str, example: str) -> None:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(example, encoding="utf-8")
+        inbox = f"COUNTERSIGN_URL={system.base}"
+        done = command("deploy", str(path), "--env", inbox, "--emulator", system.emulator.url)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+class TestBuild:
+    @pytest.mark.parametrize("example", EXAMPLES)
+    def test_each_builds_in_a_folder_of_its_own(self, example, tmp_path):
+        path = tmp_path / "example.yaml"
+        path.write_text(example, encoding="utf-8")
+
+        parse(bundle_file(path).text)
+
+    def test_there_are_three(self):
+        assert [len(examples(page)) for page in PAGES] == [1, 2]
+
+
+@pytest.mark.round_trip
+class TestRun:
+    @pytest.mark.parametrize(
+        ("outcome", "result"), [("approved", "paid"), ("rejected", "not paid, rejected")]
+    )
+    def test_readme(self, system, ana, deploy, outcome, result):
+        (example,) = examples("README.md")
+        deploy("pay-order", example)
+        execution = system.emulator.execute("pay-order", argument("README.md", "NAME"))
+
+        ana.decide(system.asked(execution), outcome, "Why.")
+
+        assert execution.result() == result
+
+    @pytest.mark.parametrize("outcome", ["approved", "rejected"])
+    def test_pay_invoice(self, system, ana, deploy, outcome):
+        example, _ = examples("docs/workflow-authors.md")
+        invoice = argument("docs/workflow-authors.md", "pay-invoice")
+        with StubServer() as bank:
+            bank.script(
+                [
+                    {
+                        "method": "POST",
+                        "url": f"{BANK}/transfers",
+                        "responses": [{"status": 200, "json": {}}],
+                    }
+                ]
+            )
+            deploy("pay-invoice", example.replace("https:/", bank.url))
+            execution = system.emulator.execute("pay-invoice", invoice)
+            ana.decide(system.asked(execution), outcome, "Why.")
+
+            assert execution.result() == outcome
+        paid = [json.loads(received.body) for received in bank.received]
+        assert paid == ([invoice] if outcome == "approved" else [])
+
+    def test_simple_mode(self, system, ana, deploy):
+        _, example = examples("docs/workflow-authors.md")
+        deploy("restart", example)
+        execution = system.emulator.execute("restart")
+
+        ana.decide(system.asked(execution), "approved")
+
+        assert execution.result() == "approved"
+
+    def test_start_waits_for_the_answer(self, system, ana, deploy):
+        (example,) = examples("README.md")
+        deploy("waited", example)
+        given = json.dumps(argument("README.md", "NAME"))
+        options = ("--wait", "--data", given, "--emulator", system.emulator.url)
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(command, "start", "waited", *options)
+            ana.decide(system.asked(only(system, "waited")), "approved")
+            done = running.result(timeout=30)
+
+        assert (done.returncode, done.stdout) == (0, '"paid"\n'), done.stderr
+
+    def test_a_refused_question_says_why_in_the_list(self, system, deploy):
+        (example,) = examples("README.md")
+        deploy("nobody", example.replace("group:managers", "group:finance"))
+        execution = system.emulator.execute("nobody", argument("README.md", "NAME"))
+        assert execution.error()["code"] == 422
+
+        done = command("executions", "--emulator", system.emulator.url, "--workflow", "nobody")
+
+        assert re.search(r": approvers: .*finance", done.stdout)
+
+
+def only(system: System, workflow: str) -> Execution:
+    """The one execution of a workflow, once it was started."""
+    parent = f"{system.emulator.parent}/workflows/{workflow}/executions"
+    found = eventually(lambda: system.emulator.ask("GET", parent).get("executions"))
+    return Execution(system.emulator, str(found[0]["name"]))
