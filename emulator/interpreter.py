@@ -285,7 +285,10 @@ class Run:
 
     def _note_error(self, group: Group, number: int, problem: WorkflowError) -> None:
         """Count the error of a branch, and keep what can still be told of it in the end."""
-        described = {"context": context(problem), "payload": payload(problem.value)}
+        described: dict[str, Value] = {
+            "context": context(problem),
+            "payload": payload(problem.value),
+        }
         group.failed += 1
         insort(group.errors, (number, described), key=itemgetter(0))
         room = self.limits.memory_bytes // 2
