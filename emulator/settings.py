@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 APP_ACCOUNT = "inbox@emulator.invalid"
 WORKFLOW_ACCOUNT = "workflow@emulator.invalid"
+
+_LAST_PORT = 65535
+_BASE = re.compile(r"https?://[^\s@?#\\\"<>/]+(/[^\s?#\\\"<>]*)?", re.IGNORECASE)
 
 
 class Auth(StrEnum):
@@ -29,6 +34,9 @@ class Settings:
 
     `base_url` is what callback URLs begin with; empty means the address the server listens on.
     `grants` maps an account to the names of its roles; an account named here has these roles only.
+
+    Raises:
+        ValueError: a setting cannot be used; the text says which, as a sentence.
     """
 
     host: str = "127.0.0.1"
@@ -43,7 +51,28 @@ class Settings:
     data: Path = Path("var/emulator.sqlite3")
     grants: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __post_init__(self) -> None:
+        """Check what no other part would refuse with a sentence."""
+        if not 0 <= self.port <= _LAST_PORT:
+            raise ValueError(f"--port must be from 0 to {_LAST_PORT}, not {self.port}")
+        if self.base_url and not _is_base(self.base_url):
+            raise ValueError(
+                "--base-url must be http:// or https:// with a host, and perhaps a port and a path,"
+                f" not {self.base_url!r}"
+            )
+
     @property
     def projects(self) -> frozenset[str]:
         """The names of the one project: its ID and its number."""
         return frozenset({self.project, self.project_number})
+
+
+def _is_base(url: str) -> bool:
+    """Whether paths can be appended to a URL to make addresses of this server."""
+    if _BASE.fullmatch(url) is None:
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -17,7 +17,7 @@ from emulator import server
 from emulator.api import answers
 from emulator.server import CannotStart
 from emulator.settings import Auth, Settings
-from tests.emulators import APP, EmulatorProcess
+from tests.emulators import APP, EmulatorProcess, command
 
 SOURCE = "main:\n  steps:\n    - done:\n        return: 1\n"
 KIND = {"Content-Type": "application/json"}
@@ -245,3 +245,30 @@ async def served(settings: Settings, ask: Callable[[int], Awaitable[Any]]) -> An
     """What comes of asking a server in this process, which is given the port."""
     async with server.serving(settings) as services:
         return await ask(services.settings.port)
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("option", "said"),
+        [
+            ("--port=99999", "--port must be from 0 to 65535, not 99999"),
+            ("--port=-1", "--port must be from 0 to 65535, not -1"),
+            ("--base-url=ftp://x/ y", "--base-url must be http"),
+            ("--base-url=https://user@host", "--base-url must be http"),
+            ("--base-url=https://host:99999", "--base-url must be http"),
+            ("--base-url=https://host?x=1", "--base-url must be http"),
+            ("--base-url=host:8787", "--base-url must be http"),
+        ],
+    )
+    def test_a_wrong_one_is_a_sentence(self, tmp_path, option, said):
+        done = command("serve", f"--data={tmp_path / 'd'}", option)
+
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize(
+        "url", ["", "http://127.0.0.1:8787", "https://emulator.example/", "http://[::1]:1/a/b"]
+    )
+    def test_a_base_may_have_a_port_and_a_path(self, url):
+        assert Settings(base_url=url).base_url == url
