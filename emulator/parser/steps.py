@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from emulator.document import Mapping, Node, Scalar, Sequence
-from emulator.errors import SourceError
 from emulator.expressions import parse_target, parse_template
 from emulator.limits import Limits
 from emulator.parser.shapes import (
@@ -216,11 +215,13 @@ class StepParser:
             return ()
         if not isinstance(node, Sequence):
             raise fail(node, "shared must be a list of variables")
-        names = [(a_name(item, "shared", item), item.where) for item in node.items]
-        for index, (name, where) in enumerate(names):
-            if name in {earlier for earlier, _ in names[:index]}:
-                raise SourceError(f"'{name}' is shared twice", where.line, where.column)
-        return tuple(names)
+        names: dict[str, Position] = {}
+        for item in node.items:
+            name = a_name(item, "shared", item)
+            if name in names:
+                raise fail(item, f"'{name}' is shared twice")
+            names[name] = item.where
+        return tuple(names.items())
 
     def _concurrency(self, body: Mapping) -> Expression | None:
         node = body.get("concurrency_limit")
