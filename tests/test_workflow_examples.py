@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -144,6 +146,27 @@ class TestRun:
         done = command("executions", "--emulator", system.emulator.url, "--workflow", "nobody")
 
         assert re.search(r": approvers: .*finance", done.stdout)
+
+    def test_deploying_with_googles_client_names_the_authors_file_once(self, system, tmp_path):
+        (tmp_path / "fine.yaml").write_text(examples("README.md")[0], encoding="utf-8")
+        broken = tmp_path / "broken.yaml"
+        broken.write_text("main:\n  steps:\n    - a: {next: nowhere}\n", encoding="utf-8")
+
+        done = subprocess.run(
+            [sys.executable, "manage.py", "deploy_workflows", tmp_path],
+            cwd=ROOT,
+            env=system.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 1
+        assert done.stdout == "created fine\n"
+        first, *_, last = done.stderr.splitlines()
+        assert first.startswith(f"{broken}:3:17: parse error: in workflow 'main', step 'a': ")
+        assert last == "CommandError: 1 of 2 not deployed: broken"
+        assert done.stderr.count("parse error") == 1
 
 
 def only(system: System, workflow: str) -> Execution:
