@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection
+from functools import partial
 from itertools import islice
 
 from emulator.catalog import Definition, program
 from emulator.interpreter import Run
 from emulator.protocol import Reply
+from emulator.replies import AT_ONCE, Replies
 from emulator.resources import environment
 from emulator.settings import Settings
 from emulator.store import Execution, Store
@@ -46,7 +48,7 @@ class Runs:
         """Hand a recorded reply to the run, if it is in memory; if not, its journal has it."""
         live = self._lives.get(execution)
         if live is not None:
-            live.replies.append((key, reply))
+            live.replies.add(key, reply)
 
     def drop(self, execution: str) -> None:
         """Forget the run of an execution."""
@@ -60,15 +62,14 @@ class Runs:
                 del self._lives[execution]
 
     def _build(self, found: Execution, definition: Definition) -> Live:
-        journal = self._store.journal(found.id)
         waiting = {wait.key for wait in self._store.waits_of(found.id)}
-        answered = {key for key, _ in journal}
+        answered = self._store.answered(found.id)
         return Live(
             run=Run(
                 program(definition.source),
                 from_json(found.argument),
                 environment(found, definition, self._settings),
             ),
-            replies=deque(journal),
+            replies=Replies(partial(self._store.journal, found.id, AT_ONCE)),
             settled=answered | waiting | self._calling(found.id),
         )

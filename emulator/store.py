@@ -176,13 +176,24 @@ class Store:
         )
         self._database.run("UPDATE executions SET busy = 1 WHERE execution = ?", execution)
 
-    def journal(self, execution: str) -> list[tuple[str, Reply]]:
-        """The replies recorded, in order, each with the key of its request."""
+    def journal(self, execution: str, most: int, after: int = 0) -> list[tuple[str, Reply]]:
+        """The replies recorded, in order, each with the key of its request.
+
+        Args:
+            most: this many of them.
+            after: without so many of the first.
+        """
         rows = self._database.rows(
-            "SELECT key, raised, value FROM journal WHERE execution = ? ORDER BY position",
-            execution,
+            "SELECT key, raised, value FROM journal WHERE execution = ? AND position > ?"
+            " ORDER BY position LIMIT ?",
+            *(execution, after, most),
         )
         return [(row["key"], _reply(row)) for row in rows]
+
+    def answered(self, execution: str) -> set[str]:
+        """The keys of the requests whose replies are recorded."""
+        rows = self._database.rows("SELECT key FROM journal WHERE execution = ?", execution)
+        return {row["key"] for row in rows}
 
     # Waits
 

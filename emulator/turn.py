@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.interpreter import Run
 from emulator.protocol import Reply, Request
+from emulator.replies import Replies
 
 SLICE = 0.01
 """Seconds after which a turn stops in the middle, so that a long loop holds nothing else up."""
@@ -28,7 +28,7 @@ class Live:
     """
 
     run: Run
-    replies: deque[tuple[str, Reply]]
+    replies: Replies
     settled: set[str]
     steps: int = 1
 
@@ -54,10 +54,11 @@ def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
                 if request.key in live.settled:
                     live.settled.discard(request.key)
                 elif (reply := deal_with(request)) is not None:
-                    live.replies.append((request.key, reply))
-            if run.outcome is not None or not live.replies:
+                    live.replies.add(request.key, reply)
+            following = None if run.outcome is not None else live.replies.take()
+            if following is None:
                 return False
-            run.reply(*live.replies.popleft())
+            run.reply(*following)
         before, now = now, time.monotonic()
         live.steps = 1 if now - before > _SLOW else min(2 * live.steps, _STEPS)
         if now >= end:

@@ -137,7 +137,7 @@ class TestJournal:
         for key, reply in replies:
             store.append("e1", key, reply)
 
-        found = store.journal("e1")
+        found = store.journal("e1", 10)
 
         assert found == replies
         value = found[0][1].value
@@ -187,7 +187,7 @@ class TestEnd:
 
         over = store.find("e1")
         assert (over.state, over.error["context"]) == (State.FAILED, "no")
-        assert store.journal("e1") == []
+        assert store.journal("e1", 10) == []
         assert store.waits_of("e1") == []
         assert store.callbacks("e1") == []
         assert store.open() == store.busy() == []

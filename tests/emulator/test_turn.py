@@ -1,10 +1,9 @@
 """Turns of a run: how long one holds the others up."""
 
-from collections import deque
-
 from emulator.interpreter import Run
 from emulator.parser import parse
 from emulator.protocol import Reply, Request
+from emulator.replies import Replies
 from emulator.turn import Live, take_turn
 
 SLOW = """
@@ -20,7 +19,7 @@ def nothing(request: Request) -> Reply | None:
 
 
 def live_run(source: str) -> Live:
-    return Live(Run(parse(source), None, {}), deque(), set())
+    return Live(Run(parse(source), None, {}), Replies(lambda after: []), set())
 
 
 class TestSlice:
