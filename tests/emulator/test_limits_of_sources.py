@@ -14,7 +14,11 @@ LIMITS = Limits()
 
 
 class TestShared:
-    SOURCE = "- all:\n    parallel:\n      shared: [%s]\n      for: {value: v, in: [], steps: [{a: {}}]}\n"
+    SOURCE = """- all:
+    parallel:
+      shared: [%s]
+      for: {value: v, in: [], steps: [{a: {}}]}
+"""
 
     def test_a_long_list_is_checked_in_one_pass(self):
         names = ", ".join(f"v{number}" for number in range(15_000))
@@ -31,4 +35,4 @@ class TestShared:
         with pytest.raises(SourceError, match="'b' is shared twice") as refused:
             parse(self.SOURCE % "a, b, c, b")
 
-        assert (refused.value.line, refused.value.column) == (3, 26)
+        assert (refused.value.line, refused.value.column) == (3, 25)
