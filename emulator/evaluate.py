@@ -128,12 +128,12 @@ class Evaluator:
                 return constant(value)
             case Name(name):
                 return self._variable(name)
-            case Index(base, key):
-                return self._constant(expression) or strict(self._all((base, key)), access)
+            case Index():
+                return self._path(expression)
             case Unary(operator, operand):
                 return strict(self._all((operand,)), UNARY[operator])
-            case Binary(operator, left, right):
-                return self._binary(operator, left, right)
+            case Binary():
+                return self._chain(expression)
             case Invoke():
                 return self._invoke(expression)
             case ListOf(items):
@@ -178,13 +178,45 @@ class Evaluator:
             entries[key] = value
         return make_map(entries, self._limits)
 
-    def _binary(self, operator: str, left: Expression, right: Expression) -> Compiled:
-        parts = self._all((left, right))
+    def _path(self, expression: Expression) -> Compiled:
+        """Return `a.b[c].d`: a variable, a constant or the like, and one look into it a key."""
+        keys: list[Expression] = []
+        made = self._constant(expression)
+        while made is None and isinstance(expression, Index):
+            keys.append(expression.key)
+            expression = expression.base
+            made = self._constant(expression)
+        first = made or self.compile(expression)
+        links = [_Link(access, self.compile(key)) for key in reversed(keys)]
+        return self._linked(first, links)
+
+    def _chain(self, expression: Expression) -> Compiled:
+        """Return `a + b - c`: the operators in the order in which they apply."""
+        operators: list[tuple[str, Expression]] = []
+        while isinstance(expression, Binary):
+            operators.append((expression.operator, expression.right))
+            expression = expression.left
+        first = self.compile(expression)
+        return self._linked(first, [self._link(*each) for each in reversed(operators)])
+
+    def _linked(self, first: Compiled, links: Sequence[_Link]) -> Compiled:
+        if not links:
+            return first
+        if len(links) == 1 and links[0].ends is None:
+            return strict([first, links[0].right], links[0].combine)
+        return _fold(first, links)
+
+    def _link(self, operator: str, right: Expression) -> _Link:
+        """Return an operator. `and` and `or` look at the right side only where it matters."""
+        side = self.compile(right)
         if operator in {"and", "or"}:
-            return _lazy(operator, *parts)
-        if operator == "+":
-            return strict(parts, self._add)
-        return strict(parts, BINARY[operator])
+            decisive = operator == "or"
+            return _Link(
+                lambda _, value: truth(value, operator),
+                side,
+                lambda value: truth(value, operator) is decisive,
+            )
+        return _Link(self._add if operator == "+" else BINARY[operator], side)
 
     def _add(self, left: Value, right: Value) -> Value:
         total = add(left, right)
@@ -245,22 +277,35 @@ def _wanted(parts: Sequence[Compiled], make: Callable[..., Wanted]) -> Compiled:
     return Compiled(process=process)
 
 
-def _lazy(operator: str, left: Compiled, right: Compiled) -> Compiled:
-    """Return `and` or `or`, which look at the right side only where it matters."""
-    decisive = operator == "or"
-    first, second = left.plain, right.plain
-    if first is not None and second is not None:
-        return Compiled(
-            lambda frame: (
-                decisive
-                if truth(first(frame), operator) is decisive
-                else truth(second(frame), operator)
-            )
-        )
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One operator of a chain with its right side, which is not looked at where `ends` holds."""
+
+    combine: Callable[[Any, Any], Value]
+    right: Compiled
+    ends: Callable[[Any], bool] | None = None
+
+
+def _fold(first: Compiled, links: Sequence[_Link]) -> Compiled:
+    """Return what takes one operator after the other, so that a long chain is no deep one."""
+    begin = first.plain
+    plains = [(x.combine, x.right.plain, x.ends) for x in links if x.right.plain is not None]
 
     def process(frame: Frame) -> Process:
-        if truth((yield from left.run(frame)), operator) is decisive:
-            return decisive
-        return truth((yield from right.run(frame)), operator)
+        value = yield from first.run(frame)
+        for link in links:
+            if link.ends is None or not link.ends(value):
+                value = link.combine(value, (yield from link.right.run(frame)))
+        return value
 
-    return Compiled(process=process)
+    if begin is None or len(plains) < len(links):
+        return Compiled(process=process)
+
+    def plain(frame: Frame) -> Value:
+        value: Value = begin(frame)
+        for combine, right, ends in plains:
+            if ends is None or not ends(value):
+                value = combine(value, right(frame))
+        return value
+
+    return Compiled(plain)

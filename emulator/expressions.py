@@ -109,13 +109,27 @@ def parse_target(text: Text, limits: Limits) -> Target:
 
 
 def _depth(expression: Expression) -> int:
-    """Return how deep the tree is. A long sum is a deep tree too: its left side nests."""
+    """Return how deep the tree is.
+
+    A long sum or a long path is not deep, though its left side nests: it is a chain, whose links
+    are checked and evaluated one after the other.
+    """
     deepest, left = 0, [(expression, 1)]
     while left:
         inner, depth = left.pop()
         deepest = max(deepest, depth)
-        left += [(child, depth + 1) for child in children(inner)]
+        for child in children(inner):
+            is_link = child is _before(inner) and type(child) is type(inner)
+            left.append((child, depth if is_link else depth + 1))
     return deepest
+
+
+def _before(link: Expression) -> Expression | None:
+    """Return what an operator or a key is applied to, if its kind makes chains."""
+    match link:
+        case Binary(_, chain, _) | Index(chain, _):
+            return chain
+    return None
 
 
 def _at(text: Text, offset: int, message: str) -> SourceError:
