@@ -38,3 +38,4 @@ class Limits:
     expression_depth: int = 100
     value_depth: int = 100
     active_executions: int = 10_000
+    execution_depth: int = 100

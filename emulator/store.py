@@ -143,6 +143,16 @@ class Store:
         row = self._database.row("SELECT count(*) FROM executions WHERE state = 'ACTIVE'")
         return 0 if row is None else int(row[0])
 
+    def ancestors(self, execution: str, most: int) -> int:
+        """How many executions wait for this one: its parent, the parent's parent; up to `most`."""
+        row = self._database.row(
+            "WITH RECURSIVE above (execution, depth) AS (SELECT ?, 0 UNION ALL"
+            " SELECT w.execution, depth + 1 FROM above JOIN waits w ON w.subject = above.execution"
+            " WHERE depth < ?) SELECT max(depth) FROM above",
+            *(execution, most),
+        )
+        return 0 if row is None else int(row[0])
+
     def note(self, execution: str, steps: Sequence[tuple[str, str]], *, busy: bool) -> None:
         """Keep where the execution is, and whether a restart has to take it up at once."""
         self._database.run(

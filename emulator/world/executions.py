@@ -32,8 +32,7 @@ def run(request: Request, site: Site) -> Performed:
     argument = json_text(request.args.get("argument"), "argument")
     if len(argument.encode()) > Limits().argument_bytes:
         raise error("ResourceLimitError", "the argument of the execution is too large")
-    if site.store.count_open() >= Limits().active_executions:
-        raise error("ResourceLimitError", "too many executions are active to start another")
+    _check_room(site)
     child = site.start(workflow, argument)
     if child is None:
         message = f"workflow '{workflow}' was not found"
@@ -46,6 +45,15 @@ def run(request: Request, site: Site) -> Performed:
     if isinstance(timeout, int | float) and not isinstance(timeout, bool):
         return Armed("child", site.clock.due(float(timeout)), child)
     return Armed("child", None, child)
+
+
+def _check_room(site: Site) -> None:
+    """Raise ResourceLimitError where a workflow that runs itself would go on for ever."""
+    limits = Limits()
+    if site.store.ancestors(site.execution.id, limits.execution_depth) >= limits.execution_depth:
+        raise error("ResourceLimitError", "too many executions wait for one another")
+    if site.store.count_open() >= limits.active_executions:
+        raise error("ResourceLimitError", "too many executions are active to start another")
 
 
 def reply_of(child: Execution, settings: Settings) -> Reply:

@@ -33,3 +33,15 @@ class TestLimit:
 
         assert before == 1
         assert after["tags"] == ["ResourceLimitError"]
+
+    def test_a_workflow_that_runs_itself_comes_to_an_end(self, tmp_path: Path):
+        async def scenario() -> tuple[Any, int, int]:
+            async with emulator(tmp_path) as services:
+                error = await outcome(services, start(services, PARENT.replace("child", "test")))
+                started = len(list(services.store.newest_first("test")))
+                return error, started, services.store.count_open()
+
+        error, started, left = asyncio.run(scenario())
+
+        assert error["tags"] == ["OperationError"]
+        assert (started, left) == (Limits().execution_depth + 1, 0)
