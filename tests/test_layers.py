@@ -31,13 +31,13 @@ def of(package: str, *names: str) -> tuple[str, ...]:
 
 PAGES = of("approvals", "admin", "forms", "iap", "urls", "views")
 PROGRAMS = of("approvals", "api", "health", "management", "schemas")
-GROUND = of("emulator", "errors", "limits", "syntax", "values")
+GROUND = of("emulator", "charsets", "errors", "limits", "syntax", "values")
 READING = of("emulator", "checker", "document", "expressions", "parser", "references")
 VALUES = of("emulator", "evaluate", "library", "memory", "operators")
 STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threads")
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
 KEEPING = of("emulator", "catalog", "database", "store")
-DOING = of("emulator", "calls", "engine", "turn", "world")
+DOING = of("emulator", "calls", "engine", "replies", "turn", "world")
 SERVING = of("emulator", "__main__", "api", "client", "remote", "server", "services")
 
 
