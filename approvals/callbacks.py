@@ -178,7 +178,7 @@ def _session() -> AuthorizedSession:
     return session
 
 
-def post(url: str, body: str, timeout: tuple[float, float] = TIMEOUT) -> Reply:
+def post(url: str, body: str) -> Reply:
     """POST one decision. Never raises for trouble with the network or with Google."""
     try:
         address = CallbackAddress.parse(url)
@@ -189,7 +189,7 @@ def post(url: str, body: str, timeout: tuple[float, float] = TIMEOUT) -> Reply:
             address.url,
             data=body.encode(),
             headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-            timeout=timeout,
+            timeout=TIMEOUT,
             allow_redirects=False,
             stream=True,
         )
@@ -236,14 +236,14 @@ def classify(status: int, retry_after: str | None = None) -> Reply:
     return Reply(answer, status, f"HTTP {status}", wait)
 
 
-def look(url: str, timeout: tuple[float, float] = TIMEOUT) -> Sight:
+def look(url: str) -> Sight:
     """Read the execution's state and the endpoint's waiters and unread payloads.
 
     Raises `CannotLook` when Google cannot be asked or the answer is not understood.
     """
     try:
         address = CallbackAddress.parse(url)
-        execution = _get(address.execution_url, timeout, view="BASIC")
+        execution = _get(address.execution_url, view="BASIC")
         if execution is None:
             return Sight("GONE")
         state = str(execution["state"])
@@ -251,7 +251,7 @@ def look(url: str, timeout: tuple[float, float] = TIMEOUT) -> Sight:
             return Sight(state)
         if state not in GOING_ON:
             raise CannotLook(f"The execution is {state}.")
-        for callback in _callbacks(f"{address.execution_url}/callbacks", timeout):
+        for callback in _callbacks(f"{address.execution_url}/callbacks"):
             if callback["name"].rpartition("/")[2] == address.callback:
                 payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
                 return Sight(state, int(callback.get("waiters", 0)), payloads)
@@ -262,11 +262,11 @@ def look(url: str, timeout: tuple[float, float] = TIMEOUT) -> Sight:
     return Sight(state)
 
 
-def _callbacks(url: str, timeout: tuple[float, float]) -> Iterator[dict[str, Any]]:
+def _callbacks(url: str) -> Iterator[dict[str, Any]]:
     """The endpoints of an execution, page by page. Raises `CannotLook`."""
     token = ""
     for _ in range(MAX_PAGES):
-        page = _get(url, timeout, pageToken=token)
+        page = _get(url, pageToken=token)
         if page is None:
             raise CannotLook("The callbacks are not listed.")
         yield from page.get("callbacks", ())
@@ -276,13 +276,13 @@ def _callbacks(url: str, timeout: tuple[float, float]) -> Iterator[dict[str, Any
     raise CannotLook("There are too many callbacks.")
 
 
-def _get(url: str, timeout: tuple[float, float], **query: str) -> dict[str, Any] | None:
+def _get(url: str, **query: str) -> dict[str, Any] | None:
     """One JSON object of Google's; None for a 404. Raises `CannotLook` for other statuses."""
     response = _session().get(
         url,
         params={name: value for name, value in query.items() if value},
         headers={"Accept-Encoding": "identity"},
-        timeout=timeout,
+        timeout=TIMEOUT,
         allow_redirects=False,
         stream=True,
     )

@@ -133,22 +133,22 @@ def _ended(state: str, *, landed: bool, doubt: bool) -> Verdict:
     return Verdict(State.MISSED, reason)
 
 
-def deliver(delivery: Delivery, timeout: tuple[float, float] = callbacks.TIMEOUT) -> None:
+def deliver(delivery: Delivery) -> None:
     """One round on a claimed delivery. Never raises for trouble on Google's side."""
     url, tries = delivery.approval.callback_url, delivery.tries
     landed, doubt = delivery.has_landed(), delivery.in_doubt()
     verdict = None
     if landed or doubt or delivery.state == State.UNKNOWN:
-        verdict = _look(delivery, landed=landed, doubt=doubt, timeout=timeout)
+        verdict = _look(delivery, landed=landed, doubt=doubt)
     if verdict is None:
         attempt = delivery.begin_attempt()
         if attempt is None:
             return
-        reply = callbacks.post(url, delivery.body, timeout)
+        reply = callbacks.post(url, delivery.body)
         attempt.finish(RESULTS[reply.answer], status=reply.status, detail=reply.detail)
         verdict = judge(reply, tries)
         if verdict is None:
-            verdict = _look(delivery, landed=landed, doubt=doubt, timeout=timeout)
+            verdict = _look(delivery, landed=landed, doubt=doubt)
         if verdict is None:
             verdict = _nothing_to_see(reply, tries)
     due = timezone.now() + timedelta(seconds=verdict.pause)
@@ -176,11 +176,9 @@ RESULTS = {
 }
 
 
-def _look(
-    delivery: Delivery, *, landed: bool, doubt: bool, timeout: tuple[float, float]
-) -> Verdict | None:
+def _look(delivery: Delivery, *, landed: bool, doubt: bool) -> Verdict | None:
     try:
-        sight = callbacks.look(delivery.approval.callback_url, timeout)
+        sight = callbacks.look(delivery.approval.callback_url)
     except callbacks.CannotLook as error:
         log.info("cannot look", extra={"approval": str(delivery.approval_id), "why": str(error)})
         state = State.STORED if landed else State.UNKNOWN

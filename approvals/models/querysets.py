@@ -35,6 +35,16 @@ PLAIN_FIELDS = (
 )
 
 
+def _asks(user: User) -> models.Exists:
+    """The approval asks this person, by name or through a group."""
+    return models.Exists(Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user))
+
+
+def _asked_by(user: User) -> models.Q:
+    """The approval is this person's own request."""
+    return models.Q(requester_mailbox=user.mailbox)
+
+
 class ApprovalQuerySet(models.QuerySet["Approval"]):
     def open(self, now: datetime | None = None) -> "ApprovalQuerySet":
         """Still to be decided: pending, and not past the deadline."""
@@ -53,11 +63,8 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         Without joins, so that an UPDATE on it checks `status` in the outermost WHERE:
         PostgreSQL looks there again after waiting for a row, and not in a sub-select.
         """
-        asked = Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user)
         active = User.objects.filter(pk=user.pk, is_active=True)
-        return self.filter(models.Exists(asked), models.Exists(active)).exclude(
-            requester_mailbox=user.mailbox
-        )
+        return self.filter(_asks(user), models.Exists(active)).exclude(_asked_by(user))
 
     def visible_to(self, user: User | AnonymousUser) -> "ApprovalQuerySet":
         """Those this person may read: asked, own request, answered, or a reader by permission."""
@@ -65,10 +72,8 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
             return self.none()
         if user.has_perm("approvals.view_approval"):
             return self
-        asked = Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user)
         voted = Vote.objects.filter(approval=models.OuterRef("pk"), user=user)
-        own = models.Q(requester_mailbox=user.mailbox)
-        return self.filter(models.Exists(asked) | models.Exists(voted) | own)
+        return self.filter(_asks(user) | models.Exists(voted) | _asked_by(user))
 
     def needing(self, user: User) -> "ApprovalQuerySet":
         """Tab "needs me": open, and mine to decide."""
@@ -76,13 +81,11 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
 
     def waiting_on_others(self, user: User) -> "ApprovalQuerySet":
         """Tab "waiting on others": I asked, somebody else must answer."""
-        return self.filter(status=PENDING, requester_mailbox=user.mailbox)
+        return self.filter(_asked_by(user), status=PENDING)
 
     def decided_for(self, user: User) -> "ApprovalQuerySet":
         """Tab "decided": closed ones that were mine to answer, or that I asked."""
-        asked = Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user)
-        own = models.Q(requester_mailbox=user.mailbox)
-        return self.exclude(status=PENDING).filter(models.Exists(asked) | own)
+        return self.exclude(status=PENDING).filter(_asks(user) | _asked_by(user))
 
     def needing_attention(self) -> "ApprovalQuerySet":
         """Tab "needs attention", for operators: not got through, or nobody there to answer."""
