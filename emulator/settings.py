@@ -28,12 +28,26 @@ class Auth(StrEnum):
     """As `token`, and the token's account must have been granted the permission."""
 
 
+class Time(StrEnum):
+    """How time passes for waits."""
+
+    REAL = "real"
+    """As on the wall, `time_scale` times faster."""
+    VIRTUAL = "virtual"
+    """It stands still until it is told to go on."""
+    SKIP = "skip"
+    """It jumps to the next due time whenever nothing can run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How one emulator is set up.
 
     `base_url` is what callback URLs begin with; empty means the address the server listens on.
     `grants` maps an account to the names of its roles; an account named here has these roles only.
+    `grpc_port` is None where gRPC is not served; 0 takes a free port. `stubs` is a file of answers
+    to connectors and HTTP calls. `hosts` maps the origin of a URL (`https://a.example`) to the one
+    that is called instead; where `allowed_hosts` is not empty, workflows may call no other host.
 
     Raises:
         ValueError: a setting cannot be used; the text says which, as a sentence.
@@ -48,6 +62,11 @@ class Settings:
     auth: Auth = Auth.TOKEN
     allow_remote: bool = False
     time_scale: float = 1.0
+    time: Time = Time.REAL
+    grpc_port: int | None = None
+    stubs: Path | None = None
+    hosts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    allowed_hosts: frozenset[str] = frozenset()
     data: Path = Path("var/emulator.sqlite3")
     grants: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
