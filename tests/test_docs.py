@@ -21,7 +21,7 @@ from approvals.checks import METADATA
 from approvals.models import ApiKey, Approval, User
 from approvals.models.delivery import State
 from config import local
-from emulator import __main__ as emulator_cli
+from emulator import commands as emulator_cli
 from tests.factories import make_caller, make_group, make_user
 from tests.pages import (
     DOCS,
@@ -379,7 +379,7 @@ class TestCommands:
         }
 
     def test_every_module_that_is_run_exists(self):
-        (commands,) = emulator_cli._parser()._subparsers._group_actions
+        (commands,) = emulator_cli.parser()._subparsers._group_actions
         known = set(commands.choices or ())
         for page, called in in_code(r"python -m ([a-z.]+(?: [a-z]+)?)"):
             module, _, command = called.partition(" ")

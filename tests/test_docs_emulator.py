@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from emulator import __main__ as cli
+from emulator import commands as cli
 from emulator import world
 from emulator.api import callbacks, executions, metadata, oidc, pages, workflows
 from emulator.errors import TAGS
@@ -50,7 +50,7 @@ class TestEmulator:
             for command in row[1].split(",")
         }
         found = {}
-        (commands,) = cli._parser()._subparsers._group_actions
+        (commands,) = cli.parser()._subparsers._group_actions
         for command, parser in dict(commands.choices or {}).items():
             for action in parser._actions:
                 if action.option_strings and action.dest != "help":

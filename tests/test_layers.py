@@ -38,7 +38,7 @@ STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threa
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
 KEEPING = of("emulator", "catalog", "database", "store")
 DOING = of("emulator", "calls", "engine", "replies", "turn", "world")
-SERVING = of("emulator", "__main__", "api", "client", "remote", "server", "services")
+SERVING = of("emulator", "__main__", "api", "client", "commands", "remote", "server", "services")
 
 
 @dataclass(frozen=True, slots=True)
