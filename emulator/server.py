@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -18,6 +19,9 @@ from emulator.api.access import SERVICES, is_loopback
 from emulator.api.answers import in_googles_words
 from emulator.services import Services
 from emulator.settings import Auth, Settings
+
+if TYPE_CHECKING:
+    from emulator.rpc import Gateway
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request body: a source of 128 KB fits, however its JSON is written."""
@@ -45,7 +49,7 @@ async def serving(
         workflows: sources to deploy first, by workflow ID.
 
     Raises:
-        CannotStart: the host is not allowed or the port is taken.
+        CannotStart: the host is not allowed or a port is taken.
         UnusableData: the data file cannot be used.
         Refusal: a source does not build.
     """
@@ -53,10 +57,16 @@ async def serving(
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     base_url = settings.base_url.rstrip("/") or f"http://{shown}:{port}"
+    gateway: Gateway | None = None
     try:
+        if settings.grpc_port is not None:
+            gateway = _listen_for_grpc(settings)
+            settings = replace(settings, grpc_port=gateway.port)
         services = Services.open(replace(settings, port=port, base_url=base_url))
     except BaseException:
         listener.close()
+        if gateway is not None:
+            await gateway.stop()
         raise
     runner = web.AppRunner(
         application(services),
@@ -73,8 +83,12 @@ async def serving(
         await services.engine.start()
         await runner.setup()
         accepting = await _accept(runner, listener)
+        if gateway is not None:
+            await gateway.start(host, port)
         yield services
     finally:
+        if gateway is not None:
+            await gateway.stop()
         if accepting is not None:
             accepting.close()
         await runner.cleanup()
@@ -124,12 +138,30 @@ async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
     async with serving(settings, workflows) as services:
         ready = services.settings
         remote = " remote=all-but-metadata-and-tokens" if ready.allow_remote else ""
+        grpc = "" if ready.grpc_port is None else f" grpc={ready.host}:{ready.grpc_port}"
         console.announce(
             f"ready {ready.base_url} project={ready.project} location={ready.location}"
-            f" auth={ready.auth}{remote} data={ready.data}"
+            f" auth={ready.auth}{remote}{grpc} data={ready.data}"
         )
         await stop.wait()
         console.event("stopping")
+
+
+def _listen_for_grpc(settings: Settings) -> Gateway:
+    """The gRPC port, which does not serve yet."""
+    from emulator.rpc import Gateway  # noqa: PLC0415 - half a second, for those who want it
+
+    try:
+        return Gateway(settings)
+    except OSError as failed:
+        if failed.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"port {settings.grpc_port} on {settings.host} is taken, which gRPC was to have:"
+                " stop what uses it, or choose another with --grpc-port"
+            ) from failed
+        raise CannotStart(
+            f"cannot listen on {settings.host} port {settings.grpc_port} for gRPC: {failed}"
+        ) from failed
 
 
 def _listen(settings: Settings) -> socket.socket:
