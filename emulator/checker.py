@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from emulator.errors import SourceError
+from emulator.errors import SourceError, gathered
 from emulator.library.registry import FUNCTIONS
 from emulator.limits import Limits
 from emulator.references import MODULES, References, fail
@@ -23,6 +23,7 @@ from emulator.syntax import (
     Parallel,
     Position,
     Raise,
+    Retry,
     Return,
     Routine,
     Step,
@@ -34,15 +35,22 @@ from emulator.syntax import (
 
 
 def check(workflow: Workflow, limits: Limits) -> None:
-    """Raise SourceError for the first thing that cannot be deployed."""
-    for routine in workflow.routines.values():
-        try:
-            if routine.name in MODULES or routine.name in FUNCTIONS:
-                fail(routine.where, f"'{routine.name}' is the name of a library function or module")
-            _Checker(workflow.routines, limits).routine(routine)
-        except SourceError as problem:
-            problem.routine = routine.name
-            raise
+    """Raise SourceError for the first thing that cannot be deployed, with others like it."""
+    with gathered() as part:
+        for routine in workflow.routines.values():
+            with part():
+                _check_routine(routine, workflow, limits)
+
+
+def _check_routine(routine: Routine, workflow: Workflow, limits: Limits) -> None:
+    try:
+        if routine.name in MODULES or routine.name in FUNCTIONS:
+            fail(routine.where, f"'{routine.name}' is the name of a library function or module")
+        _Checker(workflow.routines, limits).routine(routine)
+    except SourceError as problem:
+        for each in problem.all:
+            each.routine = routine.name
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +82,18 @@ class _Checker:
 
     def _block(self, steps: Block, place: _Place) -> None:
         inside = replace(place, names=place.names | {step.name for step in steps})
-        for step in steps:
-            self._named(step, inside)
+        with gathered() as part:
+            for step in steps:
+                with part():
+                    self._named(step, inside)
 
     def _named(self, step: Step, place: _Place) -> None:
         """Check a step, and say in an error which one it is, the innermost first."""
         try:
             self._step(step, place)
         except SourceError as problem:
-            problem.step = problem.step if problem.step is not None else step.name
+            for each in problem.all:
+                each.step = each.step if each.step is not None else step.name
             raise
 
     def _step(self, step: Step, place: _Place) -> None:
@@ -90,9 +101,11 @@ class _Checker:
             self._next(step.next, place)
         match step.body:
             case Switch(conditions):
-                for condition in conditions:
-                    self._references.expression(condition.test, place.scope)
-                    self._step(condition.then, place)
+                with gathered() as part:
+                    for condition in conditions:
+                        with part():
+                            self._references.expression(condition.test, place.scope)
+                            self._step(condition.then, place)
             case For() as loop:
                 self._loop(loop, place)
             case Parallel() as parallel:
@@ -151,18 +164,27 @@ class _Checker:
             scope = place.scope.branch(loop_names(loop), loop.steps, parallel)
             self._block(loop.steps, replace(inside, scope=scope, can_continue=True))
             return
-        for branch in parallel.work:
-            scope = place.scope.branch([], (branch.body,), parallel)
-            self._named(branch.body, replace(inside, scope=scope))
+        with gathered() as part:
+            for branch in parallel.work:
+                scope = place.scope.branch([], (branch.body,), parallel)
+                with part():
+                    self._named(branch.body, replace(inside, scope=scope))
 
     def _try(self, attempt: Try, place: _Place) -> None:
-        self._step(attempt.body, place)
-        if attempt.retry is not None:
-            self._references.predicate(attempt.retry)
-            for value in (attempt.retry.max_retries, attempt.retry.backoff):
-                if value is not None:
-                    self._references.expression(value, place.scope)
-        if attempt.handler is not None:
-            handler = attempt.handler
-            scope = place.scope.inner(handler_names(handler), handler.steps)
-            self._block(handler.steps, replace(place, scope=scope))
+        with gathered() as part:
+            with part():
+                self._step(attempt.body, place)
+            if attempt.retry is not None:
+                with part():
+                    self._retry(attempt.retry, place)
+            if attempt.handler is not None:
+                handler = attempt.handler
+                scope = place.scope.inner(handler_names(handler), handler.steps)
+                with part():
+                    self._block(handler.steps, replace(place, scope=scope))
+
+    def _retry(self, retry: Retry, place: _Place) -> None:
+        self._references.predicate(retry)
+        for value in (retry.max_retries, retry.backoff):
+            if value is not None:
+                self._references.expression(value, place.scope)

@@ -5,6 +5,10 @@ An error inside a workflow is a value, a string or a map, and nothing is normali
 `tags`; only HTTP errors have `code`, `headers` and `body` too.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,7 +73,8 @@ def http_error(code: int, headers: dict[str, Any], body: Any) -> WorkflowError:
 class SourceError(Exception):
     """A source that cannot be deployed: what is wrong with it, and where.
 
-    `line` and `column` count from 1. `step` and `routine` are None outside of any.
+    `line` and `column` count from 1. `step` and `routine` are None outside of any. `others` are
+    what else is wrong with the source, as far as it can be told without mending this.
     The text has the form that Google's service prints, with the line and a caret below it.
     """
 
@@ -92,6 +97,12 @@ class SourceError(Exception):
         self.routine = routine
         self.name = name
         self.excerpt = excerpt
+        self.others: tuple[SourceError, ...] = ()
+
+    @property
+    def all(self) -> tuple[SourceError, ...]:
+        """This one and the others."""
+        return (self, *self.others)
 
     def __str__(self) -> str:
         places = [("workflow", self.routine), ("step", self.step)]
@@ -101,3 +112,26 @@ class SourceError(Exception):
         if self.excerpt:
             text += f"\n{self.excerpt}\n{' ' * (self.column - 1)}^"
         return text
+
+
+@contextmanager
+def gathered() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Look through all parts of something, each in a block `with part():`, before any error counts.
+
+    Raises:
+        SourceError: the first that a part raised, with the others.
+    """
+    problems: list[SourceError] = []
+
+    @contextmanager
+    def part() -> Iterator[None]:
+        try:
+            yield
+        except SourceError as problem:
+            problems.extend(problem.all)
+            problem.others = ()
+
+    yield part
+    if problems:
+        problems[0].others = tuple(problems[1:])
+        raise problems[0]

@@ -18,7 +18,8 @@ LONGEST_EXCERPT: Final = 200  # characters; JSON is often one line
 def parse(text: str, name: str = "main.yaml", limits: Limits = DEFAULT_LIMITS) -> Workflow:
     """Return the workflow of a YAML or JSON source, checked as a deployment checks it.
 
-    Raises SourceError, and nothing else, for whatever is wrong with the source.
+    Raises SourceError, and nothing else, for whatever is wrong with the source: the first thing,
+    with `others`.
     """
     try:
         _check_size(text, limits)
@@ -26,9 +27,10 @@ def parse(text: str, name: str = "main.yaml", limits: Limits = DEFAULT_LIMITS) -
         check(workflow, limits)
     except SourceError as problem:
         lines = text.splitlines()
-        problem.name = name
-        line = lines[problem.line - 1] if problem.line <= len(lines) else ""
-        problem.excerpt = line if len(line) <= LONGEST_EXCERPT else ""
+        for each in problem.all:
+            each.name = name
+            line = lines[each.line - 1] if each.line <= len(lines) else ""
+            each.excerpt = line if len(line) <= LONGEST_EXCERPT else ""
         raise
     return workflow
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.document import Mapping, Node, Scalar, Sequence
-from emulator.errors import SourceError
+from emulator.errors import SourceError, gathered
 from emulator.expressions import is_name
 from emulator.limits import Limits
 from emulator.parser.shapes import a_list, a_map, a_name, a_pair, fail, known_keys, located
@@ -26,7 +26,11 @@ class RoutineParser:
             return Workflow({"main": main})
         a_map(root, "the source", root)
         assert isinstance(root, Mapping)
-        routines = {key.text.value: self._routine(key, node) for key, node in root.entries}
+        routines = {}
+        with gathered() as part:
+            for key, node in root.entries:
+                with part():
+                    routines[key.text.value] = self._routine(key, node)
         if "main" not in routines:
             raise fail(root, "the workflow has no 'main'")
         return Workflow(routines)

@@ -21,8 +21,9 @@ def located(*, step: str | None = None, routine: str | None = None) -> Iterator[
     try:
         yield
     except SourceError as problem:
-        problem.step = problem.step if problem.step is not None else step
-        problem.routine = problem.routine if problem.routine is not None else routine
+        for each in problem.all:
+            each.step = each.step if each.step is not None else step
+            each.routine = each.routine if each.routine is not None else routine
         raise
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from emulator.document import Mapping, Node, Scalar, Sequence
+from emulator.errors import gathered
 from emulator.expressions import parse_target, parse_template
 from emulator.limits import Limits
 from emulator.parser.shapes import (
@@ -73,15 +74,17 @@ class StepParser:
     def block(self, node: Node | None, owner: Node) -> Block:
         """Return a list of one or more steps; `owner` is where it is missing."""
         steps: dict[str, Step] = {}
-        for item in a_list(node, "steps", owner).items:
-            key, body = a_pair(item, "a step")
-            name = key.text.value
-            with located(step=name):
-                if not name or name in JUMPS:
-                    raise fail(key, f"'{name}' cannot be the name of a step")
-                if name in steps:
-                    raise fail(key, f"duplicate step name '{name}'")
-                steps[name] = self._step(name, key, body)
+        with gathered() as part:
+            for item in a_list(node, "steps", owner).items:
+                with part():
+                    key, body = a_pair(item, "a step")
+                    name = key.text.value
+                    with located(step=name):
+                        if not name or name in JUMPS:
+                            raise fail(key, f"'{name}' cannot be the name of a step")
+                        if name in steps:
+                            raise fail(key, f"duplicate step name '{name}'")
+                        steps[name] = self._step(name, key, body)
         return tuple(steps.values())
 
     def _step(self, name: str, key: Node, node: Node, besides: tuple[str, ...] = ()) -> Step:
