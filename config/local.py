@@ -131,9 +131,10 @@ def start(plan: Plan, children: Children) -> None:
     """Everything in order, each step in a line."""
     say(f"Starting the Workflows emulator at {plan.emulator}")
     store = str(plan.data_dir / "emulator.sqlite3")
-    children.start(
-        "emulator", "-m", "emulator", "serve", "--port", str(plan.emulator_port), "--data", store
-    )
+    port = str(plan.emulator_port)
+    # The inbox needs no gRPC, and its port might be one of the others.
+    options = ("--port", port, "--grpc-port", "off", "--data", store)
+    children.start("emulator", "-m", "emulator", "serve", *options)
     say("Bringing the database up to date")
     if "DATABASE_URL" not in children.env:
         shut_database(plan.data_dir)

@@ -47,6 +47,7 @@ def eventually(
 class EmulatorProcess:
     """`python -m emulator serve` on a free port, which it keeps over restarts.
 
+    With `grpc` there is a second port, `grpc_port`; it is another one after a restart.
     Use it as a context manager, or call `start` and `stop`. Executions are named by their ID and
     workflow, as `Execution` holds them.
     """
@@ -57,6 +58,8 @@ class EmulatorProcess:
     auth: str = "token"
     options: Sequence[str] = ()
     port: int = 0
+    grpc: bool = False
+    grpc_port: int = field(init=False, default=0)
     output: Path = field(init=False)
     _process: subprocess.Popen[str] | None = field(init=False, default=None)
 
@@ -69,6 +72,7 @@ class EmulatorProcess:
         """Start it and wait for its "ready" line."""
         command = [sys.executable, "-m", "emulator", "serve", "--port", str(self.port)]
         command += ["--data", str(self.data), "--auth", self.auth]
+        command += ["--grpc-port", "0" if self.grpc else "off"]
         command += ["--time-scale", str(self.time_scale), *self.options]
         if self.workflows is not None:
             command += ["--workflows", str(self.workflows)]
@@ -83,6 +87,8 @@ class EmulatorProcess:
             self._process.stdout.close()
             raise AssertionError(f"the emulator did not start: {self.output.read_text()[-2000:]}")
         self.port = int(ready.split()[1].rpartition(":")[2])
+        if self.grpc:
+            self.grpc_port = int(ready.partition(" grpc=")[2].split()[0].rpartition(":")[2])
         return self
 
     def stop(self) -> int:
