@@ -12,9 +12,7 @@ import functools
 import sqlite3
 import time
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,15 +25,16 @@ from emulator.calls import Calls
 from emulator.catalog import Catalog, Definition
 from emulator.clock import Clock, timestamp
 from emulator.database import Database
+from emulator.driver import Driver
 from emulator.errors import error
 from emulator.identity import Issuer
 from emulator.protocol import Failed, Raised, Reply, Request, Returned, Succeeded
 from emulator.refusal import Refusal, Status
 from emulator.resources import account_of, failure
 from emulator.runs import Runs
-from emulator.settings import Settings
+from emulator.settings import Settings, Time
 from emulator.store import Execution, State, Store, Wait
-from emulator.turn import SLICE, Live, take_turn
+from emulator.turn import Live, take_turn, ticks
 from emulator.values import Value, to_json
 from emulator.world import Site, perform
 from emulator.world.executions import reply_of
@@ -46,7 +45,6 @@ _KEPT_FOR = timedelta(days=90)
 """How long an execution can be read after its end."""
 
 _DUE_AT_ONCE = 100
-_AFTER_A_DISK_ERROR = 1.0
 
 
 class Engine:
@@ -68,13 +66,11 @@ class Engine:
         self._catalog = catalog
         self._store = store
         self._issuer = issuer
-        self._ready: OrderedDict[str, None] = OrderedDict()
         self._calls = Calls(self._called)
         self._runs = Runs(settings, store, self._calls.pending)
+        self._look = time.monotonic if settings.time is Time.REAL else ticks()
+        self._driver = Driver(database, self._runs, self._take_turn, self._give_up, self._look)
         self._alarm = Alarm(clock, store.next_due, self._end_waits)
-        self._after: list[Callable[[], None]] = []
-        self._touched: set[str] = set()
-        self._work = asyncio.Event()
         self._ended: dict[str, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._client: aiohttp.ClientSession | None = None
@@ -84,9 +80,9 @@ class Engine:
         self._client = session()
         self._store.forget_ended_before(timestamp(self._clock.now() - _KEPT_FOR))
         for execution in self._store.busy():
-            self._wake(execution)
+            self._driver.wake(execution)
         self._tasks = [
-            asyncio.create_task(self._run_ready(), name="runs"),
+            asyncio.create_task(self._driver.run(), name="runs"),
             asyncio.create_task(self._alarm.run(), name="alarm"),
         ]
 
@@ -105,7 +101,7 @@ class Engine:
         self, definition: Definition, argument: str, settings: Mapping[str, object]
     ) -> Execution:
         """Start an execution of a definition with an argument (JSON text)."""
-        with self._turn():
+        with self._driver.turn():
             created = self._create(definition, argument, settings)
         return self._found(created)
 
@@ -121,13 +117,13 @@ class Engine:
                 Status.FAILED_PRECONDITION,
                 f"Execution '{execution}' is over ({found.state}), it cannot be cancelled",
             )
-        with self._turn():
+        with self._driver.turn():
             self._end(found, State.CANCELLED)
         return self._found(execution)
 
     def delete_workflow(self, workflow: str) -> None:
         """Cancel the executions of a workflow, and forget all of it."""
-        with self._turn():
+        with self._driver.turn():
             for execution in self._store.open(workflow):
                 self._end(self._found(execution), State.CANCELLED)
             self._catalog.delete(workflow)
@@ -137,7 +133,7 @@ class Engine:
 
         Waits whose time has passed end first: they time out, and the request goes to the slot.
         """
-        with self._turn():
+        with self._driver.turn():
             endpoint = self._store.callback(execution, callback)
             now = self._clock.seconds()
             waits = []
@@ -162,81 +158,16 @@ class Engine:
 
     # Turns
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One durable transaction, and after it what may follow only when it is on disk.
-
-        Runs that took part in a transaction that failed are ahead of the file: they are dropped,
-        to be built again from what is there.
-        """
-        try:
-            with self._database.write():
-                yield
-        except BaseException:
-            self._after.clear()
-            for execution in self._touched:
-                self._runs.drop(execution)
-            raise
-        finally:
-            self._touched.clear()
-        after, self._after = self._after, []
-        for act in after:
-            act()
-
-    async def _run_ready(self) -> None:
-        """Give every execution that can go on a turn, some at a time, for ever."""
-        while True:
-            while self._ready:
-                self._take_turns()
-                self._runs.drop_idle(self._ready)
-                await asyncio.sleep(0)
-            self._work.clear()
-            await self._work.wait()
-
-    def _take_turns(self) -> None:
-        """One turn of as many executions as fit into a slice of time, in one transaction.
-
-        Should one of them break, the others have their turns again, each on its own.
-        """
-        taken: list[str] = []
-        end = time.monotonic() + SLICE
-        try:
-            with self._turn():
-                while self._ready and (not taken or time.monotonic() < end):
-                    taken.append(self._ready.popitem(last=False)[0])
-                    self._take_turn(taken[-1])
-        except Exception:  # which of them it was, and what it was, is found out one by one
-            for execution in taken:
-                self._take_turn_alone(execution)
-
-    def _take_turn_alone(self, execution: str) -> None:
-        """One turn of one execution. Whatever goes wrong with it stays with it."""
-        try:
-            with self._turn():
-                self._take_turn(execution)
-        except sqlite3.Error:
-            self._try_later(execution)
-        except Exception as broken:  # one broken execution must not stop the others
-            console.trouble("execution-broken", execution=execution)
-            self._give_up(execution, broken)
-
-    def _try_later(self, execution: str) -> None:
-        """The data file could not be written: go on from what it holds, in a moment."""
-        console.trouble("data-file-error", execution=execution)
-        self._runs.drop(execution)
-        loop = asyncio.get_running_loop()
-        loop.call_later(_AFTER_A_DISK_ERROR, self._wake, execution)
-
     def _take_turn(self, execution: str) -> None:
         found = self._store.find(execution)
         if found is None or found.state is not State.ACTIVE:
             return
         definition = self._definition(found)
-        self._touched.add(execution)
-        if self._advance(found, definition, self._runs.live(found, definition)):
-            self._after.append(functools.partial(self._wake, execution))
+        self._driver.touch(execution)
+        if self._go_on(found, definition, self._runs.live(found, definition)):
+            self._driver.after(functools.partial(self._driver.wake, execution))
 
-    def _advance(self, found: Execution, definition: Definition, live: Live) -> bool:
+    def _go_on(self, found: Execution, definition: Definition, live: Live) -> bool:
         """Run, perform what is asked, and note where the execution is. True: there is more."""
         site = self._site(found, definition)
         begun: list[str] = []
@@ -245,10 +176,10 @@ class Engine:
             match perform(request, site):
                 case Armed(kind, due, subject):
                     self._store.arm(found.id, request.key, kind, due, subject)
-                    self._after.append(self._alarm.reset)
+                    self._driver.after(self._alarm.reset)
                 case Call(make):
                     begun.append(request.key)
-                    self._after.append(
+                    self._driver.after(
                         functools.partial(self._calls.begin, found.id, request.key, make)
                     )
                 case reply:
@@ -256,7 +187,7 @@ class Engine:
                     return reply
             return None
 
-        more = take_turn(live, deal_with)
+        more = take_turn(live, deal_with, self._look)
         if not more:
             calling = bool(begun) or bool(self._calls.pending(found.id))
             self._store.note(found.id, live.run.current_steps, busy=calling)
@@ -267,16 +198,12 @@ class Engine:
                 self._end(found, State.FAILED, error=failure(failed))
         return more
 
-    def _wake(self, execution: str) -> None:
-        self._ready[execution] = None
-        self._work.set()
-
     # Parts of turns
 
     def _create(self, definition: Definition, argument: str, settings: Mapping[str, object]) -> str:
         execution = str(uuid.uuid4())
         self._store.add(execution, definition, argument, settings, self._clock.stamp())
-        self._after.append(functools.partial(self._wake, execution))
+        self._driver.after(functools.partial(self._driver.wake, execution))
         self._say("execution-started", workflow=definition.workflow, execution=execution)
         return execution
 
@@ -287,9 +214,9 @@ class Engine:
     def _post(self, execution: str, key: str, reply: Reply) -> None:
         """Record a reply that comes from outside of the execution's own turn, and hand it over."""
         self._store.append(execution, key, reply)
-        self._touched.add(execution)
+        self._driver.touch(execution)
         self._runs.deliver(execution, key, reply)
-        self._after.append(functools.partial(self._wake, execution))
+        self._driver.after(functools.partial(self._driver.wake, execution))
 
     def _end(
         self,
@@ -303,7 +230,7 @@ class Engine:
         for wait in self._store.waits_on(found.id):
             self._store.disarm(wait)
             self._post(wait.execution, wait.key, reply_of(over, self._settings))
-        self._after.append(functools.partial(self._forget, found.id))
+        self._driver.after(functools.partial(self._forget, found.id))
         self._say(
             "execution-ended",
             state=state.value,
@@ -313,9 +240,8 @@ class Engine:
         )
 
     def _forget(self, execution: str) -> None:
-        self._runs.drop(execution)
-        self._ready.pop(execution, None)
         self._calls.cancel(execution)
+        self._driver.forget(execution)
         if execution in self._ended:
             self._ended.pop(execution).set()
 
@@ -324,7 +250,7 @@ class Engine:
         reason = f"the emulator cannot go on with this execution: {type(broken).__name__}: {broken}"
         failed = error("SystemError", reason)
         try:
-            with self._turn():
+            with self._driver.turn():
                 self._end(
                     self._found(execution),
                     State.FAILED,
@@ -335,12 +261,12 @@ class Engine:
             self._runs.drop(execution)
 
     def _say(self, name: str, **fields: str) -> None:
-        self._after.append(functools.partial(console.event, name, **fields))
+        self._driver.after(functools.partial(console.event, name, **fields))
 
     # Time and calls
 
     def _end_waits(self) -> None:
-        with self._turn():
+        with self._driver.turn():
             for wait in self._store.waits_due(self._clock.seconds(), _DUE_AT_ONCE):
                 self._time_out(wait)
 
@@ -357,14 +283,14 @@ class Engine:
         """A call has ended: record what came back, and go on with it. False: not possible now."""
         try:
             try:
-                with self._turn():
+                with self._driver.turn():
                     self._post(execution, key, reply)
             except sqlite3.Error:
                 raise
             except Exception as broken:  # the workflow is told: without a reply it would hang
                 console.trouble("reply-broken", execution=execution, key=key)
                 told = error("SystemError", f"{type(broken).__name__}: {broken}"[:1000])
-                with self._turn():
+                with self._driver.turn():
                     self._post(execution, key, Raised(told.value))
         except sqlite3.Error:
             console.trouble("data-file-error", execution=execution)
@@ -383,7 +309,7 @@ class Engine:
             issuer=self._issuer,
             client=self._session,
             start=self._start_child,
-            later=self._after.append,
+            later=self._driver.after,
         )
 
     def _session(self) -> aiohttp.ClientSession:

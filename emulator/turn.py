@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 from emulator.interpreter import Run
 from emulator.protocol import Reply, Request
@@ -16,6 +17,16 @@ SLICE = 0.01
 _STEPS = 16
 _SLOW = SLICE / 4
 """Steps between two looks at the clock, and seconds after which the next look comes at once."""
+
+_TICK = 2.0**-13  # a power of two: sums of it are exact, so every slice has as many
+
+Look = Callable[[], float]
+"""A look at a clock that measures slices: seconds from some moment on."""
+
+
+def ticks() -> Look:
+    """A count of looks, so that slices do not depend on how quick the machine is."""
+    return count(0.0, _TICK).__next__
 
 
 @dataclass(slots=True)
@@ -33,7 +44,9 @@ class Live:
     steps: int = 1
 
 
-def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
+def take_turn(
+    live: Live, deal_with: Callable[[Request], Reply | None], look: Look = time.monotonic
+) -> bool:
     """Run until everything waits, the run is over, or the slice of time is used up.
 
     Replies are applied one at a time, and only when no thread of the run is ready: the course of
@@ -41,11 +54,12 @@ def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
 
     Args:
         deal_with: sees to a new request; gives the reply, already recorded, if there is one now.
+        look: the time by which the slice is measured.
 
     Returns:
         Whether there is more to do right now.
     """
-    now = time.monotonic()
+    now = look()
     end = now + SLICE
     run = live.run
     while True:
@@ -59,7 +73,7 @@ def take_turn(live: Live, deal_with: Callable[[Request], Reply | None]) -> bool:
             if following is None:
                 return False
             run.reply(*following)
-        before, now = now, time.monotonic()
+        before, now = now, look()
         live.steps = 1 if now - before > _SLOW else min(2 * live.steps, _STEPS)
         if now >= end:
             return True
