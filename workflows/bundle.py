@@ -10,8 +10,9 @@ those of its own folder, and for names that none of them defines the ones that a
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -24,6 +25,8 @@ CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\(")
 BARE = re.compile(r"\$\{\s*([A-Za-z_]\w*)\s*\}")
 # The line that may open a YAML document, after comments.
 START = re.compile(r"\A((?:[ \t]*(?:#.*)?\n)*)---(?=\s)")
+# What makes a library a complete source.
+NO_MAIN = "\nmain:\n  steps:\n    - nothing: {}\n"
 # Where Google and the emulator say that a source is wrong: they know one file only.
 PLACE = re.compile(r"\bmain\.yaml:(\d+)(?=:\d+)")
 
@@ -61,11 +64,40 @@ class Bundle:
     def explain(self, message: str) -> str:
         """What is wrong with the source, with the authors' files and lines for `main.yaml:3:5`."""
         explained = PLACE.sub(lambda place: self._place(int(place[1])), message)
-        return f"{_shown(self.files[0][1])}: {message}" if explained == message else explained
+        return f"{shown(self.files[0][1])}: {message}" if explained == message else explained
+
+    def place(self, line: int) -> tuple[Path, int]:
+        """The author's file and the line in it, for a line of the complete source."""
+        above, path = next(file for file in reversed(self.files) if file[0] < max(line, 1))
+        return path, line - above
 
     def _place(self, line: int) -> str:
-        above, path = next(file for file in reversed(self.files) if file[0] < max(line, 1))
-        return f"{_shown(path)}:{line - above}"
+        path, number = self.place(line)
+        return f"{shown(path)}:{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a folder holds.
+
+    `bundles` are its complete sources by workflow id. `unused` are the libraries that none of them
+    needs, each with a `main` below that does nothing, so that they can be checked as well.
+    `problems` are files that cannot be used, with the reason: not text, or a name that is taken.
+    """
+
+    bundles: dict[str, Bundle] = field(default_factory=dict)
+    unused: list[Bundle] = field(default_factory=list)
+    problems: list[tuple[Path, BundleError]] = field(default_factory=list)
+
+    @contextmanager
+    def noting(self, path: Path) -> Iterator[None]:
+        """Keep what is wrong with a file among the problems."""
+        try:
+            yield
+        except BundleError as error:
+            self.problems.append((path, error))
+        except OSError as error:
+            self.problems.append((path, BundleError(f"{path}: {error.strerror}.")))
 
 
 def bundle(directory: Path) -> dict[str, Bundle]:
@@ -74,27 +106,45 @@ def bundle(directory: Path) -> dict[str, Bundle]:
     Raises BundleError if there is none, if two files make the same id, or if a name would be
     defined twice; OSError if the directory cannot be read.
     """
-    sources = _read_all(directory)
-    libraries = _libraries(sources)
-    complete: dict[str, Bundle] = {}
-    named: dict[str, Path] = {}
-    for source in sources:
-        if source.is_library:
-            continue
-        workflow = workflow_id(source.path)
-        if workflow in named:
-            raise BundleError(
-                f"{source.path}: {named[workflow].name} is the workflow {workflow} already."
-                " Rename one of them."
-            )
-        named[workflow] = source.path
-        complete[workflow] = _complete(source, libraries)
-    if not complete:
+    found = gather(directory)
+    for _, problem in found.problems:
+        raise problem
+    if not found.bundles:
         raise BundleError(
             f"{directory} holds no workflow: no YAML or JSON file, or only libraries, without"
             " `main`."
         )
-    return complete
+    return found.bundles
+
+
+def gather(directory: Path) -> Gathered:
+    """All that can be made of the files right in `directory`, whatever is wrong with others.
+
+    Raises OSError if the directory cannot be read.
+    """
+    found = Gathered()
+    sources: list[Source] = []
+    own: dict[str, Source] = {}
+    for path in _files(directory):
+        with found.noting(path):
+            source = _read(path)
+            sources.append(source)
+            _index(source, own)
+    shipped = {} if directory.resolve() == SHIPPED else _libraries(_read_all(SHIPPED))
+    libraries = shipped | own
+    named: dict[str, Path] = {}
+    for source in sources:
+        if not source.is_library:
+            with found.noting(source.path):
+                workflow = _new_id(source.path, named)
+                found.bundles[workflow] = _complete(source, libraries)
+    used = {path for complete in found.bundles.values() for _, path in complete.files}
+    for source in sources:
+        if source.is_library and source.path not in used:
+            with found.noting(source.path):
+                complete = _complete(source, libraries)
+                found.unused.append(Bundle(complete.text + NO_MAIN, complete.files))
+    return found
 
 
 def bundle_file(path: Path) -> Bundle:
@@ -106,7 +156,7 @@ def bundle_file(path: Path) -> Bundle:
     if not source.defines:
         return _join([source])
     others = [other for other in _read_all(path.parent) if other.path.name != path.name]
-    return _complete(source, _libraries(others))
+    return _complete(source, _libraries(_read_all(SHIPPED)) | _libraries(others))
 
 
 def workflow_id(path: Path) -> str:
@@ -115,12 +165,30 @@ def workflow_id(path: Path) -> str:
 
 
 def _read_all(directory: Path) -> list[Source]:
+    """The workflow files right in the directory, by name."""
+    return [_read(path) for path in _files(directory)]
+
+
+def _files(directory: Path) -> list[Path]:
     """The workflow files right in the directory, by name; hidden files are none."""
-    return [
-        _read(path)
-        for path in sorted(directory.iterdir())
-        if path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
+    return [path for path in sorted(directory.iterdir()) if may_be_workflow(path)]
+
+
+def may_be_workflow(path: Path) -> bool:
+    """Whether a path is a file with one of the endings; hidden files are none."""
+    return path.suffix in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _new_id(path: Path, named: dict[str, Path]) -> str:
+    """The id of a file, if no other one of those `named` has it; it is one of them then."""
+    workflow = workflow_id(path)
+    if workflow in named:
+        raise BundleError(
+            f"{path}: {named[workflow].name} is the workflow {workflow} already."
+            " Rename one of them."
+        )
+    named[workflow] = path
+    return workflow
 
 
 def _read(path: Path) -> Source:
@@ -181,22 +249,22 @@ def _calls(top: yaml.Node) -> Iterator[str]:
 
 
 def _libraries(sources: list[Source]) -> dict[str, Source]:
-    """Subworkflow name -> library: of these sources, else a shipped one."""
-    return _index(_read_all(SHIPPED)) | _index(sources)
-
-
-def _index(sources: Iterable[Source]) -> dict[str, Source]:
     """Subworkflow name -> the library that defines it. Two for one name is a BundleError."""
     index: dict[str, Source] = {}
     for source in sources:
-        for name in sorted(source.defines) if source.is_library else ():
-            if name in index:
-                raise BundleError(
-                    f"{source.path}: {name} is defined in {index[name].path.name} as well."
-                    " Rename one of them."
-                )
-            index[name] = source
+        _index(source, index)
     return index
+
+
+def _index(source: Source, index: dict[str, Source]) -> None:
+    """Add what a source defines if it is a library. A name that is there is a BundleError."""
+    for name in sorted(source.defines) if source.is_library else ():
+        if name in index:
+            raise BundleError(
+                f"{source.path}: {name} is defined in {index[name].path.name} as well."
+                " Rename one of them."
+            )
+        index[name] = source
 
 
 def _complete(source: Source, libraries: dict[str, Source]) -> Bundle:
@@ -243,7 +311,7 @@ def _join(parts: list[Source]) -> Bundle:
     return Bundle(text, tuple(files))
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """The path as people here write it: from the working directory, if it is below that."""
     absolute, here = path.absolute(), Path.cwd()
     return absolute.relative_to(here) if absolute.is_relative_to(here) else path
