@@ -34,6 +34,7 @@ from emulator.resources import account_of, failure
 from emulator.runs import Runs
 from emulator.settings import Settings, Time
 from emulator.store import Execution, State, Store, Wait
+from emulator.stubs import Stubs
 from emulator.turn import Live, take_turn, ticks
 from emulator.values import Value, to_json
 from emulator.world import Site, perform
@@ -59,6 +60,7 @@ class Engine:
         catalog: Catalog,
         store: Store,
         issuer: Issuer,
+        stubs: Stubs,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -66,6 +68,7 @@ class Engine:
         self._catalog = catalog
         self._store = store
         self._issuer = issuer
+        self._stubs = stubs
         self._calls = Calls(self._called)
         self._runs = Runs(settings, store, self._calls.pending)
         self._look = time.monotonic if settings.time is Time.REAL else ticks()
@@ -307,6 +310,7 @@ class Engine:
             clock=self._clock,
             store=self._store,
             issuer=self._issuer,
+            stubs=self._stubs,
             client=self._session,
             start=self._start_child,
             later=self._driver.after,

@@ -12,6 +12,7 @@ from emulator.identity import Grants, Issuer
 from emulator.resources import account_of
 from emulator.settings import APP_ACCOUNT, WORKFLOW_ACCOUNT, Settings
 from emulator.store import Store
+from emulator.stubs import Stubs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Services:
     store: Store
     issuer: Issuer
     grants: Grants
+    stubs: Stubs
     engine: Engine
 
     @classmethod
@@ -56,6 +58,7 @@ class Services:
 
         grants = Grants(trusted, settings.grants)
         issuer = Issuer(database)
+        stubs = Stubs.of(settings.stubs)
         engine = Engine(
             settings=settings,
             clock=clock,
@@ -63,5 +66,6 @@ class Services:
             catalog=catalog,
             store=store,
             issuer=issuer,
+            stubs=stubs,
         )
-        return cls(settings, clock, database, catalog, store, issuer, grants, engine)
+        return cls(settings, clock, database, catalog, store, issuer, grants, stubs, engine)

@@ -12,6 +12,7 @@ from emulator.identity import Issuer
 from emulator.protocol import Reply
 from emulator.settings import Settings
 from emulator.store import Execution, Store, WaitKind
+from emulator.stubs import Stubs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Site:
     All of it is used inside the transaction of the turn. `account` is the workflow's service
     account, `client` the session for HTTP calls. `start` starts
     an execution of another workflow and gives its ID, or None when there is no such workflow.
+    `stubs` are asked before anything is called.
     `later` runs something once the turn is on disk.
     """
 
@@ -49,6 +51,7 @@ class Site:
     clock: Clock
     store: Store
     issuer: Issuer
+    stubs: Stubs
     client: Callable[[], aiohttp.ClientSession]
     start: Callable[[str, str], str | None]
     later: Callable[[Callable[[], None]], None]
