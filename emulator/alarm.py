@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from emulator import console
 from emulator.clock import Clock
@@ -12,6 +12,7 @@ _LONGEST_NAP = 30.0
 """Seconds after which it looks at the clock again, should the clock have been set."""
 
 _AFTER_AN_ERROR = 1.0
+_ADVICE = "start with --time virtual"
 
 
 class Alarm:
@@ -20,14 +21,20 @@ class Alarm:
     Args:
         next_due: the earliest due time there is, in seconds since 1970.
         ring: ends the waits that are due.
+        settled: returns when no execution is ready and no call under way.
     """
 
     def __init__(
-        self, clock: Clock, next_due: Callable[[], float | None], ring: Callable[[], None]
+        self,
+        clock: Clock,
+        next_due: Callable[[], float | None],
+        ring: Callable[[], None],
+        settled: Callable[[], Awaitable[None]],
     ) -> None:
         self._clock = clock
         self._next_due = next_due
         self._ring = ring
+        self.settled = settled
         self._changed = asyncio.Event()
 
     def reset(self) -> None:
@@ -50,6 +57,18 @@ class Alarm:
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    async def advance(self, seconds: float) -> None:
+        """Nobody moves this time.
+
+        Raises:
+            ValueError: always; as `advance_to_next` does.
+        """
+        raise ValueError(f"time is real and cannot be moved by {seconds:g} seconds: {_ADVICE}")
+
+    async def advance_to_next(self) -> bool:
+        """Nobody moves this time."""
+        raise ValueError(f"time is real and cannot be moved: {_ADVICE}")
 
     def _nap(self) -> float:
         """Seconds until there is something to do."""

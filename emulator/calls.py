@@ -24,6 +24,11 @@ class Calls:
         self._record = record
         self._tasks: dict[str, dict[str, asyncio.Task[None]]] = {}
 
+    @property
+    def under_way(self) -> bool:
+        """Whether there is any call whose reply is not recorded yet."""
+        return bool(self._tasks)
+
     def begin(self, execution: str, key: str, make: Callable[[], Awaitable[Reply]]) -> None:
         """Make a call."""
         task = asyncio.create_task(self._make(execution, key, make), name=f"call {execution} {key}")

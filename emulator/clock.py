@@ -1,10 +1,13 @@
-"""Wall time for people, and due times for waits, which may pass faster than real time."""
+"""The time, and when waits are over: as on the wall, faster, or only when told."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+_LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 class Clock:
@@ -40,6 +43,41 @@ class Clock:
     def remaining(self, due: float) -> float:
         """Real seconds until a due time; zero when it has passed."""
         return max(0.0, due - self._source())
+
+
+class VirtualClock(Clock):
+    """Stands still until it is moved.
+
+    Due times, timestamps and `sys.now` are in its time. What depends on others stays real: the
+    timeouts of HTTP calls and the lifetimes of tokens.
+
+    Args:
+        start: seconds since 1970. Whole seconds make the sums of waits, and with them the order of
+            due times, the same at every start.
+        keep: is told each new time before the clock shows it.
+    """
+
+    def __init__(self, start: float, keep: Callable[[float], None]) -> None:
+        super().__init__(source=lambda: self._moment)
+        self._moment = start
+        self._keep = keep
+
+    def move_to(self, moment: float) -> None:
+        """Show a later time; an earlier one changes nothing."""
+        if moment > self._moment:
+            self._keep(moment)
+            self._moment = moment
+
+    def later(self, seconds: float) -> float:
+        """The time in so many seconds.
+
+        Raises:
+            ValueError: it would be earlier than now, or beyond the year 9999.
+        """
+        moment = self._moment + seconds
+        if not (math.isfinite(seconds) and seconds >= 0 and moment <= _LAST):
+            raise ValueError(f"time cannot go on by {seconds:g} seconds")
+        return moment
 
 
 def timestamp(moment: datetime) -> str:

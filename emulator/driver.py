@@ -65,9 +65,8 @@ class Driver:
         self._work.set()
 
     async def paused(self) -> None:
-        """Return the next time that no execution is ready; whoever waits looks what is so then."""
+        """Return the next time that there are no more turns to give, which may not be the last."""
         self._paused.clear()
-        self._work.set()
         await self._paused.wait()
 
     # Transactions

@@ -23,7 +23,7 @@ from emulator.alarm import Alarm
 from emulator.callbacks import Verdict, verdict
 from emulator.calls import Calls
 from emulator.catalog import Catalog, Definition
-from emulator.clock import Clock, timestamp
+from emulator.clock import Clock, VirtualClock, timestamp
 from emulator.database import Database
 from emulator.driver import Driver
 from emulator.errors import error
@@ -33,7 +33,8 @@ from emulator.refusal import Refusal, Status
 from emulator.resources import account_of, failure
 from emulator.runs import Runs
 from emulator.settings import Settings, Time
-from emulator.store import Execution, State, Store, Wait
+from emulator.store import Execution, Received, State, Store, Wait
+from emulator.timekeeper import Timekeeper
 from emulator.stubs import Stubs
 from emulator.turn import Live, take_turn, ticks
 from emulator.values import Value, to_json
@@ -73,7 +74,7 @@ class Engine:
         self._runs = Runs(settings, store, self._calls.pending)
         self._look = time.monotonic if settings.time is Time.REAL else ticks()
         self._driver = Driver(database, self._runs, self._take_turn, self._give_up, self._look)
-        self._alarm = Alarm(clock, store.next_due, self._end_waits)
+        self._timer = self._timekeeper()
         self._ended: dict[str, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._client: aiohttp.ClientSession | None = None
@@ -86,7 +87,7 @@ class Engine:
             self._driver.wake(execution)
         self._tasks = [
             asyncio.create_task(self._driver.run(), name="runs"),
-            asyncio.create_task(self._alarm.run(), name="alarm"),
+            asyncio.create_task(self._timer.run(), name="alarm"),
         ]
 
     async def stop(self) -> None:
@@ -97,6 +98,53 @@ class Engine:
         await self._calls.stop()
         if self._client is not None:
             await self._client.close()
+
+    # Time
+
+    async def settled(self) -> None:
+        """Return when no execution is ready, no outside call is under way and no wait is due."""
+        await self._timer.settled()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether `settled` would return at once."""
+        due = self._store.next_due()
+        waiting = due is None or due > self._clock.seconds()
+        return waiting and not (self._driver.ready or self._calls.under_way)
+
+    async def advance(self, seconds: float) -> None:
+        """Let virtual time go on: end what is due within so many seconds, in order.
+
+        Everything is settled before the next wait ends, and when this returns.
+
+        Raises:
+            ValueError: the time is real, or cannot go on by so much.
+        """
+        await self._timer.advance(seconds)
+
+    async def advance_to_next(self) -> bool:
+        """Let virtual time go on to the next due time; tells whether there was one.
+
+        Raises:
+            ValueError: the time is real.
+        """
+        return await self._timer.advance_to_next()
+
+    async def _quiet(self) -> None:
+        while self._driver.ready or self._calls.under_way:
+            await self._driver.paused()
+
+    def _timekeeper(self) -> Alarm | Timekeeper:
+        if isinstance(self._clock, VirtualClock):
+            return Timekeeper(
+                self._clock,
+                self._store,
+                quiet=self._quiet,
+                turn=self._driver.turn,
+                end=self._time_out,
+                skips=self._settings.time is Time.SKIP,
+            )
+        return Alarm(self._clock, self._store.next_due, self._end_waits, self._quiet)
 
     # What people and programs ask for
 
@@ -151,6 +199,12 @@ class Engine:
                 self._post(execution, waits[0].key, Returned(request))
             elif decided is Verdict.STORED:
                 self._store.put_in_slot(callback, request)
+            if endpoint is not None:
+                stamp = self._clock.stamp()
+                taken = stamp if decided is Verdict.HANDED_OVER else None
+                self._store.receive(
+                    Received(execution, callback, stamp, request, decided.name, taken=taken)
+                )
         return decided
 
     async def wait(self, execution: str) -> Execution:
@@ -179,14 +233,14 @@ class Engine:
             match perform(request, site):
                 case Armed(kind, due, subject):
                     self._store.arm(found.id, request.key, kind, due, subject)
-                    self._driver.after(self._alarm.reset)
+                    self._driver.after(self._timer.reset)
                 case Call(make):
                     begun.append(request.key)
                     self._driver.after(
                         functools.partial(self._calls.begin, found.id, request.key, make)
                     )
                 case reply:
-                    self._store.append(found.id, request.key, reply)
+                    self._store.append(found.id, request.key, reply, self._clock.seconds())
                     return reply
             return None
 
@@ -216,7 +270,7 @@ class Engine:
 
     def _post(self, execution: str, key: str, reply: Reply) -> None:
         """Record a reply that comes from outside of the execution's own turn, and hand it over."""
-        self._store.append(execution, key, reply)
+        self._store.append(execution, key, reply, self._clock.seconds())
         self._driver.touch(execution)
         self._runs.deliver(execution, key, reply)
         self._driver.after(functools.partial(self._driver.wake, execution))
@@ -228,7 +282,14 @@ class Engine:
         result: str | None = None,
         error: Mapping[str, object] | None = None,
     ) -> None:
-        over = replace(found, state=state, ended=self._clock.stamp(), result=result, error=error)
+        over = replace(
+            found,
+            state=state,
+            ended=self._clock.stamp(),
+            result=result,
+            error=error,
+            stopped=self._runs.stand(found) if state is State.CANCELLED else None,
+        )
         self._store.end(over)
         for wait in self._store.waits_on(found.id):
             self._store.disarm(wait)
@@ -266,7 +327,7 @@ class Engine:
     def _say(self, name: str, **fields: str) -> None:
         self._driver.after(functools.partial(console.event, name, **fields))
 
-    # Time and calls
+    # Ends of waits and calls
 
     def _end_waits(self) -> None:
         with self._driver.turn():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 from emulator.catalog import Catalog
-from emulator.clock import Clock
+from emulator.clock import Clock, VirtualClock
 from emulator.database import Database
 from emulator.engine import Engine
 from emulator.identity import Grants, Issuer
 from emulator.resources import account_of
-from emulator.settings import APP_ACCOUNT, WORKFLOW_ACCOUNT, Settings
+from emulator.settings import APP_ACCOUNT, WORKFLOW_ACCOUNT, Settings, Time
 from emulator.store import Store
 from emulator.stubs import Stubs
+
+_VIRTUAL_TIME = "virtual-time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,10 @@ class Services:
             UnusableData: the data file cannot be used.
             ValueError: a setting is wrong.
         """
-        clock = Clock(settings.time_scale)
         database = Database(settings.data)
         try:
             database.belongs_to(settings.project, settings.project_number, settings.location)
-            return cls._with(settings, clock, database)
+            return cls._with(settings, _clock(settings, database), database)
         except BaseException:
             database.close()
             raise
@@ -69,3 +72,17 @@ class Services:
             stubs=stubs,
         )
         return cls(settings, clock, database, catalog, store, issuer, grants, stubs, engine)
+
+
+def _clock(settings: Settings, database: Database) -> Clock:
+    """The clock that the settings ask for; virtual time goes on where the data file left it."""
+    if settings.time is Time.REAL:
+        return Clock(settings.time_scale)
+
+    def keep(moment: float) -> None:
+        database.put(_VIRTUAL_TIME, repr(moment))
+
+    kept = database.get(_VIRTUAL_TIME)
+    start = float(math.ceil(time.time()) if kept is None else kept)
+    keep(start)
+    return VirtualClock(start, keep)

@@ -76,6 +76,10 @@ class Settings:
             raise ValueError(f"--port must be from 0 to {_LAST_PORT}, not {self.port}")
         if self.grpc_port is not None and not 0 <= self.grpc_port <= _LAST_PORT:
             raise ValueError(f"--grpc-port must be from 0 to {_LAST_PORT}, not {self.grpc_port}")
+        if self.time is not Time.REAL and self.time_scale != 1.0:
+            raise ValueError(
+                f"--time-scale is for real time: leave it out, or leave out --time {self.time}"
+            )
         if self.base_url and not _is_base(self.base_url):
             raise ValueError(
                 "--base-url must be http:// or https:// with a host, and perhaps a port and a path,"
