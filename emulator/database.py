@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -52,19 +52,22 @@ CREATE TABLE executions (
     result TEXT,                      -- JSON text, when SUCCEEDED
     error TEXT,                       -- JSON of the API's error object
     steps TEXT NOT NULL DEFAULT '[]', -- JSON: [routine, step] pairs
-    busy INTEGER NOT NULL DEFAULT 1   -- 0: nothing to do until a wait ends
+    busy INTEGER NOT NULL DEFAULT 1,  -- 0: nothing to do until a wait ends
+    history INTEGER NOT NULL DEFAULT 1, -- 0: it is over, and its journal is gone
+    stopped TEXT                      -- JSON of a Stand, where it was cancelled between two turns
 ) STRICT;
 CREATE INDEX executions_by_workflow ON executions (workflow, sequence);
 CREATE INDEX executions_open ON executions (busy) WHERE state = 'ACTIVE';
 
 -- The replies of the world, in the order in which they are applied. Together with source and
--- argument they determine the state of an execution.
+-- argument they determine the state of an execution, and after its end what it has done.
 CREATE TABLE journal (
     execution TEXT NOT NULL REFERENCES executions (execution) ON DELETE CASCADE,
     position INTEGER NOT NULL,
     key TEXT NOT NULL,                -- of the request that is answered
     raised INTEGER NOT NULL,
     value TEXT NOT NULL,
+    time REAL NOT NULL DEFAULT 0,     -- when it was recorded, in seconds since 1970
     PRIMARY KEY (execution, position),
     UNIQUE (execution, key)
 ) STRICT, WITHOUT ROWID;
@@ -99,7 +102,45 @@ CREATE TABLE logs (
     payload TEXT NOT NULL             -- JSON: a text or a map
 ) STRICT;
 CREATE INDEX logs_by_execution ON logs (execution, sequence);
+
+-- Every request that reached a callback, whatever became of it.
+CREATE TABLE received (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    execution TEXT NOT NULL REFERENCES executions (execution) ON DELETE CASCADE,
+    callback TEXT NOT NULL,
+    time TEXT NOT NULL,
+    request TEXT NOT NULL,            -- as `events.await_callback` returns it
+    verdict TEXT NOT NULL,
+    fault TEXT,                       -- what was played on it, for a test
+    taken TEXT                        -- when a step was given it
+) STRICT;
+CREATE INDEX received_by_execution ON received (execution, sequence);
 """
+
+_TO_2 = """
+ALTER TABLE journal ADD COLUMN time REAL NOT NULL DEFAULT 0;
+UPDATE journal SET time = (
+    SELECT (julianday(created) - 2440587.5) * 86400.0
+    FROM executions WHERE executions.execution = journal.execution
+);
+ALTER TABLE executions ADD COLUMN history INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE executions ADD COLUMN stopped TEXT;
+UPDATE executions SET history = 0 WHERE state <> 'ACTIVE';
+CREATE TABLE received (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    execution TEXT NOT NULL REFERENCES executions (execution) ON DELETE CASCADE,
+    callback TEXT NOT NULL,
+    time TEXT NOT NULL,
+    request TEXT NOT NULL,            -- as `events.await_callback` returns it
+    verdict TEXT NOT NULL,
+    fault TEXT,                       -- what was played on it, for a test
+    taken TEXT                        -- when a step was given it
+) STRICT;
+CREATE INDEX received_by_execution ON received (execution, sequence);
+"""
+
+_UPGRADES = {1: _TO_2}
+"""What makes a file of one version one of the next, in place."""
 
 
 class UnusableData(Exception):
@@ -113,7 +154,8 @@ class Database:
     it holds the signing key. A file of somebody else is left exactly as it is.
 
     Raises:
-        UnusableData: the file is no data file of this version, or another emulator has it open.
+        UnusableData: the file is no data file of this version or an older one, or another emulator
+            has it open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -131,31 +173,32 @@ class Database:
 
     def _open(self) -> None:
         self.run("PRAGMA locking_mode = EXCLUSIVE").close()
-        empty = self._recognise()
+        version = self._recognise()
         self.path.chmod(0o600)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self.run(f"PRAGMA {pragma}").close()
         with self.write():
-            if not empty:
+            if version == SCHEMA_VERSION:
                 return
-            for statement in filter(str.strip, _statements(SCHEMA)):
-                self.run(statement).close()
+            scripts = [_UPGRADES[step] for step in range(version, SCHEMA_VERSION) if version]
+            for script in scripts or [SCHEMA]:
+                for statement in filter(str.strip, _statements(script)):
+                    self.run(statement).close()
             self.run(f"PRAGMA user_version = {SCHEMA_VERSION}").close()
 
-    def _recognise(self) -> bool:
-        """Whether there is nothing in the file yet. Only reads: it may be somebody else's.
+    def _recognise(self) -> int:
+        """The version of the file, 0 for an empty one. Only reads: it may be somebody else's.
 
         Raises:
-            sqlite3.DatabaseError: it is no data file of this version.
+            sqlite3.DatabaseError: it is no data file of a version that is known.
         """
         (version,) = self.row("PRAGMA user_version") or (0,)
         tables = {row["name"] for row in self.rows("SELECT name FROM sqlite_master")}
-        if version == SCHEMA_VERSION and {"meta", "journal"} <= tables:
-            return False
-        if version == 0 and not tables:
-            return True
+        ours = version == SCHEMA_VERSION or version in _UPGRADES
+        if (ours and {"meta", "journal"} <= tables) or (version == 0 and not tables):
+            return int(version)
         reason = f"its format is {version}, this emulator writes {SCHEMA_VERSION}"
-        if version in (0, SCHEMA_VERSION):
+        if ours or version == 0:
             reason = "it is the database of another program"
         raise sqlite3.DatabaseError(f"{reason}; start with another --data")
 

@@ -103,6 +103,11 @@ class Run:
             ]
         return tuple((place.routine, place.step) for place in places)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is more to run without another reply."""
+        return bool(self._ready)
+
     def advance(self, steps: int = 1000) -> bool:
         """Run what is ready for about `steps` steps. True while there is more to run now."""
         self.budget = steps

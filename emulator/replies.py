@@ -19,9 +19,12 @@ class Replies:
 
     Args:
         draw: reads the journal: at most `AT_ONCE` replies after so many of them.
+
+    `taken` is how many the run has been given.
     """
 
     def __init__(self, draw: Callable[[int], Sequence[Recorded]]) -> None:
+        self.taken = 0
         self._draw = draw
         self._drawn = 0
         self._drawn_all = False
@@ -39,4 +42,7 @@ class Replies:
             self._drawn += len(drawn)
             self._drawn_all = len(drawn) < AT_ONCE
             self._at_hand.extend(drawn)
-        return self._at_hand.popleft() if self._at_hand else None
+        if not self._at_hand:
+            return None
+        self.taken += 1
+        return self._at_hand.popleft()

@@ -13,7 +13,7 @@ from emulator.protocol import Reply
 from emulator.replies import AT_ONCE, Replies
 from emulator.resources import environment
 from emulator.settings import Settings
-from emulator.store import Execution, Store
+from emulator.store import Execution, Stand, Store
 from emulator.turn import Live
 from emulator.values import from_json
 
@@ -49,6 +49,13 @@ class Runs:
         live = self._lives.get(execution)
         if live is not None:
             live.replies.add(key, reply)
+
+    def stand(self, found: Execution) -> Stand | None:
+        """How far the run of an execution has come; None if as far as its journal allows."""
+        live = self._lives.get(found.id)
+        if live is None:
+            return None if found.steps else Stand(0, 0)
+        return Stand(live.replies.taken, live.run.steps_run if live.run.is_ready else None)
 
     def drop(self, execution: str) -> None:
         """Forget the run of an execution."""

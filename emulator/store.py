@@ -16,6 +16,10 @@ from emulator.values import Value, dump, load
 
 WaitKind = Literal["sleep", "callback", "child"]
 
+_ACCEPTED = ("HANDED_OVER", "STORED")
+_REFUSED_KEPT = 100
+"""Requests kept of each execution that no step can be given."""
+
 
 class State(StrEnum):
     """The states of an execution that occur here; one that waits is ACTIVE."""
@@ -24,6 +28,17 @@ class State(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How far a run has come: so many replies were given to it.
+
+    `steps` is how many it has run, None if it has come to the end of what those replies allow.
+    """
+
+    replies: int
+    steps: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,18 @@ class Execution:
     result: str | None
     error: Mapping[str, object] | None
     steps: Sequence[tuple[str, str]]
+    has_history: bool = True
+    stopped: Stand | None = None
+    """How far it had come when it was cancelled; None if that is all that its journal allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A reply in the journal. `time` is when it was recorded, in seconds since 1970."""
+
+    key: str
+    reply: Reply
+    time: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +92,24 @@ class Callback:
     execution: str
     method: str
     stored: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request that reached a callback, and what became of it.
+
+    `request` is as `events.await_callback` returns it; `verdict` is the name of a Verdict, or says
+    why the request got no further; `fault` names what was played on it, for a test; `taken` is when
+    a step was given it, None if that has not happened. Times are RFC 3339 text.
+    """
+
+    execution: str
+    callback: str
+    time: str
+    request: Value
+    verdict: str
+    fault: str | None = None
+    taken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +206,18 @@ class Store:
         )
 
     def end(self, over: Execution) -> None:
-        """The execution is over: keep how, and forget its journal, waits and callbacks."""
+        """The execution is over: keep how, and forget its waits and callbacks."""
         self._database.run(
-            "UPDATE executions SET state = ?, ended = ?, result = ?, error = ? WHERE execution = ?",
+            "UPDATE executions SET state = ?, ended = ?, result = ?, error = ?, stopped = ?"
+            " WHERE execution = ?",
             *(over.state.value, over.ended, over.result),
-            *(None if over.error is None else json.dumps(over.error), over.id),
+            None if over.error is None else json.dumps(over.error),
+            None
+            if over.stopped is None
+            else json.dumps([over.stopped.replies, over.stopped.steps]),
+            over.id,
         )
-        for table in ("journal", "waits", "callbacks"):
+        for table in ("waits", "callbacks"):
             self._database.run(f"DELETE FROM {table} WHERE execution = ?", over.id)  # noqa: S608 - names from the line above
 
     def forget_ended_before(self, moment: str) -> int:
@@ -176,29 +226,47 @@ class Store:
 
     # Journal
 
-    def append(self, execution: str, key: str, reply: Reply) -> None:
+    def append(self, execution: str, key: str, reply: Reply, time: float) -> None:
         """Record the reply to a request, after those recorded before; the execution goes on."""
         raised = isinstance(reply, Raised)
         self._database.run(
-            "INSERT INTO journal SELECT ?, coalesce(max(position), 0) + 1, ?, ?, ?"
+            "INSERT INTO journal SELECT ?, coalesce(max(position), 0) + 1, ?, ?, ?, ?"
             " FROM journal WHERE execution = ?",
-            *(execution, key, raised, dump(reply.value), execution),
+            *(execution, key, raised, dump(reply.value), time, execution),
         )
         self._database.run("UPDATE executions SET busy = 1 WHERE execution = ?", execution)
 
     def journal(self, execution: str, most: int, after: int = 0) -> list[tuple[str, Reply]]:
-        """The replies recorded, in order, each with the key of its request.
+        """The replies recorded, in order, each with the key of its request; as `recorded`."""
+        found = self.recorded(execution, most, after)
+        return [(recorded.key, recorded.reply) for recorded in found]
+
+    def recorded(self, execution: str, most: int, after: int = 0) -> list[Recorded]:
+        """The journal of an execution, in order.
 
         Args:
             most: this many of them.
             after: without so many of the first.
         """
         rows = self._database.rows(
-            "SELECT key, raised, value FROM journal WHERE execution = ? AND position > ?"
+            "SELECT key, raised, value, time FROM journal WHERE execution = ? AND position > ?"
             " ORDER BY position LIMIT ?",
             *(execution, after, most),
         )
-        return [(row["key"], _reply(row)) for row in rows]
+        return [Recorded(row["key"], _reply(row), row["time"]) for row in rows]
+
+    def recorded_until(self, execution: str) -> int:
+        """How many replies the journal of an execution has."""
+        row = self._database.row(
+            "SELECT max(position) AS last FROM journal WHERE execution = ?", execution
+        )
+        return 0 if row is None else int(row["last"] or 0)
+
+    def delete_history(self, execution: str) -> None:
+        """Forget what an execution that is over has done: replies, and requests received."""
+        for table in ("journal", "received"):
+            self._database.run(f"DELETE FROM {table} WHERE execution = ?", execution)  # noqa: S608 - names from the line above
+        self._database.run("UPDATE executions SET history = 0 WHERE execution = ?", execution)
 
     def answered(self, execution: str) -> set[str]:
         """The keys of the requests whose replies are recorded."""
@@ -277,6 +345,47 @@ class Store:
         text = None if stored is None else dump(stored)
         self._database.run("UPDATE callbacks SET stored = ? WHERE callback = ?", text, callback)
 
+    # Received requests
+
+    def receive(self, received: Received) -> None:
+        """Keep what reached a callback. Of those that got no further, the last hundred are kept."""
+        self._database.run(
+            "INSERT INTO received (execution, callback, time, request, verdict, fault, taken)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(received.execution, received.callback, received.time, dump(received.request)),
+            *(received.verdict, received.fault, received.taken),
+        )
+        if received.verdict not in _ACCEPTED:
+            self._database.run(
+                "DELETE FROM received WHERE sequence IN (SELECT sequence FROM received"
+                " WHERE execution = ? AND verdict NOT IN (?, ?)"
+                " ORDER BY sequence DESC LIMIT -1 OFFSET ?)",
+                *(received.execution, *_ACCEPTED, _REFUSED_KEPT),
+            )
+
+    def take_received(self, execution: str, callback: str, time: str) -> None:
+        """The request that was stored for a callback has been given to a step."""
+        self._database.run(
+            "UPDATE received SET taken = ?"
+            " WHERE execution = ? AND callback = ? AND verdict = 'STORED' AND taken IS NULL",
+            *(time, execution, callback),
+        )
+
+    def received(self, execution: str) -> list[Received]:
+        """What reached the callbacks of an execution, in order."""
+        rows = self._database.rows(
+            "SELECT execution, callback, time, request, verdict, fault, taken FROM received"
+            " WHERE execution = ? ORDER BY sequence",
+            execution,
+        )
+        return [
+            Received(
+                *(row["execution"], row["callback"], row["time"], load(row["request"])),
+                *(row["verdict"], row["fault"], row["taken"]),
+            )
+            for row in rows
+        ]
+
     # Log lines
 
     def log(self, line: LogLine) -> None:
@@ -332,4 +441,6 @@ def _execution(row: sqlite3.Row) -> Execution:
         result=row["result"],
         error=None if error is None else json.loads(error),
         steps=[(routine, step) for routine, step in json.loads(row["steps"])],
+        has_history=bool(row["history"]),
+        stopped=None if row["stopped"] is None else Stand(*json.loads(row["stopped"])),
     )

@@ -44,5 +44,6 @@ def await_callback(request: Request, site: Site) -> Performed:
         raise error("ValueError", "callback is not an endpoint of this execution")
     if endpoint.stored is not None:
         site.store.put_in_slot(endpoint.id, None)
+        site.store.take_received(site.execution.id, endpoint.id, site.clock.stamp())
         return Returned(endpoint.stored)
     return Armed("callback", site.clock.due(timeout), endpoint.id)

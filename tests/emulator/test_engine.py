@@ -209,7 +209,7 @@ class TestRobustness:
                 healthy = start(services, WAIT, "healthy")
                 await endpoint(services, broken)
             async with emulator(tmp_path) as services:
-                services.store.append(broken.id, "never:asked", Returned(None))
+                services.store.append(broken.id, "never:asked", Returned(None), 0.0)
             async with emulator(tmp_path) as services:
                 error = await outcome(services, broken)
                 callback = await endpoint(services, healthy)

@@ -135,7 +135,7 @@ class TestJournal:
             ("0:2", Returned(None)),
         ]
         for key, reply in replies:
-            store.append("e1", key, reply)
+            store.append("e1", key, reply, 1.5)
 
         found = store.journal("e1", 10)
 
@@ -145,10 +145,10 @@ class TestJournal:
 
     def test_a_request_is_answered_once(self, catalog, store):
         add_execution(catalog, store)
-        store.append("e1", "0:1", Returned(1))
+        store.append("e1", "0:1", Returned(1), 1.5)
 
         with pytest.raises(sqlite3.IntegrityError):
-            store.append("e1", "0:1", Returned(2))
+            store.append("e1", "0:1", Returned(2), 2.5)
 
 
 class TestWaits:
@@ -174,9 +174,9 @@ class TestWaits:
 
 
 class TestEnd:
-    def test_an_execution_that_is_over_keeps_its_outcome_and_nothing_else(self, catalog, store):
+    def test_an_execution_that_is_over_keeps_its_outcome_and_its_journal(self, catalog, store):
         add_execution(catalog, store)
-        store.append("e1", "0:1", Returned(1))
+        store.append("e1", "0:1", Returned(1), 1.5)
         store.arm("e1", "0:2", "callback", 10.0, "c1")
         store.add_callback("c1", "e1", "POST")
         store.log(LogLine("e1", "2026-01-31T16:04:00.000000Z", "INFO", "main", "say", '"hi"'))
@@ -187,7 +187,7 @@ class TestEnd:
 
         over = store.find("e1")
         assert (over.state, over.error["context"]) == (State.FAILED, "no")
-        assert store.journal("e1", 10) == []
+        assert store.journal("e1", 10) == [("0:1", Returned(1))]
         assert store.waits_of("e1") == []
         assert store.callbacks("e1") == []
         assert store.open() == store.busy() == []
