@@ -1,0 +1,307 @@
+"""Whole sources: whatever is deployed runs to an outcome, whatever is not has a SourceError."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.errors import SourceError, error
+from emulator.interpreter import Failed, Raised, Reply, Request, Returned, Run, Succeeded
+from emulator.limits import Limits
+from emulator.parser import parse
+from emulator.values import from_json, to_json
+from tests.emulator.properties import examples
+from tests.emulator.scripted import run_until_waiting
+
+HERE: Final = Path(__file__).parent
+LIMITS: Final = Limits(steps=400, memory_bytes=30_000, string_bytes=10_000)
+MOST_REPLIES: Final = 60
+
+Tree = Any
+Path_ = tuple[Any, ...]
+
+
+def published() -> list[Tree]:
+    """The sources of the corpus and of the cases as plain Python."""
+    folders = [HERE / "corpus" / "samples", HERE / "corpus" / "demos", HERE / "seed"]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.yaml"))]
+    sources = [path.read_text(encoding="utf-8") for path in files]
+    for path in sorted((HERE / "cases").glob("*.yaml")):
+        cases = yaml.safe_load(path.read_text(encoding="utf-8"))
+        sources += [str(case["source"]) for case in cases if "source" in case]
+    trees = []
+    for source in sources:
+        try:
+            tree = yaml.load(source, yaml.BaseLoader)
+            json.dumps(tree)
+        except (yaml.YAMLError, ValueError):
+            continue  # the source of a case that is about YAML
+        trees.append(tree)
+    return trees
+
+
+TREES: Final = published()
+
+
+def nodes(tree: Tree, path: Path_ = ()) -> list[Path_]:
+    """The way to every node of a tree."""
+    if not isinstance(tree, dict | list):
+        return [path]
+    below = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return [path, *(found for key, node in below for found in nodes(node, (*path, key)))]
+
+
+def at(tree: Tree, path: Path_) -> Tree:
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+WORDS: Final = [
+    *("", "${", "${e}", "${x + 1}", "${sys.now()}", "${[1, 2]}", "${keys(x)}", "end", "continue"),
+    *("break", "${main(1)}", "http.get", "sys.sleep", "${null}", "${retry.always}", "true", "0"),
+]
+KEYS: Final = [
+    *("assign", "call", "args", "result", "switch", "condition", "next", "for", "value", "index"),
+    *("in", "range", "steps", "parallel", "branches", "shared", "concurrency_limit", "try"),
+    *("except", "as", "retry", "predicate", "max_retries", "backoff", "raise", "return", "params"),
+]
+
+
+def mutated(chance: random.Random) -> str:
+    """A published source with a few of its nodes dropped, doubled, replaced or renamed."""
+    tree = json.loads(json.dumps({"": chance.choice(TREES)}))
+    for _ in range(chance.randint(1, 4)):
+        path = chance.choice([each for each in nodes(tree) if len(each) > 1] or [("",)])
+        owner, key = at(tree, path[:-1]), path[-1]
+        match chance.randrange(5):
+            case 0 if len(path) > 1:
+                del owner[key]
+            case 1 if isinstance(owner, list):
+                owner.insert(key, json.loads(json.dumps(owner[key])))
+            case 2:
+                other = chance.choice(TREES)
+                owner[key] = json.loads(json.dumps(at(other, chance.choice(nodes(other)))))
+            case 3 if isinstance(owner, dict) and len(path) > 1:
+                owner[chance.choice(KEYS)] = owner.pop(key)
+            case _:
+                owner[key] = chance.choice([*WORDS, None, True, 0, -1.5, [], {}])
+    return json.dumps(tree[""])
+
+
+def answer(chance: random.Random, request: Request) -> Reply:
+    """Something that the world could say."""
+    if chance.random() < 0.25:
+        kinds = ["TimeoutError", "ConnectionError", "ValueError", "KeyError"]
+        code = chance.choice([404, 429, 503])
+        http = {"code": code, "tags": ["HttpError"], "message": "m", "headers": {}, "body": None}
+        return Raised(chance.choice([error(chance.choice(kinds), "as the world says").value, http]))
+    match request.function:
+        case "sys.now":
+            return Returned(1_700_000_000.25)
+        case "uuid.generate":
+            return Returned("some-uuid")
+        case "events.create_callback_endpoint":
+            return Returned({"url": "https://callback.example"})
+        case "sys.log" | "sys.sleep" | "sys.sleep_until":
+            return Returned(None)
+    bodies = [None, b"\xff", "text", {"items": [1, 2], "name": "n"}, [1.5], 2**70, "x" * 9_000]
+    return Returned({"body": chance.choice(bodies), "code": 200, "headers": {"X": "y"}})
+
+
+def play(source: str, chance: random.Random) -> Run | None:
+    """Run a source with replies at random; None where it is not deployed."""
+    try:
+        workflow = parse(source, limits=LIMITS)
+    except SourceError:
+        return None
+    argument: Any = chance.choice([None, {"a": [1], "b": "c"}, [1, 2]])
+    run = Run(workflow, argument, {}, LIMITS)
+    waiting = run_until_waiting(run, chance.choice([1, 7, 1000]))
+    for _ in range(MOST_REPLIES):
+        if run.outcome is not None:
+            break
+        assert waiting, "it waits for nothing"
+        request = waiting.pop(chance.randrange(len(waiting)))
+        run.reply(request.key, answer(chance, request))
+        waiting += run_until_waiting(run)
+    return run
+
+
+def check(run: Run) -> None:
+    """It waits in known steps, or has ended with JSON or with an error and its place."""
+    assert all(step and routine for routine, step in run.current_steps)
+    match run.outcome:
+        case Succeeded(value):
+            assert to_json(from_json(to_json(value))) == to_json(value)
+        case Failed(value, context, stack):
+            assert isinstance(value, str | dict)
+            assert len(context.splitlines()) > len(stack) >= 1
+            assert all(frame.line >= 1 and frame.column >= 1 for frame in stack)
+    if run.outcome is not None and run.steps_run <= LIMITS.steps:
+        assert run._memory.used == 0
+
+
+class TestMutated:
+    @examples(500)
+    @given(st.integers(0, 2**32))
+    def test_it_is_refused_or_runs(self, seed):
+        chance = random.Random(seed)
+
+        run = play(mutated(chance), chance)
+
+        if run is not None:
+            check(run)
+
+    def test_what_is_not_mutated_mostly_runs(self):
+        ran = [play(json.dumps(tree), random.Random(1)) for tree in TREES]
+
+        assert sum(run is not None for run in ran) > len(TREES) // 2
+
+
+# Workflows made from nothing: every kind of step inside every other
+
+VALUES: Final = [
+    *("${x}", "${y}", "${x + 1}", "${y.a}", "${[x, y]}", "${list.concat(x, y)}", "${sub(x)}"),
+    *("${sys.now()}", "${x == y}", "${1 / 0}", "${len(x)}", "${map.get(x, y)}", "text", 1, 2.5),
+    *(None, True, [1, "${x}"], {"a": "${y}", "${string(1)}": 2}),
+]
+CONDITIONS: Final = ["${x == 1}", "${x != y}", "${true}", "${y == null}", "${x}", True, False]
+NAMES: Final = ["x", "y", "z"]
+TARGETS: Final = [*NAMES, "x.a", "y[0]", "x[y]", "z.a.b"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a step made at random may refer to: steps to go to, variables, jumps of loops."""
+
+    steps: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    jumps: tuple[str, ...] = ()
+    in_branch: bool = False
+    depth: int = 3
+
+
+class Maker:
+    """Makes workflows at random, most of which can be deployed."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.count = 0
+
+    def workflow(self) -> str:
+        begin = {"begin": {"assign": [{"x": 1}, {"y": [1, {"a": 2}]}, {"z": {}}]}}
+        give = [{"give": {"return": "${[x, y, z]}"}}]
+        routines = {
+            "main": {"params": ["args"], "steps": [begin, *self.block(Place(), 4), *give]},
+            "sub": {"params": ["p"], "steps": [begin, *self.block(Place(depth=2)), *give]},
+            "check": {"params": ["e"], "steps": [{"give": {"return": "${e != null}"}}]},
+        }
+        return json.dumps(routines)
+
+    def block(self, place: Place, most: int = 3) -> list[Tree]:
+        names = [self.name() for _ in range(self.chance.randint(1, most))]
+        inside = replace(place, steps=(*place.steps, *names))
+        return [{name: self.body(inside)} for name in names]
+
+    def name(self) -> str:
+        self.count += 1
+        return f"s{self.count}"
+
+    def value(self, place: Place) -> Tree:
+        return self.chance.choice([*VALUES, *place.values])
+
+    def body(self, place: Place) -> dict[str, Tree]:
+        simple: list[Callable[[Place], dict[str, Tree]]]
+        simple = [self.assign, self.assign, self.call, self.jump, self.end]
+        nested = [self.switch, self.loop, self.parallel, self.attempt, self.group]
+        inside = replace(place, depth=place.depth - 1)
+        made = self.chance.choice(simple if place.depth <= 0 else [*simple, *nested, *nested])
+        return {**made(inside), **(self.jump(place) if self.chance.random() < 0.1 else {})}
+
+    def jump(self, place: Place) -> dict[str, Tree]:
+        ends = () if place.in_branch else ("end",)
+        targets = [*place.steps, *place.jumps, *ends]
+        return {"next": self.chance.choice(targets)} if targets else {}
+
+    def assign(self, place: Place) -> dict[str, Tree]:
+        return {"assign": [{self.chance.choice(TARGETS): self.value(place)} for _ in range(2)]}
+
+    def call(self, place: Place) -> dict[str, Tree]:
+        calls: list[dict[str, Tree]] = [
+            {"call": "sub", "args": [self.value(place)], "result": self.chance.choice(TARGETS)},
+            {"call": "sub", "args": {"p": self.value(place)}},
+            {"call": "sys.sleep", "args": {"seconds": 1}},
+            {"call": "http.get", "args": {"url": "https://x"}, "result": self.chance.choice(NAMES)},
+            {"call": "sys.log", "args": {"data": self.value(place)}},
+        ]
+        return self.chance.choice(calls)
+
+    def end(self, place: Place) -> dict[str, Tree]:
+        kind = "raise" if place.in_branch or self.chance.random() < 0.7 else "return"
+        return {kind: self.value(place)}
+
+    def switch(self, place: Place) -> dict[str, Tree]:
+        conditions = [
+            {"condition": self.chance.choice(CONDITIONS), **self.body(place)}
+            for _ in range(self.chance.randint(1, 3))
+        ]
+        return {"switch": conditions}
+
+    def over(self, place: Place) -> dict[str, Tree]:
+        loops: list[dict[str, Tree]] = [{"in": [1, "${x}"]}, {"in": "${y}"}, {"range": [1, 3]}]
+        loop = {"value": "v", "index": "i", **self.chance.choice(loops)}
+        inside = replace(place, values=(*place.values, "${v}", "${i + 1}"))
+        return {**loop, "steps": self.block(inside)}
+
+    def loop(self, place: Place) -> dict[str, Tree]:
+        return {"for": self.over(replace(place, jumps=("break", "continue")))}
+
+    def parallel(self, place: Place) -> dict[str, Tree]:
+        body: dict[str, Tree] = {"shared": [*NAMES, *(["v"] if "${v}" in place.values else [])]}
+        if self.chance.random() < 0.3:
+            body["concurrency_limit"] = self.chance.choice([1, 2, "${x}"])
+        inside = replace(place, steps=(), jumps=(), in_branch=True)
+        if self.chance.random() < 0.5:
+            body["for"] = self.over(replace(inside, jumps=("continue",)))
+        else:
+            body["branches"] = [{self.name(): self.body(inside)} for _ in range(2)]
+        return {"parallel": body}
+
+    def attempt(self, place: Place) -> dict[str, Tree]:
+        steps: dict[str, Tree] = {"steps": self.block(place)}
+        made = {"try": self.chance.choice([steps, steps["steps"], self.body(place)])}
+        predicates = ["${retry.always}", "${http.default_retry}", "${check}"]
+        if self.chance.random() < 0.5:
+            made["retry"] = {"predicate": self.chance.choice(predicates), "max_retries": 2}
+        if "retry" not in made or self.chance.random() < 0.5:
+            inside = replace(place, values=(*place.values, "${e}"))
+            made["except"] = {"as": "e", "steps": self.block(inside)}
+        return made
+
+    def group(self, place: Place) -> dict[str, Tree]:
+        return {"steps": self.block(place)}
+
+
+class TestMade:
+    @examples(400)
+    @given(st.integers(0, 2**32))
+    def test_it_is_refused_or_runs(self, seed):
+        chance = random.Random(seed)
+
+        run = play(Maker(chance).workflow(), chance)
+
+        if run is not None:
+            check(run)
+
+    def test_many_are_deployed(self):
+        chances = [random.Random(seed) for seed in range(100)]
+        ran = [play(Maker(chance).workflow(), chance) for chance in chances]
+
+        assert sum(run is not None for run in ran) > 80
