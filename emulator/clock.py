@@ -85,6 +85,11 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def timestamp_of(seconds: float) -> str:
+    """The same of a time in seconds since 1970."""
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
+
+
 def parse_timestamp(text: str) -> datetime:
     """The moment that `timestamp` wrote.
 

@@ -21,6 +21,7 @@ class Status(Enum):
     RESOURCE_EXHAUSTED = ("RESOURCE_EXHAUSTED", 429)
     INTERNAL = ("INTERNAL", 500)
     UNIMPLEMENTED = ("UNIMPLEMENTED", 501)
+    DEADLINE_EXCEEDED = ("DEADLINE_EXCEEDED", 504)
 
     @property
     def code(self) -> int:

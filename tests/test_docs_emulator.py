@@ -12,7 +12,7 @@ import yaml
 
 from emulator import commands as cli
 from emulator import world
-from emulator.api import callbacks, executions, metadata, oidc, pages, workflows
+from emulator.api import callbacks, clock, executions, metadata, oidc, pages, workflows
 from emulator.errors import TAGS
 from emulator.library.registry import CONNECTORS, CONSTANTS, FUNCTIONS, POLICIES, Function, Kind
 from emulator.limits import Limits
@@ -106,7 +106,7 @@ class TestEmulator:
         rows = table(read("emulator.md"), "method", "path", "")
         listed = {(row[0], row[1].strip("`")): row[2] == "501" for row in rows}
         found = {}
-        for module in (callbacks, executions, metadata, oidc, pages, workflows):
+        for module in (callbacks, clock, executions, metadata, oidc, pages, workflows):
             for route in module.routes():
                 path = re.sub(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}", r"{\1}", route.path)
                 handlers = [cell.cell_contents for cell in route.handler.__closure__ or ()]

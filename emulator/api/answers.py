@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from aiohttp import web
@@ -18,6 +18,8 @@ from emulator.values import MAX_INTEGER
 
 REQUEST_WITHIN = 30.0
 """Seconds from the headers of a request to the end of its body."""
+
+_LIMIT = web.RequestKey("limit", asyncio.Timeout)
 
 
 def answer(body: object, status: int = 200) -> web.Response:
@@ -33,8 +35,9 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
     try:
         _require_utf8(request)
         require_admitted(request)
-        # What handlers wait for is the rest of the request, and nothing else.
-        async with asyncio.timeout(REQUEST_WITHIN):
+        # What handlers wait for is the rest of the request, unless they say otherwise.
+        async with asyncio.timeout(REQUEST_WITHIN) as limit:
+            request[_LIMIT] = limit
             return await handler(request)
     except Refusal as refusal:
         return _refused(refusal)
@@ -62,6 +65,11 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
     except Exception:  # the client gets an answer, the terminal the traceback
         console.trouble("request-broken", method=request.method, path=request.path)
         return _refused(Refusal(Status.INTERNAL, "internal error of the emulator, see its output"))
+
+
+def take_time(request: web.Request) -> None:
+    """The request is complete, and what it asks for takes as long as it takes."""
+    request[_LIMIT].reschedule(None)
 
 
 def _require_utf8(request: web.Request) -> None:
@@ -169,3 +177,49 @@ def page(name: str, items: Iterable[tuple[int, object]], *, size: int, about: st
         place, _ = taken[size - 1]
         body["nextPageToken"] = base64.urlsafe_b64encode(f"{place} {about}".encode()).decode()
     return answer(body)
+
+
+def listed(
+    request: web.Request,
+    name: str,
+    resources: Sequence[Mapping[str, object]],
+    *,
+    usual: int,
+    most: int,
+    about: str,
+    known_by: str = "name",
+) -> web.Response:
+    """A page of a list that is at hand; the next page begins behind the last resource of this one.
+
+    A token says which that is, so that nothing is shown twice or left out because something else
+    came or went; and where it stood, in case it went itself.
+
+    Args:
+        name: of the list in the answer.
+        known_by: the field that tells the resources apart.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, the page's size or token.
+    """
+    size = page_size(request, usual, most)
+    begin = _behind(request, [resource[known_by] for resource in resources], about)
+    shown = resources[begin : begin + size]
+    body: dict[str, object] = {name: shown} if shown else {}
+    if len(resources) > begin + size:
+        token = json.dumps([begin + size, shown[-1][known_by], about]).encode()
+        body["nextPageToken"] = base64.urlsafe_b64encode(token).decode()
+    return answer(body)
+
+
+def _behind(request: web.Request, known: list[object], about: str) -> int:
+    """Where the page begins that the client asks for."""
+    token = request.query.get("pageToken")
+    if not token:
+        return 0
+    try:
+        place, last, list_of = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError):
+        place, last, list_of = None, None, None
+    if list_of != about or not isinstance(place, int):
+        raise invalid("pageToken is not valid for this list")
+    return known.index(last) + 1 if last in known else max(0, place)
