@@ -31,7 +31,8 @@ def problems(bundles: Mapping[str, Bundle]) -> int:
         try:
             parse(complete.text)
         except SourceError as problem:
-            console.complain(complete.explain(str(problem)))
+            for each in problem.all:
+                console.complain(complete.explain(str(each)))
             broken.append(workflow)
     if broken and len(bundles) > 1:
         console.complain(f"{len(broken)} of {len(bundles)} do not build: {', '.join(broken)}")

@@ -9,7 +9,7 @@ from emulator.protocol import Raised, Request
 from emulator.world import basics, events, executions, http
 from emulator.world.site import Performed, Site
 
-__all__ = ["Performed", "Site", "perform"]
+__all__ = ["Performed", "Site", "perform", "performs"]
 
 _PERFORMERS: dict[str, Callable[[Request, Site], Performed]] = {
     "sys.log": basics.log,
@@ -28,6 +28,11 @@ _PERFORMERS: dict[str, Callable[[Request, Site], Performed]] = {
     executions.RUN: executions.run,
     "experimental.executions.run": executions.run,
 }
+
+
+def performs(function: str) -> bool:
+    """Whether there is somebody here for a function or connector."""
+    return function in _PERFORMERS
 
 
 def perform(request: Request, site: Site) -> Performed:
