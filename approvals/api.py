@@ -21,12 +21,13 @@ from ninja.errors import AuthenticationError, HttpError
 from ninja.parser import Parser
 from ninja.security import HttpBearer
 
-from approvals import delivery, identity
+from approvals import delivery, identity, registration
 from approvals.callbacks import CallbackAddress
 from approvals.middleware import unavailable
 from approvals.models import ApiKey, Approval, ApprovalError, Caller, UnknownApprover
 from approvals.models.caller import KEY_PREFIX, digest
 from approvals.models.content import PENDING
+from approvals.registration import Place
 from approvals.schemas import (
     ApprovalIn,
     ApprovalOut,
@@ -39,6 +40,7 @@ from approvals.schemas import (
     Text,
     WithdrawIn,
 )
+from approvals.terms import TermsRefused
 
 log = logging.getLogger(__name__)
 
@@ -228,15 +230,12 @@ def register(
     if not caller.owns(address.project):
         sentence = f"{caller.name} may not name callbacks of project {address.project}."
         return _invalid(request, "callback_url", sentence)
-    if not (body.approvers or settings.DEFAULT_APPROVERS):
-        return _invalid(request, "approvers", "Name at least one: user:E-MAIL or group:NAME.")
-    approval, created = Approval.objects.register(
-        caller=caller,
-        callback_url=address.url,
-        execution=address.execution_name,
-        key=idempotency_key or None,
-        content=body.model_dump(mode="json", exclude={"callback_url"}),
-    )
+    place = Place(address.url, address.execution_name, idempotency_key or None)
+    content = body.model_dump(mode="json", exclude={"callback_url"})
+    try:
+        approval, created = registration.register(caller, place, content)
+    except TermsRefused as refused:
+        return _invalid(request, refused.field, str(refused))
     log.info("registered" if created else "registered again", extra={"approval": str(approval.pk)})
     return Status(201 if created else 200, approval)
 

@@ -135,6 +135,20 @@ Facts = Annotated[
 ]
 
 
+Approvers = Annotated[
+    list[Annotated[StrictStr, Field(max_length=254), AfterValidator(_approver)]],
+    Field(max_length=50),
+]
+
+
+class StageIn(Strict):
+    """One of several groups of people that are asked in order."""
+
+    approvers: Annotated[Approvers, Field(min_length=1)]
+    votes_needed: Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"] = 1
+    name: Annotated[str, limits(60), OneLine] = ""
+
+
 class ApprovalIn(Strict):
     """One question. Only `title` and `callback_url` are required."""
 
@@ -154,20 +168,29 @@ class ApprovalIn(Strict):
     requested_by: Annotated[StrictStr, Field(max_length=254), AfterValidator(_email)] = Field(
         "", description="E-mail of the person who asks. They cannot decide it."
     )
-    approvers: Annotated[
-        list[Annotated[StrictStr, Field(max_length=254), AfterValidator(_approver)]],
-        Field(max_length=50),
-    ] = Field([], description="`user:E-MAIL` or `group:NAME`. Empty: the configured default.")
-    votes_needed: Literal[1] = Field(1, description="The first answer settles.")
+    approvers: Approvers = Field(
+        [], description="`user:E-MAIL` or `group:NAME`. Empty: the configured default."
+    )
+    votes_needed: Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"] | None = Field(
+        None, description="How many must agree; one if neither this nor a type says otherwise."
+    )
+    stages: Annotated[list[StageIn], Field(max_length=10)] = Field(
+        default=[], description="Instead of approvers: who is asked one after the other."
+    )
     options: Annotated[list[Option], Field(min_length=1, max_length=6)] = Field(
         default=[Option(**option) for option in DEFAULT_OPTIONS]
     )
-    comment: Literal["optional", "on_reject", "always"] = "on_reject"
-    priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    comment: Literal["optional", "on_reject", "always"] | None = None
+    form: dict[str, Any] | None = Field(None, description="JSON Schema of one flat object.")
+    prefill: dict[str, Scalar] = Field(default={}, description="Values the form begins with.")
+    priority: Literal["low", "normal", "high", "urgent"] | None = None
     expires_in: Annotated[
         Annotated[StrictInt, Field(ge=1, le=YEAR)] | None, BeforeValidator(_seconds)
     ] = Field(None, description="Seconds from our receipt; ours ends a little earlier.")
-    on_expiry: Literal["expired", "rejected"] = "expired"
+    on_expiry: Literal["expired", "rejected", "approved"] | None = None
+    supersedes: UUID | None = Field(
+        None, description="An approval of yours that this one replaces; it is closed visibly."
+    )
 
     @field_validator("fields")
     @classmethod

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 
 from approvals.callbacks import CallbackAddress
 from approvals.models import Approval, Caller, User
+from approvals.registration import Place, register
 from approvals.schemas import ApprovalIn
 
 PROJECT = "123456789012"
@@ -75,11 +76,7 @@ def make_approval(
     """A registered approval; `fields` are those of the API. Approvers must exist."""
     body = ApprovalIn(**make_request(**fields))
     address = CallbackAddress.parse(body.callback_url)
-    approval, _ = Approval.objects.register(
-        caller=caller or make_caller(),
-        callback_url=address.url,
-        execution=address.execution_name,
-        key=key,
-        content=body.model_dump(mode="json", exclude={"callback_url"}),
-    )
+    content = body.model_dump(mode="json", exclude={"callback_url"})
+    place = Place(address.url, address.execution_name, key)
+    approval, _ = register(caller or make_caller(), place, content)
     return approval

@@ -7,13 +7,19 @@ from approvals.models.errors import (
     AlreadyClosed,
     AlreadyRegistered,
     ApprovalError,
+    CannotHandOver,
     CommentRequired,
+    FormInvalid,
     NotYours,
+    TooLate,
     UnknownApprover,
     UnknownOption,
     WasChanged,
 )
+from approvals.models.policy import Policy, PolicyVersion
 from approvals.models.record import Event, Vote
+from approvals.models.stand_in import StandIn
+from approvals.models.timer import Timer
 from approvals.models.user import User
 
 __all__ = [
@@ -24,10 +30,17 @@ __all__ = [
     "ApprovalError",
     "Attempt",
     "Caller",
+    "CannotHandOver",
     "CommentRequired",
     "Delivery",
     "Event",
+    "FormInvalid",
     "NotYours",
+    "Policy",
+    "PolicyVersion",
+    "StandIn",
+    "Timer",
+    "TooLate",
     "UnknownApprover",
     "UnknownOption",
     "User",

@@ -1,16 +1,22 @@
-"""Who is asked: people by name, or through a group."""
+"""Who is asked: people by name, or through a group, in one of the stages."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.models import Group
 from django.db import models
+from django.utils import timezone
 
 from approvals.models.errors import UnknownApprover
 from approvals.models.user import User
+from approvals.terms import Asked
 
 
 class ApproverQuerySet(models.QuerySet["Approver"]):
+    def current(self) -> "ApproverQuerySet":
+        """Those that still ask: not handed over, not replaced."""
+        return self.filter(ended_at__isnull=True)
+
     def reaching(self, user: User) -> "ApproverQuerySet":
         """Rows that ask this person, by name or through a group they are in now."""
         return self.filter(
@@ -19,23 +25,33 @@ class ApproverQuerySet(models.QuerySet["Approver"]):
 
 
 class Approver(models.Model):
-    """One entry of an approval's `approvers`: a person or a group, never both."""
+    """One entry of who is asked: a person or a group, never both; `why` is for people to read."""
 
     approval = models.ForeignKey("Approval", models.CASCADE, related_name="approvers")
+    stage = models.PositiveIntegerField(default=0)
     user = models.ForeignKey(User, models.PROTECT, null=True)
     group = models.ForeignKey(Group, models.PROTECT, null=True)
+    why = models.CharField(max_length=500, blank=True)
+    since = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
 
     objects: ClassVar[ApproverQuerySet] = ApproverQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
     class Meta:
-        ordering = ("pk",)
+        ordering = ("stage", "pk")
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(user__isnull=True) ^ models.Q(group__isnull=True),
                 name="approver_is_user_or_group",
             ),
-            models.UniqueConstraint(fields=["approval", "user"], name="approver_user_once"),
-            models.UniqueConstraint(fields=["approval", "group"], name="approver_group_once"),
+            *(
+                models.UniqueConstraint(
+                    fields=["approval", "stage", kind],
+                    condition=models.Q(ended_at__isnull=True),
+                    name=f"approver_{kind}_once",
+                )
+                for kind in ("user", "group")
+            ),
         )
 
     def __str__(self) -> str:
@@ -47,23 +63,34 @@ class Approver(models.Model):
         return str(self.user or self.group)
 
 
-def resolve(names: Iterable[str]) -> list[Approver]:
-    """Unsaved approvers for texts like `user:ana@example.com` and `group:finance`.
+def resolve(asked: Iterable[Asked], *, stage: int = 0, invite: bool = False) -> list[Approver]:
+    """Unsaved approvers for names like `user:ana@example.com` and `group:finance`.
+
+    Args:
+        invite: a person whose address is unknown becomes a user, who cannot sign in yet.
 
     Raises `UnknownApprover`, naming every text that is nobody here.
     """
     found: dict[User | Group, Approver] = {}
     unknown: list[str] = []
-    for name in names:
-        kind, _, rest = name.partition(":")
-        user = User.objects.filter(email=rest.strip().lower(), is_active=True).first()
-        group = Group.objects.filter(name=rest.strip()).first()
-        if kind == "user" and user:
-            found[user] = Approver(user=user)
-        elif kind == "group" and group:
-            found[group] = Approver(group=group)
-        else:
-            unknown.append(name)
+    for each in asked:
+        kind, _, rest = each.name.partition(":")
+        who: User | Group | None = None
+        if kind == "user":
+            email = rest.strip().lower()
+            who = User.objects.filter(email=email).first()
+            if who is None and invite:
+                who = User.objects.create_user(email)
+            elif isinstance(who, User) and not who.is_active:
+                who = None
+        elif kind == "group":
+            who = Group.objects.filter(name=rest.strip()).first()
+        if who is None:
+            unknown.append(each.name)
+            continue
+        person = who if isinstance(who, User) else None
+        group = who if isinstance(who, Group) else None
+        found.setdefault(who, Approver(stage=stage, user=person, group=group, why=each.why[:500]))
     if unknown:
         raise UnknownApprover(
             f"Nobody here is called {', '.join(unknown)}. Use user:E-MAIL of an active person"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 PENDING = "pending"
+APPROVED = "approved"
 # Outcomes that need no declared option, and how people read them.
 OUTCOME_LABELS = {
     PENDING: "Waiting",

@@ -166,12 +166,7 @@ class Delivery(models.Model):
             if not mine.update(**changes):
                 return False
             if state in Event.Kind.values and not self._was_told(state, reason):
-                Event.objects.create(
-                    approval_id=self.approval_id,
-                    kind=state,
-                    actor="system",
-                    data={"reason": reason},
-                )
+                Event.append(self.approval_id, state, "system", data={"reason": reason})
         self.refresh_from_db()
         return True
 
@@ -195,9 +190,7 @@ class Delivery(models.Model):
                     confirmed_at=timezone.now(),
                 )
             ):
-                Event.objects.create(
-                    approval_id=approval_id, kind=Event.Kind.CONFIRMED, actor=actor
-                )
+                Event.append(approval_id, Event.Kind.CONFIRMED, actor)
 
     def requeue(self, *, actor: str) -> bool:
         """Deliver again, by hand. The delivery asks Google first and never changes the decision."""
@@ -214,9 +207,7 @@ class Delivery(models.Model):
                 )
             )
             if changed:
-                Event.objects.create(
-                    approval_id=self.approval_id, kind=Event.Kind.REQUEUED, actor=actor
-                )
+                Event.append(self.approval_id, Event.Kind.REQUEUED, actor)
         return bool(changed)
 
 

@@ -31,3 +31,19 @@ class UnknownApprover(ApprovalError):
 
 class AlreadyRegistered(ApprovalError):
     """The same callback or key was registered with other content."""
+
+
+class TooLate(ApprovalError):
+    """An answer cannot be taken back any more."""
+
+
+class FormInvalid(ApprovalError):
+    """What was filled in does not fit the form; `errors` says for each field what to mend."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
+        self.errors = errors
+
+
+class CannotHandOver(ApprovalError):
+    """This person may not take the request over."""

@@ -2,42 +2,37 @@
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import IntegrityError, models, transaction
+from django.db import models
 from django.utils import timezone
 
-from approvals.models.approver import Approver, resolve
-from approvals.models.callback import Callback
-from approvals.models.caller import Caller
-from approvals.models.content import PENDING, content_digest, inbox_deadline, pairs_of
+from approvals.models.approver import Approver
+from approvals.models.content import PENDING
 from approvals.models.delivery import Delivery
-from approvals.models.errors import AlreadyRegistered
-from approvals.models.record import Event, Vote
-from approvals.models.user import User, mailbox
+from approvals.models.record import Vote
+from approvals.models.stand_in import StandIn
+from approvals.models.user import User
 
 if TYPE_CHECKING:
-    from approvals.models.approval import Approval
-
-# Fields that take their value from the request's key of the same name.
-PLAIN_FIELDS = (
-    "type",
-    "title",
-    "summary",
-    "links",
-    "requested_by",
-    "votes_needed",
-    "options",
-    "priority",
-    "on_expiry",
-)
+    pass
 
 
-def _asks(user: User) -> models.Exists:
-    """The approval asks this person, by name or through a group."""
-    return models.Exists(Approver.objects.filter(approval=models.OuterRef("pk")).reaching(user))
+def _asks(user: User, *, now: bool = True) -> models.Exists:
+    """The approval asks this person, by name or through a group; `now`: in its present stage."""
+    rows = Approver.objects.filter(approval=models.OuterRef("pk"))
+    if now:
+        rows = rows.current().filter(stage=models.OuterRef("stage"))
+    return models.Exists(rows.reaching(user))
+
+
+def _answered(user: User, role: str) -> models.Exists:
+    """The person has a vote in the present stage, as its `user` or as its `principal`."""
+    votes = Vote.objects.standing().filter(
+        approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
+    )
+    return models.Exists(votes.filter(**{role: user}))
 
 
 def _asked_by(user: User) -> models.Q:
@@ -45,47 +40,82 @@ def _asked_by(user: User) -> models.Q:
     return models.Q(requester_mailbox=user.mailbox)
 
 
+def _right_of(user: User) -> models.Q:
+    """The person may answer in their own right, and nobody has done so for them."""
+    return models.Q(_asks(user), ~_answered(user, "principal"), ~_asked_by(user))
+
+
 class ApprovalQuerySet(models.QuerySet["Approval"]):
     def open(self, now: datetime | None = None) -> "ApprovalQuerySet":
-        """Still to be decided: pending, and not past the deadline."""
+        """Still to be decided: pending, not past the deadline, no answer on its way out."""
         now = now or timezone.now()
         return self.filter(
-            models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now), status=PENDING
+            models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now),
+            status=PENDING,
+            settles_at__isnull=True,
         )
 
     def overdue(self, now: datetime | None = None) -> "ApprovalQuerySet":
         """Pending though the deadline has passed: the worker closes these."""
         return self.filter(status=PENDING, expires_at__lte=now or timezone.now())
 
+    def settling(self, now: datetime | None = None) -> "ApprovalQuerySet":
+        """Answered, and the time to take it back is over: the worker goes on with these."""
+        return self.filter(status=PENDING, settles_at__lte=now or timezone.now())
+
+    def undoable(self, now: datetime | None = None) -> "ApprovalQuerySet":
+        """Those in which an answer can still be taken back."""
+        still = models.Q(settles_at__isnull=True) | models.Q(settles_at__gt=now or timezone.now())
+        return self.filter(still, status=PENDING, undo__gt=0)
+
     def asking(self, user: User) -> "ApprovalQuerySet":
-        """Those this person has the right to decide; never their own request.
+        """Those this person has the right to answer now, their own or a colleague's; never their
+        own request, never a colleague's own request for that colleague.
 
         Without joins, so that an UPDATE on it checks `status` in the outermost WHERE:
         PostgreSQL looks there again after waiting for a row, and not in a sub-select.
         """
         active = User.objects.filter(pk=user.pk, is_active=True)
-        return self.filter(_asks(user), models.Exists(active)).exclude(_asked_by(user))
+        rights = _right_of(user)
+        for principal in StandIn.objects.all().principals_of(user):
+            rights |= _right_of(principal)
+        return self.filter(
+            rights, models.Exists(active), ~_asked_by(user), ~_answered(user, "user")
+        )
+
+    def in_right_of(self, person: User) -> "ApprovalQuerySet":
+        """Those this person was asked, and nobody has answered in their right."""
+        return self.filter(_right_of(person))
 
     def visible_to(self, user: User | AnonymousUser) -> "ApprovalQuerySet":
-        """Those this person may read: asked, own request, answered, or a reader by permission."""
+        """Those this person may read: asked in any stage or before, also as a stand-in, own
+        request, answered, or a reader by permission."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.has_perm("approvals.view_approval"):
             return self
         voted = Vote.objects.filter(approval=models.OuterRef("pk"), user=user)
-        return self.filter(_asks(user) | models.Exists(voted) | _asked_by(user))
+        mine = models.Q(_asks(user, now=False)) | models.Exists(voted) | _asked_by(user)
+        for principal in StandIn.objects.all().principals_of(user):
+            mine |= models.Q(_asks(principal, now=False))
+        return self.filter(mine)
 
     def needing(self, user: User) -> "ApprovalQuerySet":
         """Tab "needs me": open, and mine to decide."""
         return self.open().asking(user)
 
     def waiting_on_others(self, user: User) -> "ApprovalQuerySet":
-        """Tab "waiting on others": I asked, somebody else must answer."""
-        return self.filter(_asked_by(user), status=PENDING)
+        """Tab "waiting on others": I asked or have answered, somebody else must answer."""
+        voted = Vote.objects.standing().filter(approval=models.OuterRef("pk"), user=user)
+        return self.filter(_asked_by(user) | models.Exists(voted), status=PENDING).exclude(
+            pk__in=self.needing(user).values("pk")
+        )
 
     def decided_for(self, user: User) -> "ApprovalQuerySet":
         """Tab "decided": closed ones that were mine to answer, or that I asked."""
-        return self.exclude(status=PENDING).filter(_asks(user) | _asked_by(user))
+        voted = Vote.objects.standing().filter(approval=models.OuterRef("pk"), user=user)
+        mine = models.Q(_asks(user, now=False)) | models.Exists(voted) | _asked_by(user)
+        return self.exclude(status=PENDING).filter(mine)
 
     def needing_attention(self) -> "ApprovalQuerySet":
         """Tab "needs attention", for operators: not got through, or nobody there to answer."""
@@ -93,78 +123,37 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         return self.filter(models.Q(pk__in=stuck) | models.Q(pk__in=self.nobodys().values("pk")))
 
     def nobodys(self) -> "ApprovalQuerySet":
-        """Open ones that no active person may decide: empty groups, or the requester alone."""
-        requester = models.OuterRef(models.OuterRef("requester_mailbox"))
-        able = User.objects.filter(is_active=True).exclude(email=requester)
-        asked = Approver.objects.filter(approval=models.OuterRef("pk")).filter(
-            models.Q(user__in=able) | models.Q(group__user__in=able)
+        """Open ones that too few active people may still decide: empty groups, the requester
+        alone, or fewer people than votes are needed."""
+        able = _count(able_for(models.OuterRef))
+        return (
+            self.open()
+            .annotate(able=able)
+            .filter(models.Q(able=0) | models.Q(able__lt=models.F("votes_needed")))
         )
-        return self.open().exclude(models.Exists(asked))
-
-    def register(
-        self,
-        *,
-        caller: Caller,
-        callback_url: str,
-        execution: str,
-        key: str | None,
-        content: dict[str, Any],
-    ) -> tuple["Approval", bool]:
-        """Store a question, once; (approval, whether it is new).
-
-        The same callback URL, or the same key, with the same content is the same approval.
-        A new URL under the same key re-arms it while it is pending. Raises
-        `AlreadyRegistered` for other content, `UnknownApprover` for approvers unknown here.
-        """
-        sha256 = content_digest(content)
-        if existing := self._registered(caller, callback_url, key):
-            return existing.register_again(caller, callback_url, execution, sha256), False
-        approvers = resolve(content["approvers"] or settings.DEFAULT_APPROVERS)
-        try:
-            with transaction.atomic():
-                approval = self.create(
-                    caller=caller,
-                    callback_url=callback_url,
-                    execution=execution,
-                    idempotency_key=key,
-                    content_sha256=sha256,
-                    requester_mailbox=mailbox(content["requested_by"]),
-                    expires_at=inbox_deadline(timezone.now(), content["expires_in"]),
-                    fields=pairs_of(content["fields"]),
-                    comment_rule=content["comment"],
-                    **{name: content[name] for name in PLAIN_FIELDS},
-                )
-                Callback.objects.create(url=callback_url, approval=approval)
-                for approver in approvers:
-                    approver.approval = approval
-                Approver.objects.bulk_create(approvers)
-                Event.objects.create(
-                    approval=approval,
-                    kind=Event.Kind.REGISTERED,
-                    actor=caller.actor,
-                    data={"content_sha256": sha256, "approvers": [str(a) for a in approvers]},
-                )
-        except IntegrityError:
-            # The same registration came in twice at once; the other one won.
-            if existing := self._registered(caller, callback_url, key):
-                return existing.register_again(caller, callback_url, execution, sha256), False
-            raise
-        return approval, True
 
     def after(self, created_at: datetime, pk: uuid.UUID) -> "ApprovalQuerySet":
         """The rows that follow this one, newest first: a page never skips or repeats."""
         same = models.Q(created_at=created_at, pk__lt=pk)
         return self.filter(models.Q(created_at__lt=created_at) | same)
 
-    def _registered(self, caller: Caller, callback_url: str, key: str | None) -> "Approval | None":
-        """The approval of this callback or of this key. Raises `AlreadyRegistered` for two."""
-        known = models.Q(pk__in=Callback.objects.filter(url=callback_url).values("approval"))
-        if key:
-            known |= models.Q(caller=caller, idempotency_key=key)
-        found = list(self.filter(known))
-        if len(found) > 1:
-            raise AlreadyRegistered(
-                "This callback URL belongs to one question and this Idempotency-Key to another."
-                " Use a fresh callback endpoint and key for every question."
-            )
-        return found[0] if found else None
+
+def able_for(outer: type[models.OuterRef]) -> models.QuerySet[User]:
+    """The active people whom an approval asks in its present stage, the requester excluded.
+
+    Args:
+        outer: how to name a column of the approval: `OuterRef`, in a sub-select of it.
+    """
+    inner = models.OuterRef
+    asked = Approver.objects.current().filter(
+        approval=inner(outer("pk")), stage=inner(outer("stage"))
+    )
+    reached = models.Q(user=inner("pk")) | models.Q(group__user=inner("pk"))
+    return User.objects.filter(models.Exists(asked.filter(reached)), is_active=True).exclude(
+        email=outer("requester_mailbox")
+    )
+
+
+def _count(rows: models.QuerySet[User]) -> models.Subquery:
+    number = rows.order_by().annotate(number=models.Func("pk", function="Count")).values("number")
+    return models.Subquery(number, output_field=models.IntegerField())

@@ -1,20 +1,52 @@
-"""Votes, and the append-only record of an approval."""
+"""Votes, and the append-only record of an approval, each line chained to the one before it."""
 
+import hashlib
+import json
 import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
+
+from approvals.origin import origin
+
+if TYPE_CHECKING:
+    from approvals.models.approval import Approval
+
+BEGINNING = "0" * 64
+"""What stands before the first line of a record."""
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value, of which digests are taken."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(text: str) -> str:
+    """SHA-256 as 64 hexadecimal characters."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class VoteQuerySet(models.QuerySet["Vote"]):
+    def standing(self) -> "VoteQuerySet":
+        """Those that were not taken back."""
+        return self.filter(taken_back_at__isnull=True)
 
 
 class Vote(models.Model):
-    """One approver's answer. A person has one vote on an approval."""
+    """One approver's answer. In a stage a person answers once, and is answered for once.
+
+    `principal` is the person whose right it was: the stand-in's colleague, or the voter.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     approval = models.ForeignKey("Approval", models.PROTECT, related_name="votes")
+    stage = models.PositiveIntegerField(default=0)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="votes")
-    on_behalf_of = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="votes_by_stand_in"
+    principal = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="votes_in_their_right"
     )
     outcome = models.CharField(max_length=50)
     comment = models.TextField(blank=True)
@@ -22,26 +54,51 @@ class Vote(models.Model):
     revision = models.PositiveIntegerField(help_text="The revision the person saw.")
     content_sha256 = models.CharField(max_length=64, help_text="Digest of what the person saw.")
     at = models.DateTimeField(default=timezone.now)
+    taken_back_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[VoteQuerySet] = VoteQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
     class Meta:
         ordering = ("at",)
-        constraints = (
-            models.UniqueConstraint(fields=["approval", "user"], name="one_vote_per_person"),
+        constraints = tuple(
+            models.UniqueConstraint(
+                fields=["approval", "stage", person],
+                condition=models.Q(taken_back_at__isnull=True),
+                name=f"one_vote_per_{person}",
+            )
+            for person in ("user", "principal")
         )
 
     def __str__(self) -> str:
         return f"{self.user}: {self.outcome}"
 
+    @property
+    def on_behalf_of(self) -> Any:
+        """The person for whom a stand-in answered, or None."""
+        return self.principal if self.principal_id != self.user_id else None
+
 
 class Event(models.Model):
-    """One line of the record: who did what, when. Never changed, never deleted."""
+    """One line of the record: who did what, when, from where. Never changed, never deleted.
+
+    `sha256` covers the line and the one before it, and `data` through its own digest, so that
+    retention may empty `data` and the chain still holds. The database refuses other changes.
+    """
 
     class Kind(models.TextChoices):
         REGISTERED = "registered", "Asked"
         REARMED = "rearmed", "Asked again"
+        VOTED = "voted", "Answered"
+        TAKEN_BACK = "taken_back", "Taken back"
+        STAGE = "stage", "Next stage"
         DECIDED = "decided", "Decided"
         EXPIRED = "expired", "Expired"
         WITHDRAWN = "withdrawn", "Withdrawn"
+        REMINDED = "reminded", "Reminded"
+        ESCALATED = "escalated", "Escalated"
+        HANDED_OVER = "handed_over", "Handed over"
+        QUESTION = "question", "Question"
+        ANSWER = "answer", "Answer"
         STORED = "stored", "Google has it"
         CONFIRMED = "confirmed", "The workflow has it"
         BLOCKED = "blocked", "Needs attention"
@@ -50,13 +107,103 @@ class Event(models.Model):
         OUTCOME = "outcome", "The workflow reported"
 
     approval = models.ForeignKey("Approval", models.PROTECT, related_name="events")
+    number = models.PositiveIntegerField(help_text="Its place in the record, from 1 on.")
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=20, choices=Kind)
     actor = models.CharField(max_length=300, help_text="user:…, caller:… or system")
+    old_status = models.CharField(max_length=50)
+    new_status = models.CharField(max_length=50)
+    client = models.CharField(max_length=45, blank=True, help_text="Address it came from.")
+    request = models.CharField(max_length=100, blank=True, help_text="ID that the logs show.")
     data = models.JSONField(default=dict)
+    data_sha256 = models.CharField(max_length=64)
+    previous_sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
 
     class Meta:
-        ordering = ("pk",)
+        ordering = ("approval", "number")
+        constraints = (
+            models.UniqueConstraint(fields=["approval", "number"], name="event_number_once"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} by {self.actor}"
+
+    @classmethod
+    def append(
+        cls,
+        approval_id: uuid.UUID,
+        kind: str,
+        actor: str,
+        *,
+        data: dict[str, Any] | None = None,
+        was: str | None = None,
+        at: datetime | None = None,
+    ) -> "Event":
+        """Add a line in the caller's transaction.
+
+        The UPDATE of the approval's row comes first: it is the lock that puts lines in order.
+
+        Args:
+            was: the status before, where this line tells of a change.
+        """
+        from approvals.models.approval import Approval  # noqa: PLC0415 - they know each other
+
+        with transaction.atomic():
+            mine = Approval.objects.filter(pk=approval_id)
+            mine.update(record_length=models.F("record_length") + 1)
+            length, head, status = mine.values_list("record_length", "record_head", "status")[0]
+            source = origin()
+            line = cls(
+                approval_id=approval_id,
+                number=length,
+                at=at or timezone.now(),
+                kind=kind,
+                actor=actor,
+                old_status=status if was is None else was,
+                new_status=status,
+                client=source.client,
+                request=source.request,
+                data=data or {},
+                previous_sha256=head,
+            )
+            line.data_sha256 = digest(canonical(line.data))
+            line.sha256 = line.computed()
+            line.save(force_insert=True)
+            mine.update(record_head=line.sha256)
+        return line
+
+    def computed(self) -> str:
+        """The digest that this line must have."""
+        at = self.at.astimezone(timezone.get_fixed_timezone(0)).isoformat(timespec="microseconds")
+        return digest(
+            canonical(
+                [
+                    *(str(self.approval_id), self.number, at, str(self.kind), self.actor),
+                    *(self.old_status, self.new_status, self.client, self.request),
+                    *(self.data_sha256, self.previous_sha256),
+                ]
+            )
+        )
+
+
+def verify(approval: "Approval") -> str:
+    """The first break in the record of an approval as a sentence; empty where it holds."""
+    head, number = BEGINNING, 0
+    for number, line in enumerate(approval.events.order_by("number"), start=1):
+        if line.number != number:
+            return f"Line {number} is missing."
+        if line.previous_sha256 != head:
+            return f"Line {number} does not follow the line before it."
+        if line.sha256 != line.computed():
+            return f"Line {number} was changed."
+        if line.data != REMOVED and line.data_sha256 != digest(canonical(line.data)):
+            return f"The contents of line {number} were changed."
+        head = line.sha256
+    if (number, head) != (approval.record_length, approval.record_head):
+        return f"Lines after {number} are missing."
+    return ""
+
+
+REMOVED = {"removed": True}
+"""What retention leaves of a line's data."""

@@ -141,6 +141,7 @@ class TestDecide:
         assert body["votes"] == [
             {
                 "email": "ana@example.com",
+                "on_behalf_of": None,
                 "outcome": "approved",
                 "comment": "Fine.",
                 "at": body["decided_at"],
@@ -247,7 +248,7 @@ class TestDecide:
         def fail(*args, **kwargs):
             raise RuntimeError("the disk is full")
 
-        monkeypatch.setattr(Event.objects, "create", fail)
+        monkeypatch.setattr(Event, "append", fail)
         with pytest.raises(RuntimeError):
             approval.decide("approved", by=ana, revision=1)
 

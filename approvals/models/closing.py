@@ -1,0 +1,187 @@
+"""Closing an approval: the one transition to an outcome, and what comes after it."""
+
+import json
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from approvals.models.callback import Callback
+from approvals.models.caller import Caller
+from approvals.models.content import NEGATIVE, PENDING
+from approvals.models.delivery import Delivery
+from approvals.models.errors import AlreadyClosed, AlreadyRegistered
+from approvals.models.record import Event, Vote
+
+if TYPE_CHECKING:
+    from approvals.models.approval import Approval
+    from approvals.models.querysets import ApprovalQuerySet
+
+
+class Closing(models.Model):
+    """The part of `Approval` that ends it, and what the workflow says of it."""
+
+    class Meta:
+        abstract = True
+
+    def rows(self: "Approval") -> "ApprovalQuerySet":
+        """This approval as a query, for conditional updates."""
+        return type(self).objects.filter(pk=self.pk)
+
+    def expire(self: "Approval") -> bool:
+        """Close it because its time is over, and tell the workflow; False if it was closed.
+
+        An answer that waits for the end of its undo window counts: it was given in time.
+        """
+        return self._close_undecided(type(self).objects.overdue(), "system", {})
+
+    def _close_undecided(
+        self: "Approval", candidates: "ApprovalQuerySet", actor: str, data: dict[str, Any]
+    ) -> bool:
+        with transaction.atomic():
+            held = candidates.filter(pk=self.pk, status=PENDING)
+            if not held.update(changed_at=timezone.now()):
+                return False
+            self.refresh_from_db()
+            final = self.settles_as in NEGATIVE or self.stage + 1 >= len(self.stages)
+            if self.settles_as and final:
+                return self.close(held, self.settles_as, Event.Kind.DECIDED, self.last_voter.actor)
+            return self.close(held, self.on_expiry, Event.Kind.EXPIRED, actor, data=data)
+
+    def withdraw(self: "Approval", reason: str, *, actor: str) -> None:
+        """Close it because the answer is no longer needed. Raises `AlreadyClosed`."""
+        pending = self.rows().filter(status=PENDING)
+        kind = Event.Kind.WITHDRAWN
+        with transaction.atomic():
+            closed = self.close(pending, "withdrawn", kind, actor, data={"reason": reason})
+        if not closed:
+            self.refresh_from_db()
+            if self.status != "withdrawn":
+                raise AlreadyClosed(self.how_it_closed())
+
+    def settle(self: "Approval", *, timed_out: bool, actor: str) -> dict[str, Any] | None:
+        """The recorded outcome (the callback body), or None while it is pending.
+
+        `timed_out`: the workflow waits no longer, so an undecided approval is closed in the
+        same statement, and that is the answer ever after. Being asked is the proof that the
+        workflow has the outcome.
+        """
+        if timed_out:
+            reason = {"reason": "The workflow's wait timed out."}
+            self._close_undecided(type(self).objects.all(), actor, reason)
+        self.refresh_from_db()
+        if self.status == PENDING:
+            return None
+        Delivery.confirm(self.pk, actor=actor)
+        return self.delivery.payload
+
+    def report(self: "Approval", result: str, message: str, url: str, *, actor: str) -> None:
+        """Keep what the workflow did with the outcome. Raises `AlreadyClosed` while undecided."""
+        said = {"result": result, "result_message": message, "result_url": url}
+        with transaction.atomic():
+            undone = self.rows().exclude(status=PENDING).exclude(**said)
+            if undone.update(**said):
+                Event.append(self.pk, Event.Kind.OUTCOME, actor, data=said)
+        self.refresh_from_db()
+        if self.status == PENDING:
+            raise AlreadyClosed("This approval is still waiting for an answer.")
+
+    def register_again(
+        self: "Approval", caller: Caller, callback_url: str, execution: str, sha256: str
+    ) -> "Approval":
+        """Answer a repeated registration; with a new URL of the same execution, re-arm."""
+        if self.caller_id != caller.pk or self.request_sha256 != sha256:
+            raise AlreadyRegistered(
+                "This callback URL or Idempotency-Key was registered before with other content."
+                " Use a fresh callback endpoint and key for every question."
+            )
+        if self.callbacks.filter(url=callback_url).exists():
+            return self
+        if self.execution != execution:
+            raise AlreadyRegistered(
+                "This Idempotency-Key belongs to another execution."
+                " Put the execution id into the key."
+            )
+        with transaction.atomic():
+            pending = self.rows().filter(status=PENDING).exclude(callback_url=callback_url)
+            if pending.update(callback_url=callback_url):
+                Callback.objects.create(url=callback_url, approval=self)
+                Event.append(self.pk, Event.Kind.REARMED, caller.actor)
+        self.refresh_from_db()
+        return self
+
+    def close(
+        self: "Approval",
+        candidates: "ApprovalQuerySet",
+        outcome: str,
+        kind: str,
+        actor: str,
+        *,
+        data: dict[str, Any] | None = None,
+        at: datetime | None = None,
+    ) -> bool:
+        """The one transition: outcome, delivery and event, if `candidates` still has it.
+
+        In the caller's transaction. The conditional UPDATE is the lock: of any number at once,
+        one changes a row.
+        """
+        now = at or timezone.now()
+        decided = kind == Event.Kind.DECIDED
+        if not candidates.filter(pk=self.pk).update(
+            status=outcome,
+            decided_at=now,
+            decided_by=self.last_voter if decided else None,
+            settles_as="",
+            settles_at=None,
+            changed_at=now,
+        ):
+            return False
+        self.refresh_from_db()
+        decision_id = uuid.uuid4()
+        body = json.dumps(self._payload(decision_id, decided=decided), ensure_ascii=False)
+        Delivery.objects.create(id=decision_id, approval=self, body=body, created_at=now)
+        told = {"outcome": outcome, "decision_id": str(decision_id), **(data or {})}
+        told["content_sha256"] = self.content_sha256
+        Event.append(self.pk, kind, actor, data=told, was=PENDING, at=now)
+        return True
+
+    def _payload(self: "Approval", decision_id: uuid.UUID, *, decided: bool) -> dict[str, Any]:
+        """The callback body of the contract."""
+        standing = self.votes.standing().select_related("user", "principal").order_by("at")
+        votes = list(standing)
+        last = votes[-1] if decided else None
+        return {
+            "approval_id": str(self.pk),
+            "decision_id": str(decision_id),
+            "outcome": self.status,
+            "decided_at": _moment(self.decided_at or timezone.now()),
+            "decided_by": _person(last) if last else None,
+            "comment": last.comment if last else "",
+            "form": next((vote.form for vote in reversed(votes) if vote.form), {}),
+            "votes": [
+                {
+                    "email": vote.user.email,
+                    "on_behalf_of": vote.on_behalf_of.email if vote.on_behalf_of else None,
+                    "outcome": vote.outcome,
+                    "comment": vote.comment,
+                    "at": _moment(vote.at),
+                }
+                for vote in votes
+            ],
+            "content_sha256": self.content_sha256,
+            "url": self.url,
+        }
+
+
+def _moment(at: datetime) -> str:
+    return str(at.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
+
+
+def _person(vote: Vote) -> dict[str, Any]:
+    return {
+        "email": vote.user.email,
+        "name": vote.user.get_full_name(),
+        "on_behalf_of": vote.on_behalf_of.email if vote.on_behalf_of else None,
+    }

@@ -1,0 +1,210 @@
+"""Types: named policies of how an approval of this kind is decided, version by version."""
+
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+from django.utils import timezone
+
+from approvals.models.content import APPROVED
+from approvals.terms import OPERATORS, Asked, Rule, Stage, Terms
+
+NAME = RegexValidator(
+    r"^[a-z][a-z0-9-]*$", "Lower-case letters, digits and hyphens, a letter first."
+)
+MAX_UNDO = 3600
+
+
+class PolicyQuerySet(models.QuerySet["Policy"]):
+    def current(self, name: str) -> "PolicyVersion | None":
+        """The newest version of the active type of that name, or None."""
+        versions = PolicyVersion.objects.filter(policy__name=name, policy__is_active=True)
+        return versions.select_related("policy").order_by("-number").first()
+
+
+class Policy(models.Model):
+    """A type: the name that workflows use. What it says is in its versions."""
+
+    name = models.CharField(max_length=100, unique=True, validators=[NAME])
+    title = models.CharField(max_length=100, help_text="What people read: “Supplier payment”.")
+    description = models.CharField(max_length=300, blank=True)
+    is_active = models.BooleanField("active", default=True)
+
+    objects: ClassVar[PolicyQuerySet] = PolicyQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
+
+    class Meta:
+        verbose_name = "type"
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.title
+
+    def revise(self, by: str, **terms: Any) -> "PolicyVersion":
+        """Make a new version; the same terms again make none. Raises ValidationError."""
+        with transaction.atomic():
+            last = self.versions.select_for_update().order_by("-number").first()
+            version = PolicyVersion(
+                policy=self, number=last.number + 1 if last else 1, created_by=by, **terms
+            )
+            version.full_clean(exclude=["policy"])
+            if last and last.as_data() == version.as_data():
+                return last
+            version.save(force_insert=True)
+        return version
+
+
+class PolicyVersion(models.Model):
+    """What a type says from a moment on. Never changed: an approval keeps the one it began under.
+
+    Times are in seconds. `votes_needed` is empty where everybody must agree.
+    """
+
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=300)
+
+    stages = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='In order: [{"name": "", "approvers": ["group:finance"], "votes_needed": 1}].'
+        " votes_needed may be “everyone”.",
+    )
+    rules = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The first that is true picks the approvers of the first stage:"
+        ' [{"field": "Amount", "operator": ">", "value": 10000, "approvers": ["group:cfo"]}].',
+    )
+    comment_rule = models.CharField(max_length=10, default="on_reject")
+    expires_in = models.PositiveIntegerField("time limit", null=True, blank=True)
+    on_expiry = models.CharField(max_length=50, default="expired")
+    silence_approves = models.BooleanField(
+        default=False, help_text="A request may say that no answer in time means yes."
+    )
+    reject_settles = models.BooleanField(
+        default=True, help_text="One rejection is the outcome, whatever others say."
+    )
+    remind_after = models.JSONField(default=list, blank=True, help_text="Seconds after asking.")
+    escalate_after = models.PositiveIntegerField(null=True, blank=True)
+    escalate_to = models.CharField(
+        max_length=254, blank=True, help_text="group:NAME or user:E-MAIL"
+    )
+    undo = models.PositiveIntegerField(
+        "undo window", default=0, help_text="Seconds in which an answer can be taken back."
+    )
+    form = models.JSONField(null=True, blank=True, help_text="JSON Schema of the form.")
+    invites = models.BooleanField(
+        default=False, help_text="Unknown e-mail addresses are invited instead of refused."
+    )
+    priority = models.CharField(max_length=10, default="normal")
+
+    class Meta:
+        verbose_name = "version"
+        ordering = ("-number",)
+        constraints = (
+            models.UniqueConstraint(fields=["policy", "number"], name="policy_version_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.policy.name} v{self.number}"
+
+    TERMS: ClassVar[tuple[str, ...]] = (
+        *("stages", "rules", "comment_rule", "expires_in", "on_expiry", "silence_approves"),
+        *("reject_settles", "remind_after", "escalate_after", "escalate_to", "undo", "form"),
+        *("invites", "priority"),
+    )
+
+    def as_data(self) -> dict[str, Any]:
+        """All that it says, as data."""
+        return {name: getattr(self, name) for name in self.TERMS}
+
+    def clean(self) -> None:
+        wrong: dict[str, str] = {}
+        for name, check in (("stages", _stages), ("rules", _rules)):
+            try:
+                check(getattr(self, name))
+            except (TypeError, ValueError, KeyError) as error:
+                wrong[name] = f"Not as shown below: {error}"
+        if self.on_expiry == APPROVED and not self.silence_approves:
+            wrong["on_expiry"] = "Silence approves only where that is allowed below."
+        if self.undo > MAX_UNDO:
+            wrong["undo"] = f"At most {MAX_UNDO} seconds."
+        if self.expires_in is not None:
+            late = [after for after in self.remind_after if after >= self.expires_in]
+            if late:
+                wrong["remind_after"] = "A reminder after the time limit reaches nobody."
+        if (self.escalate_after is None) != (not self.escalate_to):
+            wrong["escalate_to"] = "Say both after how many seconds, and to whom; or neither."
+        if wrong:
+            raise ValidationError(wrong)
+
+    @property
+    def terms(self) -> Terms:
+        """The same as a value that rules work on."""
+        return Terms(
+            stages=_stages(self.stages, f"Named in the type “{self.policy}”"),
+            rules=_rules(self.rules),
+            comment=self.comment_rule,
+            expires_in=self.expires_in,
+            on_expiry=self.on_expiry,
+            silence_approves=self.silence_approves,
+            reject_settles=self.reject_settles,
+            remind_after=tuple(self.remind_after),
+            escalate_after=self.escalate_after,
+            escalate_to=self.escalate_to,
+            undo=self.undo,
+            form=self.form,
+            invites=self.invites,
+            priority=self.priority,
+            source=str(self.policy),
+        )
+
+
+def _needed(value: Any) -> int | None:
+    if value == "everyone":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"votes_needed is a number from 1 on, or “everyone”, not {value!r}")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError("approvers is a list of user:E-MAIL and group:NAME")
+    for name in value:
+        if not name.startswith(("user:", "group:")):
+            raise ValueError(f"{name} is neither user:E-MAIL nor group:NAME")
+    return tuple(value)
+
+
+def _stages(data: Any, why: str = "") -> tuple[Stage, ...]:
+    return tuple(
+        Stage(
+            tuple(Asked(name, why) for name in _names(stage.get("approvers", []))),
+            _needed(stage.get("votes_needed", 1)),
+            str(stage.get("name", "")),
+        )
+        for stage in data
+    )
+
+
+def _rules(data: Any) -> tuple[Rule, ...]:
+    found = []
+    for rule in data:
+        if rule["operator"] not in OPERATORS:
+            raise ValueError(f"operator is one of {', '.join(OPERATORS)}, not {rule['operator']}")
+        names = _names(rule["approvers"])
+        if not names:
+            raise ValueError("a rule names at least one approver")
+        found.append(
+            Rule(
+                str(rule["field"]),
+                rule["operator"],
+                rule["value"],
+                names,
+                _needed(rule.get("votes_needed", 1)),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,119 @@
+"""Who else: handing over, reassigning, escalating, and questions between people."""
+
+from typing import TYPE_CHECKING
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from approvals.models.approver import Approver, resolve
+from approvals.models.content import PENDING
+from approvals.models.errors import AlreadyClosed, CannotHandOver, NotYours
+from approvals.models.record import Event
+from approvals.models.user import User
+from approvals.terms import Asked
+
+if TYPE_CHECKING:
+    from approvals.models.approval import Approval
+
+
+class Sharing(models.Model):
+    """The part of `Approval` in which people bring in others, and talk."""
+
+    class Meta:
+        abstract = True
+
+    def hand_over(self: "Approval", *, by: User, to: User, reason: str) -> None:
+        """Let a colleague decide instead. Who was asked by name is asked no more.
+
+        Raises `NotYours` for somebody who may not decide it, `CannotHandOver` for a colleague
+        who may not.
+        """
+        self._require_taker(to)
+        if to == by:
+            raise CannotHandOver("Choose somebody else.")
+        with transaction.atomic():
+            if not self.rows().needing(by).update(changed_at=timezone.now()):
+                raise NotYours("Only somebody who may decide this request can hand it over.")
+            self.refresh_from_db()
+            why = f"Handed over by {by}: {reason.strip() or 'no reason given'}"
+            mine = self.approvers.current().filter(stage=self.stage, user=by)
+            mine.update(ended_at=timezone.now())
+            self._ask(f"user:{to.email}", why)
+            self._tell_hand_over(by.actor, str(by), to, reason)
+
+    def reassign(
+        self: "Approval", approver: Approver, *, to: User, actor: str, reason: str
+    ) -> None:
+        """Ask somebody else in place of an approver, as for a person who has left.
+
+        Raises `CannotHandOver`, `AlreadyClosed`.
+        """
+        self._require_taker(to)
+        with transaction.atomic():
+            if not self.rows().filter(status=PENDING).update(changed_at=timezone.now()):
+                self.refresh_from_db()
+                raise AlreadyClosed(self.how_it_closed())
+            self.refresh_from_db()
+            current = Approver.objects.current().filter(pk=approver.pk, approval=self)
+            if not current.update(ended_at=timezone.now()):
+                raise CannotHandOver("This approver was replaced already.")
+            why = f"In place of {approver.label}: {reason.strip() or 'no reason given'}"
+            self._ask(f"user:{to.email}", why, stage=approver.stage)
+            self._tell_hand_over(actor, approver.label, to, reason)
+
+    def escalate(self: "Approval", to: str, *, after: str) -> bool:
+        """Ask somebody besides because nobody has answered; False where it is closed.
+
+        Args:
+            to: `group:NAME` or `user:E-MAIL`.
+            after: the time that passed, in words.
+        """
+        with transaction.atomic():
+            if not type(self).objects.open().filter(pk=self.pk).update(changed_at=timezone.now()):
+                return False
+            self.refresh_from_db()
+            self._ask(to, f"Nobody had answered after {after}")
+            Event.append(self.pk, Event.Kind.ESCALATED, "system", data={"to": to, "after": after})
+        return True
+
+    def say(self: "Approval", text: str, *, by: User) -> Event:
+        """Ask the requester, or answer them, without deciding anything.
+
+        Raises `AlreadyClosed`, `NotYours`.
+        """
+        asker = by.mailbox == self.requester_mailbox
+        kind = Event.Kind.ANSWER if asker else Event.Kind.QUESTION
+        with transaction.atomic():
+            if not self.rows().filter(status=PENDING).update(changed_at=timezone.now()):
+                self.refresh_from_db()
+                raise AlreadyClosed(self.how_it_closed())
+            if not (asker or self.rows().asking(by).exists()):
+                raise NotYours("Only those who decide this request, and who asked, can write here.")
+            return Event.append(self.pk, kind, by.actor, data={"text": text.strip()})
+
+    @property
+    def has_open_question(self: "Approval") -> bool:
+        """Whether the requester owes an answer."""
+        spoken = self.events.filter(kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER))
+        last = spoken.order_by("-number").first()
+        return last is not None and last.kind == Event.Kind.QUESTION
+
+    def _require_taker(self: "Approval", to: User) -> None:
+        if not to.is_active:
+            raise CannotHandOver(f"{to} cannot sign in any more.")
+        if to.mailbox == self.requester_mailbox:
+            raise CannotHandOver(f"{to} asked for this, and cannot decide it.")
+
+    def _ask(self: "Approval", name: str, why: str, *, stage: int | None = None) -> None:
+        stage = self.stage if stage is None else stage
+        for approver in resolve([Asked(name, why)], stage=stage):
+            there = self.approvers.current().filter(
+                stage=stage, user=approver.user, group=approver.group
+            )
+            if not there.exists():
+                approver.approval = self
+                approver.save(force_insert=True)
+
+    def _tell_hand_over(self: "Approval", actor: str, given_by: str, to: User, reason: str) -> None:
+        data = {"from": given_by, "to": to.email, "reason": reason.strip()}
+        Event.append(self.pk, Event.Kind.HANDED_OVER, actor, data=data)

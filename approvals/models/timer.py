@@ -1,0 +1,63 @@
+"""What is to happen to an undecided approval later: reminders and escalation."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from approvals.models.content import PENDING
+from approvals.models.record import Event
+
+
+class TimerQuerySet(models.QuerySet["Timer"]):
+    def due(self, now: datetime | None = None) -> "TimerQuerySet":
+        """Those whose time has come, of approvals that are pending."""
+        return self.filter(
+            due_at__lte=now or timezone.now(), done_at__isnull=True, approval__status=PENDING
+        )
+
+
+class Timer(models.Model):
+    """One moment of one approval, as its type says. It rings once."""
+
+    class Kind(models.TextChoices):
+        REMIND = "remind", "Reminder"
+        ESCALATE = "escalate", "Escalation"
+
+    approval = models.ForeignKey("Approval", models.CASCADE, related_name="timers")
+    kind = models.CharField(max_length=10, choices=Kind)
+    due_at = models.DateTimeField()
+    to = models.CharField(max_length=254, blank=True, help_text="Whom to ask besides.")
+    after = models.CharField(max_length=50, help_text="In words, how long after the asking.")
+    done_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[TimerQuerySet] = TimerQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
+
+    class Meta:
+        ordering = ("due_at",)
+        indexes = (
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(done_at__isnull=True),
+                name="timer_to_ring",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} after {self.after}"
+
+    def ring(self) -> bool:
+        """Do what it is for, once; False where that was done, or where nobody is to be asked."""
+        with transaction.atomic():
+            mine = Timer.objects.filter(pk=self.pk, done_at__isnull=True)
+            if not mine.update(done_at=timezone.now()):
+                return False
+            if self.kind == self.Kind.ESCALATE:
+                return self.approval.escalate(self.to, after=self.after)
+            if not self.approval.is_open:
+                return False
+            Event.append(
+                self.approval_id, Event.Kind.REMINDED, "system", data={"after": self.after}
+            )
+        return True

@@ -1,0 +1,201 @@
+"""Answering an approval: votes, the tally, stages, and taking an answer back."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+
+from approvals.models.content import NEGATIVE, PENDING
+from approvals.models.errors import (
+    AlreadyClosed,
+    CommentRequired,
+    NotYours,
+    TooLate,
+    WasChanged,
+)
+from approvals.models.record import Event, Vote
+from approvals.models.user import User
+from approvals.questionnaire import filled_in
+from approvals.tally import outcome_of
+
+if TYPE_CHECKING:
+    from approvals.models.approval import Approval
+    from approvals.models.querysets import ApprovalQuerySet
+
+
+class Voting(models.Model):
+    """The part of `Approval` in which people answer."""
+
+    class Meta:
+        abstract = True
+
+    def decide(
+        self: "Approval",
+        outcome: str,
+        *,
+        by: User,
+        revision: int,
+        comment: str = "",
+        form: dict[str, Any] | None = None,
+    ) -> None:
+        """Record this person's answer, and all that follows from it: all, or nothing.
+
+        Repeating one's own answer is no error. Raises `UnknownOption`, `CommentRequired`,
+        `FormInvalid`, `AlreadyClosed`, `WasChanged` (another revision than the page showed),
+        `NotYours`.
+        """
+        self.option(outcome)
+        comment = comment.strip()
+        if self.needs_comment(outcome) and not comment:
+            raise CommentRequired("Please say why: the comment goes to the person who asked.")
+        values = filled_in(self.form, form or {}, negative=outcome in NEGATIVE)
+        try:
+            with transaction.atomic():
+                cast = self._cast(outcome, by, revision, comment, values)
+        except IntegrityError:
+            cast = False  # the same person has answered at the same moment, and that one counts
+        if not cast:
+            self._explain_refusal(outcome, by, revision)
+
+    def _cast(
+        self: "Approval",
+        outcome: str,
+        by: User,
+        revision: int,
+        comment: str,
+        values: dict[str, Any],
+    ) -> bool:
+        """The vote and its consequences, if this person may answer now.
+
+        The conditional UPDATE is the lock: whoever comes later waits, and counts this vote.
+        """
+        now = timezone.now()
+        self.refresh_from_db(fields=["stage"])
+        principal = self.principal_for(by)
+        mine = self.rows().needing(by).filter(revision=revision, stage=self.stage)
+        if principal is None or not mine.update(changed_at=now):
+            return False
+        self.refresh_from_db()
+        vote = Vote.objects.create(
+            approval=self,
+            stage=self.stage,
+            user=by,
+            principal=principal,
+            outcome=outcome,
+            comment=comment,
+            form=values,
+            revision=revision,
+            content_sha256=self.content_sha256,
+            at=now,
+        )
+        told = {"outcome": outcome, "comment": comment, "content_sha256": self.content_sha256}
+        if values:
+            told["form"] = values
+        if vote.on_behalf_of:
+            told["on_behalf_of"] = principal.email
+        Event.append(self.pk, Event.Kind.VOTED, by.actor, data=told, at=now)
+        if settled := self.tally():
+            self._settle_as(settled, now, by.actor)
+        return True
+
+    def tally(self: "Approval") -> str | None:
+        """What the standing votes of this stage come to; None while it is open."""
+        standing = self.votes.standing().filter(stage=self.stage).order_by("at")
+        votes = list(standing.values_list("outcome", "user"))
+        able = set(self.able().values_list("pk", flat=True)) | {user for _, user in votes}
+        return outcome_of(
+            [outcome for outcome, _ in votes],
+            needed=self.votes_needed,
+            able=len(able),
+            reject_settles=self.reject_settles,
+            order=[option["value"] for option in self.options],
+        )
+
+    def _settle_as(self: "Approval", outcome: str, now: datetime, actor: str) -> None:
+        """The stage is decided: at once, or when nobody may take it back any more."""
+        if self.undo:
+            until = now + timedelta(seconds=self.undo)
+            self.rows().update(settles_as=outcome, settles_at=until)
+            self.refresh_from_db()
+        else:
+            self.go_on_with(outcome, actor, at=now)
+
+    def go_on_with(
+        self: "Approval", outcome: str, actor: str, *, at: datetime | None = None
+    ) -> None:
+        """The next stage, or the outcome. The caller holds the row."""
+        following = self.stage + 1
+        if outcome in NEGATIVE or following >= len(self.stages):
+            pending = self.rows().filter(status=PENDING)
+            self.close(pending, outcome, Event.Kind.DECIDED, actor, at=at)
+            return
+        stage = self.stages[following]
+        self.rows().update(
+            stage=following,
+            votes_needed=stage["votes_needed"],
+            settles_as="",
+            settles_at=None,
+            changed_at=timezone.now(),
+        )
+        self.refresh_from_db()
+        data = {"stage": following + 1, "name": stage["name"]}
+        Event.append(self.pk, Event.Kind.STAGE, actor, data=data)
+
+    def conclude(self: "Approval") -> bool:
+        """Nobody may take it back any more: go on. False where that is done, or was undone."""
+        with transaction.atomic():
+            if not self._hold(type(self).objects.settling()):
+                return False
+            self.go_on_with(self.settles_as, self.last_voter.actor)
+        return True
+
+    def take_back(self: "Approval", *, by: User) -> None:
+        """Undo one's own answer. Raises `TooLate`, `NotYours`."""
+        now = timezone.now()
+        with transaction.atomic():
+            # The row first, as everywhere: whoever closes it meanwhile is done before, or waits.
+            undoable = type(self).objects.undoable(now)
+            mine = undoable.filter(pk=self.pk, stage=models.F("stage"))
+            if not mine.update(settles_as="", settles_at=None, changed_at=now):
+                raise TooLate("It is too late to take it back: the answer has gone out.")
+            self.refresh_from_db()
+            since = now - timedelta(seconds=self.undo)
+            standing = self.votes.standing().filter(stage=self.stage, user=by)
+            if not standing.filter(at__gt=since).update(taken_back_at=now):
+                if standing.exists():
+                    raise TooLate("It is too late to take it back.")
+                raise NotYours("You have not answered this request.")
+            Event.append(self.pk, Event.Kind.TAKEN_BACK, by.actor, at=now)
+
+    @property
+    def last_voter(self: "Approval") -> User:
+        """Whose answer decided the stage."""
+        vote = self.votes.standing().select_related("user").order_by("-at").first()
+        if vote is None:
+            raise LookupError(f"approval {self.pk} has no vote")
+        return vote.user  # type: ignore[no-any-return]  # a setting names the model
+
+    def _hold(self: "Approval", rows: "ApprovalQuerySet") -> bool:
+        """Lock the row, if it is one of these, and read it again."""
+        held = rows.filter(pk=self.pk).update(changed_at=timezone.now())
+        if held:
+            self.refresh_from_db()
+        return bool(held)
+
+    def _explain_refusal(self: "Approval", outcome: str, by: User, revision: int) -> None:
+        self.refresh_from_db()
+        mine = self.votes.standing().filter(user=by).order_by("-at").first()
+        if mine is not None and mine.outcome == outcome and mine.stage == self.stage:
+            return
+        if self.status != PENDING:
+            raise AlreadyClosed(self.how_it_closed())
+        if self.settles_at is not None:
+            raise AlreadyClosed("The answer is given already, and goes out in a moment.")
+        if not self.is_open:
+            raise AlreadyClosed("The time to answer has passed; nothing was saved.")
+        if self.revision != revision:
+            raise WasChanged("The request was changed after you opened it. Please read it again.")
+        if mine is not None:
+            raise AlreadyClosed("You have answered this request already; others have not yet.")
+        raise NotYours("You may read this request, but others were asked to decide it.")
