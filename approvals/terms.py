@@ -6,7 +6,7 @@ fewer approvers, more votes, less time, a stricter comment rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -69,12 +69,12 @@ class Rule:
         return ORDERINGS[self.operator](given, self.value)
 
 
-EQUALITIES = {
+EQUALITIES: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": lambda given, value: given == value,
     "!=": lambda given, value: given != value,
     "in": lambda given, value: given in value,
 }
-ORDERINGS = {
+ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": lambda given, value: given > value,
     ">=": lambda given, value: given >= value,
     "<": lambda given, value: given < value,

@@ -3,9 +3,9 @@
 import json
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from approvals.models.callback import Callback
@@ -13,32 +13,27 @@ from approvals.models.caller import Caller
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.delivery import Delivery
 from approvals.models.errors import AlreadyClosed, AlreadyRegistered
+from approvals.models.querysets import ApprovalQuerySet, all_approvals
+from approvals.models.question import Question
 from approvals.models.record import Event, Vote
-
-if TYPE_CHECKING:
-    from approvals.models.approval import Approval
-    from approvals.models.querysets import ApprovalQuerySet
+from approvals.models.user import User
 
 
-class Closing(models.Model):
+class Closing(Question):
     """The part of `Approval` that ends it, and what the workflow says of it."""
 
     class Meta:
         abstract = True
 
-    def rows(self: "Approval") -> "ApprovalQuerySet":
-        """This approval as a query, for conditional updates."""
-        return type(self).objects.filter(pk=self.pk)
-
-    def expire(self: "Approval") -> bool:
+    def expire(self) -> bool:
         """Close it because its time is over, and tell the workflow; False if it was closed.
 
         An answer that waits for the end of its undo window counts: it was given in time.
         """
-        return self._close_undecided(type(self).objects.overdue(), "system", {})
+        return self._close_undecided(all_approvals().overdue(), "system", {})
 
     def _close_undecided(
-        self: "Approval", candidates: "ApprovalQuerySet", actor: str, data: dict[str, Any]
+        self, candidates: ApprovalQuerySet, actor: str, data: dict[str, Any]
     ) -> bool:
         with transaction.atomic():
             held = candidates.filter(pk=self.pk, status=PENDING)
@@ -50,7 +45,7 @@ class Closing(models.Model):
                 return self.close(held, self.settles_as, Event.Kind.DECIDED, self.last_voter.actor)
             return self.close(held, self.on_expiry, Event.Kind.EXPIRED, actor, data=data)
 
-    def withdraw(self: "Approval", reason: str, *, actor: str) -> None:
+    def withdraw(self, reason: str, *, actor: str) -> None:
         """Close it because the answer is no longer needed. Raises `AlreadyClosed`."""
         pending = self.rows().filter(status=PENDING)
         kind = Event.Kind.WITHDRAWN
@@ -61,7 +56,7 @@ class Closing(models.Model):
             if self.status != "withdrawn":
                 raise AlreadyClosed(self.how_it_closed())
 
-    def settle(self: "Approval", *, timed_out: bool, actor: str) -> dict[str, Any] | None:
+    def settle(self, *, timed_out: bool, actor: str) -> dict[str, Any] | None:
         """The recorded outcome (the callback body), or None while it is pending.
 
         `timed_out`: the workflow waits no longer, so an undecided approval is closed in the
@@ -70,14 +65,14 @@ class Closing(models.Model):
         """
         if timed_out:
             reason = {"reason": "The workflow's wait timed out."}
-            self._close_undecided(type(self).objects.all(), actor, reason)
+            self._close_undecided(all_approvals(), actor, reason)
         self.refresh_from_db()
         if self.status == PENDING:
             return None
         Delivery.confirm(self.pk, actor=actor)
-        return self.delivery.payload
+        return self.outgoing.payload
 
-    def report(self: "Approval", result: str, message: str, url: str, *, actor: str) -> None:
+    def report(self, result: str, message: str, url: str, *, actor: str) -> None:
         """Keep what the workflow did with the outcome. Raises `AlreadyClosed` while undecided."""
         said = {"result": result, "result_message": message, "result_url": url}
         with transaction.atomic():
@@ -89,15 +84,15 @@ class Closing(models.Model):
             raise AlreadyClosed("This approval is still waiting for an answer.")
 
     def register_again(
-        self: "Approval", caller: Caller, callback_url: str, execution: str, sha256: str
-    ) -> "Approval":
+        self, caller: Caller, callback_url: str, execution: str, sha256: str
+    ) -> Self:
         """Answer a repeated registration; with a new URL of the same execution, re-arm."""
         if self.caller_id != caller.pk or self.request_sha256 != sha256:
             raise AlreadyRegistered(
                 "This callback URL or Idempotency-Key was registered before with other content."
                 " Use a fresh callback endpoint and key for every question."
             )
-        if self.callbacks.filter(url=callback_url).exists():
+        if Callback.objects.filter(approval=self.pk, url=callback_url).exists():
             return self
         if self.execution != execution:
             raise AlreadyRegistered(
@@ -107,14 +102,22 @@ class Closing(models.Model):
         with transaction.atomic():
             pending = self.rows().filter(status=PENDING).exclude(callback_url=callback_url)
             if pending.update(callback_url=callback_url):
-                Callback.objects.create(url=callback_url, approval=self)
+                Callback.objects.create(url=callback_url, approval_id=self.pk)
                 Event.append(self.pk, Event.Kind.REARMED, caller.actor)
         self.refresh_from_db()
         return self
 
+    @property
+    def last_voter(self) -> User:
+        """Whose answer decided the stage."""
+        vote = self.standing_votes().select_related("user").last()
+        if vote is None:
+            raise LookupError(f"approval {self.pk} has no vote")
+        return vote.user
+
     def close(
-        self: "Approval",
-        candidates: "ApprovalQuerySet",
+        self,
+        candidates: ApprovalQuerySet,
         outcome: str,
         kind: str,
         actor: str,
@@ -141,15 +144,15 @@ class Closing(models.Model):
         self.refresh_from_db()
         decision_id = uuid.uuid4()
         body = json.dumps(self._payload(decision_id, decided=decided), ensure_ascii=False)
-        Delivery.objects.create(id=decision_id, approval=self, body=body, created_at=now)
+        Delivery.objects.create(id=decision_id, approval_id=self.pk, body=body, created_at=now)
         told = {"outcome": outcome, "decision_id": str(decision_id), **(data or {})}
         told["content_sha256"] = self.content_sha256
         Event.append(self.pk, kind, actor, data=told, was=PENDING, at=now)
         return True
 
-    def _payload(self: "Approval", decision_id: uuid.UUID, *, decided: bool) -> dict[str, Any]:
+    def _payload(self, decision_id: uuid.UUID, *, decided: bool) -> dict[str, Any]:
         """The callback body of the contract."""
-        standing = self.votes.standing().select_related("user", "principal").order_by("at")
+        standing = self.standing_votes().select_related("user", "principal")
         votes = list(standing)
         last = votes[-1] if decided else None
         return {

@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils import timezone
@@ -16,7 +17,7 @@ from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 
 if TYPE_CHECKING:
-    pass
+    from approvals.models.approval import Approval
 
 
 def _asks(user: User, *, now: bool = True) -> models.Exists:
@@ -157,3 +158,9 @@ def able_for(outer: type[models.OuterRef]) -> models.QuerySet[User]:
 def _count(rows: models.QuerySet[User]) -> models.Subquery:
     number = rows.order_by().annotate(number=models.Func("pk", function="Count")).values("number")
     return models.Subquery(number, output_field=models.IntegerField())
+
+
+def all_approvals() -> ApprovalQuerySet:
+    """All of them, for the layers on which the model itself is built."""
+    rows: ApprovalQuerySet = apps.get_model("approvals", "Approval").objects.all()
+    return rows

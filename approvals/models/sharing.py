@@ -1,28 +1,25 @@
 """Who else: handing over, reassigning, escalating, and questions between people."""
 
-from typing import TYPE_CHECKING
-
-from django.db import models, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from approvals.models.approver import Approver, resolve
 from approvals.models.content import PENDING
 from approvals.models.errors import AlreadyClosed, CannotHandOver, NotYours
+from approvals.models.querysets import all_approvals
 from approvals.models.record import Event
 from approvals.models.user import User
+from approvals.models.voting import Voting
 from approvals.terms import Asked
 
-if TYPE_CHECKING:
-    from approvals.models.approval import Approval
 
-
-class Sharing(models.Model):
+class Sharing(Voting):
     """The part of `Approval` in which people bring in others, and talk."""
 
     class Meta:
         abstract = True
 
-    def hand_over(self: "Approval", *, by: User, to: User, reason: str) -> None:
+    def hand_over(self, *, by: User, to: User, reason: str) -> None:
         """Let a colleague decide instead. Who was asked by name is asked no more.
 
         Raises `NotYours` for somebody who may not decide it, `CannotHandOver` for a colleague
@@ -36,14 +33,12 @@ class Sharing(models.Model):
                 raise NotYours("Only somebody who may decide this request can hand it over.")
             self.refresh_from_db()
             why = f"Handed over by {by}: {reason.strip() or 'no reason given'}"
-            mine = self.approvers.current().filter(stage=self.stage, user=by)
+            mine = self.asked_now().filter(user=by)
             mine.update(ended_at=timezone.now())
             self._ask(f"user:{to.email}", why)
             self._tell_hand_over(by.actor, str(by), to, reason)
 
-    def reassign(
-        self: "Approval", approver: Approver, *, to: User, actor: str, reason: str
-    ) -> None:
+    def reassign(self, approver: Approver, *, to: User, actor: str, reason: str) -> None:
         """Ask somebody else in place of an approver, as for a person who has left.
 
         Raises `CannotHandOver`, `AlreadyClosed`.
@@ -54,14 +49,14 @@ class Sharing(models.Model):
                 self.refresh_from_db()
                 raise AlreadyClosed(self.how_it_closed())
             self.refresh_from_db()
-            current = Approver.objects.current().filter(pk=approver.pk, approval=self)
+            current = Approver.objects.current().filter(pk=approver.pk, approval=self.pk)
             if not current.update(ended_at=timezone.now()):
                 raise CannotHandOver("This approver was replaced already.")
             why = f"In place of {approver.label}: {reason.strip() or 'no reason given'}"
             self._ask(f"user:{to.email}", why, stage=approver.stage)
             self._tell_hand_over(actor, approver.label, to, reason)
 
-    def escalate(self: "Approval", to: str, *, after: str) -> bool:
+    def escalate(self, to: str, *, after: str) -> bool:
         """Ask somebody besides because nobody has answered; False where it is closed.
 
         Args:
@@ -69,14 +64,14 @@ class Sharing(models.Model):
             after: the time that passed, in words.
         """
         with transaction.atomic():
-            if not type(self).objects.open().filter(pk=self.pk).update(changed_at=timezone.now()):
+            if not all_approvals().open().filter(pk=self.pk).update(changed_at=timezone.now()):
                 return False
             self.refresh_from_db()
             self._ask(to, f"Nobody had answered after {after}")
             Event.append(self.pk, Event.Kind.ESCALATED, "system", data={"to": to, "after": after})
         return True
 
-    def say(self: "Approval", text: str, *, by: User) -> Event:
+    def say(self, text: str, *, by: User) -> Event:
         """Ask the requester, or answer them, without deciding anything.
 
         Raises `AlreadyClosed`, `NotYours`.
@@ -92,28 +87,30 @@ class Sharing(models.Model):
             return Event.append(self.pk, kind, by.actor, data={"text": text.strip()})
 
     @property
-    def has_open_question(self: "Approval") -> bool:
+    def has_open_question(self) -> bool:
         """Whether the requester owes an answer."""
-        spoken = self.events.filter(kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER))
-        last = spoken.order_by("-number").first()
+        spoken = Event.objects.filter(
+            approval=self.pk, kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER)
+        )
+        last = spoken.last()
         return last is not None and last.kind == Event.Kind.QUESTION
 
-    def _require_taker(self: "Approval", to: User) -> None:
+    def _require_taker(self, to: User) -> None:
         if not to.is_active:
             raise CannotHandOver(f"{to} cannot sign in any more.")
         if to.mailbox == self.requester_mailbox:
             raise CannotHandOver(f"{to} asked for this, and cannot decide it.")
 
-    def _ask(self: "Approval", name: str, why: str, *, stage: int | None = None) -> None:
+    def _ask(self, name: str, why: str, *, stage: int | None = None) -> None:
         stage = self.stage if stage is None else stage
         for approver in resolve([Asked(name, why)], stage=stage):
-            there = self.approvers.current().filter(
-                stage=stage, user=approver.user, group=approver.group
+            there = Approver.objects.current().filter(
+                approval=self.pk, stage=stage, user=approver.user, group=approver.group
             )
             if not there.exists():
-                approver.approval = self
+                approver.approval_id = self.pk
                 approver.save(force_insert=True)
 
-    def _tell_hand_over(self: "Approval", actor: str, given_by: str, to: User, reason: str) -> None:
+    def _tell_hand_over(self, actor: str, given_by: str, to: User, reason: str) -> None:
         data = {"from": given_by, "to": to.email, "reason": reason.strip()}
         Event.append(self.pk, Event.Kind.HANDED_OVER, actor, data=data)

@@ -1,11 +1,12 @@
 """Answering an approval: votes, the tally, stages, and taking an answer back."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from approvals.models.closing import Closing
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.errors import (
     AlreadyClosed,
@@ -14,24 +15,21 @@ from approvals.models.errors import (
     TooLate,
     WasChanged,
 )
+from approvals.models.querysets import ApprovalQuerySet, all_approvals
 from approvals.models.record import Event, Vote
 from approvals.models.user import User
 from approvals.questionnaire import filled_in
 from approvals.tally import outcome_of
 
-if TYPE_CHECKING:
-    from approvals.models.approval import Approval
-    from approvals.models.querysets import ApprovalQuerySet
 
-
-class Voting(models.Model):
+class Voting(Closing):
     """The part of `Approval` in which people answer."""
 
     class Meta:
         abstract = True
 
     def decide(
-        self: "Approval",
+        self,
         outcome: str,
         *,
         by: User,
@@ -59,7 +57,7 @@ class Voting(models.Model):
             self._explain_refusal(outcome, by, revision)
 
     def _cast(
-        self: "Approval",
+        self,
         outcome: str,
         by: User,
         revision: int,
@@ -78,7 +76,7 @@ class Voting(models.Model):
             return False
         self.refresh_from_db()
         vote = Vote.objects.create(
-            approval=self,
+            approval_id=self.pk,
             stage=self.stage,
             user=by,
             principal=principal,
@@ -89,7 +87,11 @@ class Voting(models.Model):
             content_sha256=self.content_sha256,
             at=now,
         )
-        told = {"outcome": outcome, "comment": comment, "content_sha256": self.content_sha256}
+        told: dict[str, Any] = {
+            "outcome": outcome,
+            "comment": comment,
+            "content_sha256": self.content_sha256,
+        }
         if values:
             told["form"] = values
         if vote.on_behalf_of:
@@ -99,9 +101,9 @@ class Voting(models.Model):
             self._settle_as(settled, now, by.actor)
         return True
 
-    def tally(self: "Approval") -> str | None:
+    def tally(self) -> str | None:
         """What the standing votes of this stage come to; None while it is open."""
-        standing = self.votes.standing().filter(stage=self.stage).order_by("at")
+        standing = self.standing_votes().filter(stage=self.stage)
         votes = list(standing.values_list("outcome", "user"))
         able = set(self.able().values_list("pk", flat=True)) | {user for _, user in votes}
         return outcome_of(
@@ -112,7 +114,7 @@ class Voting(models.Model):
             order=[option["value"] for option in self.options],
         )
 
-    def _settle_as(self: "Approval", outcome: str, now: datetime, actor: str) -> None:
+    def _settle_as(self, outcome: str, now: datetime, actor: str) -> None:
         """The stage is decided: at once, or when nobody may take it back any more."""
         if self.undo:
             until = now + timedelta(seconds=self.undo)
@@ -121,9 +123,7 @@ class Voting(models.Model):
         else:
             self.go_on_with(outcome, actor, at=now)
 
-    def go_on_with(
-        self: "Approval", outcome: str, actor: str, *, at: datetime | None = None
-    ) -> None:
+    def go_on_with(self, outcome: str, actor: str, *, at: datetime | None = None) -> None:
         """The next stage, or the outcome. The caller holds the row."""
         following = self.stage + 1
         if outcome in NEGATIVE or following >= len(self.stages):
@@ -142,50 +142,42 @@ class Voting(models.Model):
         data = {"stage": following + 1, "name": stage["name"]}
         Event.append(self.pk, Event.Kind.STAGE, actor, data=data)
 
-    def conclude(self: "Approval") -> bool:
+    def conclude(self) -> bool:
         """Nobody may take it back any more: go on. False where that is done, or was undone."""
         with transaction.atomic():
-            if not self._hold(type(self).objects.settling()):
+            if not self._hold(all_approvals().settling()):
                 return False
             self.go_on_with(self.settles_as, self.last_voter.actor)
         return True
 
-    def take_back(self: "Approval", *, by: User) -> None:
+    def take_back(self, *, by: User) -> None:
         """Undo one's own answer. Raises `TooLate`, `NotYours`."""
         now = timezone.now()
         with transaction.atomic():
             # The row first, as everywhere: whoever closes it meanwhile is done before, or waits.
-            undoable = type(self).objects.undoable(now)
+            undoable = all_approvals().undoable(now)
             mine = undoable.filter(pk=self.pk, stage=models.F("stage"))
             if not mine.update(settles_as="", settles_at=None, changed_at=now):
                 raise TooLate("It is too late to take it back: the answer has gone out.")
             self.refresh_from_db()
             since = now - timedelta(seconds=self.undo)
-            standing = self.votes.standing().filter(stage=self.stage, user=by)
+            standing = self.standing_votes().filter(stage=self.stage, user=by)
             if not standing.filter(at__gt=since).update(taken_back_at=now):
                 if standing.exists():
                     raise TooLate("It is too late to take it back.")
                 raise NotYours("You have not answered this request.")
             Event.append(self.pk, Event.Kind.TAKEN_BACK, by.actor, at=now)
 
-    @property
-    def last_voter(self: "Approval") -> User:
-        """Whose answer decided the stage."""
-        vote = self.votes.standing().select_related("user").order_by("-at").first()
-        if vote is None:
-            raise LookupError(f"approval {self.pk} has no vote")
-        return vote.user  # type: ignore[no-any-return]  # a setting names the model
-
-    def _hold(self: "Approval", rows: "ApprovalQuerySet") -> bool:
+    def _hold(self, rows: ApprovalQuerySet) -> bool:
         """Lock the row, if it is one of these, and read it again."""
         held = rows.filter(pk=self.pk).update(changed_at=timezone.now())
         if held:
             self.refresh_from_db()
         return bool(held)
 
-    def _explain_refusal(self: "Approval", outcome: str, by: User, revision: int) -> None:
+    def _explain_refusal(self, outcome: str, by: User, revision: int) -> None:
         self.refresh_from_db()
-        mine = self.votes.standing().filter(user=by).order_by("-at").first()
+        mine = self.standing_votes().filter(user=by).last()
         if mine is not None and mine.outcome == outcome and mine.stage == self.stage:
             return
         if self.status != PENDING:

@@ -1,0 +1,201 @@
+"""What is asked, of whom, and how it stands: the columns of an approval, and reading them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import formats, timezone
+
+from approvals.models.approver import Approver, ApproverQuerySet
+from approvals.models.caller import Caller
+from approvals.models.content import DEFAULT_OPTIONS, NEGATIVE, OUTCOME_LABELS, PENDING
+from approvals.models.delivery import Delivery
+from approvals.models.errors import UnknownOption
+from approvals.models.policy import PolicyVersion
+from approvals.models.querysets import ApprovalQuerySet, all_approvals
+from approvals.models.record import BEGINNING, Vote, VoteQuerySet
+from approvals.models.stand_in import StandIn
+from approvals.models.user import User
+from approvals.plain import visible
+
+
+class Question(models.Model):
+    """One question put to people by one workflow execution, with one callback for the answer.
+
+    `status` is `pending` or the outcome; every change of it is one conditional UPDATE in
+    one transaction with its event and its delivery.
+    """
+
+    class Priority(models.TextChoices):
+        LOW = "low", "Low"
+        NORMAL = "normal", "Normal"
+        HIGH = "high", "High"
+        URGENT = "urgent", "Urgent"
+
+    class CommentRule(models.TextChoices):
+        OPTIONAL = "optional", "optional"
+        ON_REJECT = "on_reject", "required to reject"
+        ALWAYS = "always", "required"
+
+    class Result(models.TextChoices):
+        SUCCEEDED = "succeeded", "Done"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    caller = models.ForeignKey(Caller, models.PROTECT, related_name="approvals")
+    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - unique if given
+    callback_url = models.CharField(max_length=700, help_text="Where the answer is delivered.")
+    execution = models.CharField(max_length=400, db_index=True)
+    request_sha256 = models.CharField(max_length=64, help_text="Digest of what the caller sent.")
+    content_sha256 = models.CharField(max_length=64, help_text="Digest of what people read.")
+    revision = models.PositiveIntegerField(default=1)
+
+    type = models.CharField(max_length=100, blank=True)
+    policy = models.ForeignKey(
+        PolicyVersion, models.PROTECT, null=True, related_name="approvals", verbose_name="version"
+    )
+    supersedes = models.OneToOneField(
+        "approvals.Approval", models.PROTECT, null=True, related_name="superseded_by"
+    )
+    title = models.CharField(max_length=200)
+    summary = models.TextField(blank=True, help_text="Markdown.")
+    fields = models.JSONField(default=list, help_text="[label, value] pairs, in order.")
+    links = models.JSONField(default=list)
+    options = models.JSONField(default=list)
+    requested_by = models.CharField(max_length=254, blank=True)
+    requester_mailbox = models.CharField(max_length=254, blank=True, db_index=True)
+    stages = models.JSONField(default=list, help_text="Of each stage, name and votes_needed.")
+    stage = models.PositiveIntegerField(default=0, help_text="The one that is asked now, from 0.")
+    votes_needed = models.PositiveIntegerField(
+        null=True, default=1, help_text="In this stage; empty: everybody who is asked."
+    )
+    reject_settles = models.BooleanField(default=True)
+    undo = models.PositiveIntegerField(default=0, help_text="Seconds to take an answer back.")
+    form = models.JSONField(null=True, help_text="JSON Schema.")
+    prefill = models.JSONField(default=dict)
+    comment_rule = models.CharField(
+        max_length=10, choices=CommentRule, default=CommentRule.ON_REJECT
+    )
+    priority = models.CharField(max_length=10, choices=Priority, default=Priority.NORMAL)
+    on_expiry = models.CharField(max_length=50, default="expired")
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    expires_at = models.DateTimeField(null=True, db_index=True)
+
+    status = models.CharField(max_length=50, default=PENDING, db_index=True)
+    settles_as = models.CharField(
+        max_length=50, blank=True, help_text="The outcome, once nobody may take it back."
+    )
+    settles_at = models.DateTimeField(null=True, db_index=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, db_index=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="decided"
+    )
+
+    result = models.CharField(max_length=10, choices=Result, blank=True)
+    result_message = models.CharField(max_length=1000, blank=True)
+    result_url = models.URLField(max_length=500, blank=True)
+
+    record_length = models.PositiveIntegerField(default=0)
+    record_head = models.CharField(max_length=64, default=BEGINNING)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return visible(self.title)
+
+    def get_absolute_url(self) -> str:
+        return reverse("approvals:detail", args=[self.pk])
+
+    @property
+    def url(self) -> str:
+        """The page for people, with the host."""
+        return f"{settings.BASE_URL}{self.get_absolute_url()}"
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def rows(self) -> ApprovalQuerySet:
+        """This approval as a query, for conditional updates."""
+        return all_approvals().filter(pk=self.pk)
+
+    @property
+    def outgoing(self) -> Delivery:
+        """The delivery of its outcome. Raises Delivery.DoesNotExist while it is undecided."""
+        return Delivery.objects.get(approval=self.pk)
+
+    def standing_votes(self) -> VoteQuerySet:
+        """The answers that were not taken back, of all stages, in order."""
+        return Vote.objects.standing().filter(approval=self.pk).order_by("at")
+
+    def asked_now(self) -> ApproverQuerySet:
+        """Who is asked in this stage."""
+        return Approver.objects.current().filter(approval=self.pk, stage=self.stage)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a vote would be accepted now."""
+        in_time = self.expires_at is None or self.expires_at > timezone.now()
+        return self.status == PENDING and in_time and self.settles_at is None
+
+    @property
+    def status_label(self) -> str:
+        """The state as people read it: the author's word, where the author chose one."""
+        words = {option["value"]: option["label"] for option in self.options}
+        usual = {option["value"]: option["label"] for option in DEFAULT_OPTIONS}
+        if self.status in words and words[self.status] != usual.get(self.status):
+            return str(words[self.status])
+        return str(OUTCOME_LABELS.get(self.status, self.status))
+
+    def option(self, value: str) -> dict[str, str]:
+        """The declared option of this value. Raises `UnknownOption`."""
+        for option in self.options:
+            if option["value"] == value:
+                return dict(option)
+        labels = ", ".join(option["label"] for option in self.options)
+        raise UnknownOption(f"“{value}” is not one of the answers: {labels}.")
+
+    def needs_comment(self, outcome: str) -> bool:
+        """Whether this answer must come with a comment."""
+        rejects = self.comment_rule == self.CommentRule.ON_REJECT and outcome in NEGATIVE
+        return rejects or self.comment_rule == self.CommentRule.ALWAYS
+
+    @property
+    def trouble(self) -> str:
+        """Why an operator should look at it, in a sentence; empty when all is well."""
+        if self.status != PENDING:
+            return self.outgoing.reason if self.outgoing.needs_attention else ""
+        nobody = self.rows().nobodys().exists()
+        return "Nobody active who was asked may answer it." if nobody else ""
+
+    def principal_for(self, user: User) -> User | None:
+        """In whose right this person could answer now: their own, a colleague's, or None."""
+        if not self.rows().asking(user).exists():
+            return None
+        for person in (user, *StandIn.objects.all().principals_of(user)):
+            if self.rows().in_right_of(person).exists():
+                return person
+        return None
+
+    def able(self) -> "models.QuerySet[User]":
+        """The active people who are asked in this stage, whether they have answered or not."""
+        asked = self.asked_now()
+        groups = asked.filter(group__isnull=False).values("group")
+        reached = models.Q(pk__in=asked.filter(user__isnull=False).values("user"))
+        reached |= models.Q(groups__in=groups)
+        people = User.objects.filter(reached, is_active=True).exclude(email=self.requester_mailbox)
+        return people.distinct()
+
+    def may_be_decided_by(self, user: User) -> bool:
+        """Whether this person could decide it now."""
+        return self.rows().needing(user).exists()
+
+    def how_it_closed(self) -> str:
+        """One sentence: who, what and when."""
+        when = formats.date_format(timezone.localtime(self.decided_at), "j F Y, H:i e")
+        if self.decided_by:
+            return f"{self.decided_by} answered “{self.status_label}” on {when}."
+        if self.status == "withdrawn":
+            return f"The workflow withdrew this request on {when}."
+        return f"Nobody answered in time; it was closed as “{self.status_label}” on {when}."
