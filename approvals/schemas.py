@@ -295,6 +295,7 @@ class DecidedBy(Schema):
 
 class VoteOut(Schema):
     email: str
+    on_behalf_of: str | None
     outcome: str
     comment: str
     at: str

@@ -1,6 +1,6 @@
 """The record of an approval as sentences, oldest first."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,23 +40,9 @@ def lines(approval: Approval, events: Iterable[Event], names: Names) -> list[Lin
 
 
 def _line(approval: Approval, event: Event, names: Names) -> Line:
-    match event.kind:
-        case Kind.REGISTERED:
-            return _asked(approval, event, names)
-        case Kind.DECIDED:
-            outcome = event.data["outcome"]
-            did = DID.get(outcome) or f"answered “{_label(approval, outcome)}”"
-            who = called(event.actor, names)
-            return Line(event.at, f"{who} {did}", quote=event.data.get("comment", ""))
-        case Kind.EXPIRED:
-            label = _label(approval, event.data["outcome"])
-            text = f"Nobody answered in time; closed as “{label}”"
-            return Line(event.at, text, note=event.data.get("reason", ""))
-        case Kind.REQUEUED:
-            who = called(event.actor, names)
-            return Line(event.at, f"{who} asked to deliver the answer again")
-        case Kind.OUTCOME:
-            return _reported(event)
+    tell = TELLERS.get(Kind(event.kind))
+    if tell is not None:
+        return tell(approval, event, names)
     lost = event.kind == Kind.MISSED and approval.decided_by_id is not None
     text = SAYINGS.get(Kind(event.kind), event.get_kind_display())
     trouble = lost or event.kind == Kind.BLOCKED
@@ -65,13 +51,31 @@ def _line(approval: Approval, event: Event, names: Names) -> Line:
 
 def _asked(approval: Approval, event: Event, names: Names) -> Line:
     asker, through = approval.requested_by, called(event.actor, names)
-    asked = ", ".join(called(name, names) for name in event.data.get("approvers", ()))
+    asked = ", ".join(called(each["name"], names) for each in event.data.get("approvers", ()))
     by = f"{names.get(asker.lower(), asker)} asked, through {through}"
     text = by if asker else f"{through} asked"
     return Line(event.at, text, note=f"Asked: {asked}" if asked else "")
 
 
-def _reported(event: Event) -> Line:
+def _voted(approval: Approval, event: Event, names: Names) -> Line:
+    outcome = event.data["outcome"]
+    did = DID.get(outcome) or f"answered “{_label(approval, outcome)}”"
+    who = called(event.actor, names)
+    if principal := event.data.get("on_behalf_of"):
+        who = f"{who}, for {names.get(principal, principal)},"
+    return Line(event.at, f"{who} {did}", quote=event.data.get("comment", ""))
+
+
+def _handed_over(_approval: Approval, event: Event, names: Names) -> Line:
+    to = names.get(event.data["to"], event.data["to"])
+    who = called(event.actor, names)
+    text = f"{who} handed it over to {to}"
+    if event.data["from"] != who:
+        text = f"{who} gave it to {to} in place of {event.data['from']}"
+    return Line(event.at, text, quote=event.data.get("reason", ""))
+
+
+def _reported(_approval: Approval, event: Event, _names: Names) -> Line:
     failed = event.data.get("result") == Approval.Result.FAILED
     return Line(
         event.at,
@@ -80,6 +84,61 @@ def _reported(event: Event) -> Line:
         url=event.data.get("result_url", ""),
         trouble=failed,
     )
+
+
+def _decided(approval: Approval, event: Event, _names: Names) -> Line:
+    return Line(event.at, f"Decided: {_label(approval, event.data['outcome'])}")
+
+
+def _expired(approval: Approval, event: Event, _names: Names) -> Line:
+    text = f"Nobody answered in time; closed as “{_label(approval, event.data['outcome'])}”"
+    return Line(event.at, text, note=event.data.get("reason", ""))
+
+
+def _taken_back(_approval: Approval, event: Event, names: Names) -> Line:
+    return Line(event.at, f"{called(event.actor, names)} took the answer back")
+
+
+def _next_stage(_approval: Approval, event: Event, _names: Names) -> Line:
+    return Line(
+        event.at, f"Agreed; next: {event.data['name'] or 'stage ' + str(event.data['stage'])}"
+    )
+
+
+def _reminded(_approval: Approval, event: Event, _names: Names) -> Line:
+    return Line(event.at, f"Reminded, {event.data['after']} after asking")
+
+
+def _escalated(_approval: Approval, event: Event, names: Names) -> Line:
+    to = called(event.data["to"], names)
+    after = event.data["after"]
+    return Line(event.at, f"{to} was asked as well, as nobody had answered after {after}")
+
+
+def _said(_approval: Approval, event: Event, names: Names) -> Line:
+    verb = "asked" if event.kind == Kind.QUESTION else "answered"
+    return Line(event.at, f"{called(event.actor, names)} {verb}", quote=event.data["text"])
+
+
+def _requeued(_approval: Approval, event: Event, names: Names) -> Line:
+    return Line(event.at, f"{called(event.actor, names)} asked to deliver the answer again")
+
+
+TELLERS: dict[Kind, Callable[[Approval, Event, Names], Line]] = {
+    Kind.REGISTERED: _asked,
+    Kind.VOTED: _voted,
+    Kind.TAKEN_BACK: _taken_back,
+    Kind.STAGE: _next_stage,
+    Kind.DECIDED: _decided,
+    Kind.EXPIRED: _expired,
+    Kind.REMINDED: _reminded,
+    Kind.ESCALATED: _escalated,
+    Kind.HANDED_OVER: _handed_over,
+    Kind.QUESTION: _said,
+    Kind.ANSWER: _said,
+    Kind.REQUEUED: _requeued,
+    Kind.OUTCOME: _reported,
+}
 
 
 def _label(approval: Approval, outcome: str) -> str:

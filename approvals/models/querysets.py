@@ -17,7 +17,7 @@ from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 
 if TYPE_CHECKING:
-    from approvals.models.approval import Approval
+    from approvals.models.approval import Approval  # noqa: F401 - named in a string
 
 
 def _asks(user: User, *, now: bool = True) -> models.Exists:
@@ -129,8 +129,8 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         able = _count(able_for(models.OuterRef))
         return (
             self.open()
-            .annotate(able=able)
-            .filter(models.Q(able=0) | models.Q(able__lt=models.F("votes_needed")))
+            .alias(people=able)
+            .filter(models.Q(people=0) | models.Q(people__lt=models.F("votes_needed")))
         )
 
     def after(self, created_at: datetime, pk: uuid.UUID) -> "ApprovalQuerySet":

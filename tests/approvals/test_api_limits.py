@@ -37,7 +37,7 @@ BAD_FIELDS = [
     ("requested_by", "not an address", "requested_by"),
     ("approvers", ["ana@example.com"], "approvers/0"),
     ("approvers", ["user:a@example.com"] * 51, "approvers"),
-    ("votes_needed", 2, "votes_needed"),
+    ("votes_needed", 0, "votes_needed"),
     ("options", [], "options"),
     ("options", [{"value": "expired", "label": "x"}], "options/0/value"),
     ("options", [{"value": "Yes!", "label": "x"}], "options/0/value"),
@@ -121,7 +121,7 @@ class TestLimits:
         def broken(*args, **kwargs):
             raise OperationalError("disk I/O error")
 
-        monkeypatch.setattr(Approval.objects.__class__, "register", broken)
+        monkeypatch.setattr(registration, "plan", broken)
         response = api.post(URL, make_request())
 
         assert response.status_code == 503

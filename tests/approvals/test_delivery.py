@@ -223,6 +223,7 @@ class TestConfirm:
         assert (after.state, after.next_attempt_at) == ("confirmed", None)
         assert [e.kind for e in after.approval.events.all()] == [
             "registered",
+            "voted",
             "decided",
             "stored",
             "confirmed",

@@ -169,5 +169,5 @@ class TestInbox:
         client = as_person(ana)
 
         for tab in ("needs-me", "decided"):
-            with django_assert_max_num_queries(6):
+            with django_assert_max_num_queries(8):
                 assert client.get(f"/?tab={tab}").status_code == 200

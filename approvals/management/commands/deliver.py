@@ -12,10 +12,10 @@ from django.db import close_old_connections
 from django.db.utils import OperationalError
 
 from approvals.delivery import deliver
-from approvals.models import Approval, Delivery
+from approvals.models import Approval, Delivery, Timer
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Approval, Delivery)
+Row = TypeVar("Row", Approval, Delivery, Timer)
 
 
 class Command(BaseCommand):
@@ -57,11 +57,14 @@ class Command(BaseCommand):
 
 
 def work() -> bool:
-    """What is overdue is closed, and one delivery has its round; whether there was anything.
+    """What is overdue is closed, answers nobody took back go on, timers ring, and one delivery
+    has its round; whether there was anything.
 
     Whatever is wrong with one row stays with it: the others have their turn.
     """
-    done = [_guarded(_expire, approval, approval.pk) for approval in _overdue()]
+    done = [_guarded(_conclude, approval, approval.pk) for approval in _settling()]
+    done += [_guarded(_expire, approval, approval.pk) for approval in _overdue()]
+    done += [_guarded(_ring, timer, timer.approval_id) for timer in _due()]
     if delivery := Delivery.objects.claim_next():
         _guarded(deliver, delivery, delivery.approval_id)
         done.append(True)  # also where it failed: its lease keeps it from coming round at once
@@ -70,6 +73,24 @@ def work() -> bool:
 
 def _overdue() -> Iterable[Approval]:
     return Approval.objects.overdue().order_by("expires_at")[:100]
+
+
+def _settling() -> Iterable[Approval]:
+    return Approval.objects.settling().order_by("settles_at")[:100]
+
+
+def _conclude(approval: Approval) -> None:
+    if approval.conclude():
+        log.info("undo window over", extra={"approval": str(approval.pk)})
+
+
+def _due() -> Iterable[Timer]:
+    return Timer.objects.due().select_related("approval").order_by("due_at")[:100]
+
+
+def _ring(timer: Timer) -> None:
+    if timer.ring():
+        log.info(timer.kind, extra={"approval": str(timer.approval_id)})
 
 
 def _expire(approval: Approval) -> None:
