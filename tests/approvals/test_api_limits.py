@@ -6,6 +6,7 @@ import uuid
 import pytest
 from django.db import OperationalError
 
+from approvals import registration
 from approvals.models import Approval, Event
 from tests.approvals.calling import URL, problem
 from tests.factories import make_request
