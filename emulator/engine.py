@@ -34,14 +34,14 @@ from emulator.resources import account_of, failure
 from emulator.runs import Runs
 from emulator.settings import Settings, Time
 from emulator.store import Execution, Received, State, Store, Wait
-from emulator.timekeeper import Timekeeper
 from emulator.stubs import Stubs
+from emulator.timekeeper import Timekeeper
 from emulator.turn import Live, take_turn, ticks
 from emulator.values import Value, to_json
 from emulator.world import Site, perform
-from emulator.world.executions import reply_of
-from emulator.world.http import session
+from emulator.world.exchange import session
 from emulator.world.site import Armed, Call
+from emulator.world.waits import child_ended, timed_out
 
 _KEPT_FOR = timedelta(days=90)
 """How long an execution can be read after its end."""
@@ -264,10 +264,6 @@ class Engine:
         self._say("execution-started", workflow=definition.workflow, execution=execution)
         return execution
 
-    def _start_child(self, workflow: str, argument: str) -> str | None:
-        definition = self._catalog.find(workflow)
-        return None if definition is None else self._create(definition, argument, {})
-
     def _post(self, execution: str, key: str, reply: Reply) -> None:
         """Record a reply that comes from outside of the execution's own turn, and hand it over."""
         self._store.append(execution, key, reply, self._clock.seconds())
@@ -292,8 +288,9 @@ class Engine:
         )
         self._store.end(over)
         for wait in self._store.waits_on(found.id):
-            self._store.disarm(wait)
-            self._post(wait.execution, wait.key, reply_of(over, self._settings))
+            answered = child_ended(wait, over, self._store, self._settings)
+            if answered is not None:
+                self._post(wait.execution, *answered)
         self._driver.after(functools.partial(self._forget, found.id))
         self._say(
             "execution-ended",
@@ -336,12 +333,7 @@ class Engine:
 
     def _time_out(self, wait: Wait) -> None:
         self._store.disarm(wait)
-        reply: Reply = Returned(None)
-        if wait.kind == "callback":
-            reply = Raised(error("TimeoutError", "timed out waiting for a callback").value)
-        elif wait.kind == "child":
-            reply = Raised(error("TimeoutError", "timed out waiting for an execution").value)
-        self._post(wait.execution, wait.key, reply)
+        self._post(wait.execution, wait.key, timed_out(wait))
 
     def _called(self, execution: str, key: str, reply: Reply) -> bool:
         """A call has ended: record what came back, and go on with it. False: not possible now."""
@@ -373,7 +365,8 @@ class Engine:
             issuer=self._issuer,
             stubs=self._stubs,
             client=self._session,
-            start=self._start_child,
+            definition=self._catalog.find,
+            start=self._create,
             later=self._driver.after,
         )
 

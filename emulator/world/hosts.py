@@ -1,0 +1,59 @@
+"""Where HTTP calls go: to other addresses than the written ones, and to allowed hosts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from yarl import URL
+
+from emulator.errors import error
+from emulator.settings import Settings
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked, not bound
+
+
+def own_address(settings: Settings) -> URL:
+    """The emulator's own address for this machine; a wildcard is reached over loopback."""
+    host = _EVERYWHERE.get(settings.host, settings.host)
+    return URL.build(scheme="http", host=host, port=settings.port)
+
+
+def is_own(url: URL, settings: Settings) -> bool:
+    """Whether a URL is one of this emulator, a callback for example."""
+    return url.origin() in _own(settings)
+
+
+def reached(url: URL, settings: Settings) -> URL:
+    """The address that is called for a URL: by `--host-map` another origin, with the same path.
+
+    Raises:
+        WorkflowError: ConnectionFailedError, the host is not among those that may be called.
+    """
+    origin = url.origin()
+    mapped = settings.hosts.get(str(origin))
+    if mapped is not None:
+        to = URL(mapped)
+        return url.with_scheme(to.scheme).with_host(str(to.host)).with_port(to.explicit_port)
+    if not settings.allowed_hosts or origin in _own(settings):
+        return url
+    if settings.allowed_hosts.isdisjoint(_names(url)):
+        raise error(
+            "ConnectionFailedError",
+            f"{url.host} is not among the hosts that workflows may call here: allow it with"
+            f" --allow-host {url.host}, or name another address with --host-map {origin}=ORIGIN",
+        )
+    return url
+
+
+def _own(settings: Settings) -> Iterator[URL]:
+    yield own_address(settings)
+    yield URL(settings.base_url).origin()
+
+
+def _names(url: URL) -> Iterator[str]:
+    """The ways to allow the host of a URL: `a.b.example`, with port, `*.b.example`, `*.example`."""
+    host = str(url.host)
+    yield host
+    yield f"{host}:{url.port}"
+    parts = host.split(".")
+    yield from (f"*.{'.'.join(parts[index:])}" for index in range(1, len(parts)))
