@@ -55,7 +55,10 @@ async def receive(request: web.Request) -> web.Response:
         )
     body = await _body(request)
     query = ((scalar_text(name), scalar_text(value)) for name, value in request.query.items())
-    received = request_value(request.method, request.path, query, request.headers.items(), body)
+    received = request_value(
+        *(request.method, request.path, query, request.headers.items(), body),
+        moment=services.clock.now(),
+    )
     if not _fits(received):
         raise _too_large()
     decided = services.engine.offer(endpoint.execution, endpoint.id, received)
