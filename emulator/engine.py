@@ -27,12 +27,12 @@ from emulator.clock import Clock, VirtualClock, timestamp
 from emulator.database import Database
 from emulator.driver import Driver
 from emulator.errors import error
-from emulator.identity import Issuer
+from emulator.identity import Grants, Issuer
 from emulator.protocol import Failed, Raised, Reply, Request, Returned, Succeeded
 from emulator.refusal import Refusal, Status
 from emulator.resources import account_of, failure
 from emulator.runs import Runs
-from emulator.settings import Settings, Time
+from emulator.settings import Auth, Settings, Time
 from emulator.store import Execution, Received, State, Store, Wait
 from emulator.stubs import Stubs
 from emulator.timekeeper import Timekeeper
@@ -61,6 +61,7 @@ class Engine:
         catalog: Catalog,
         store: Store,
         issuer: Issuer,
+        grants: Grants,
         stubs: Stubs,
     ) -> None:
         self._settings = settings
@@ -69,6 +70,7 @@ class Engine:
         self._catalog = catalog
         self._store = store
         self._issuer = issuer
+        self._grants = grants
         self._stubs = stubs
         self._calls = Calls(self._called)
         self._runs = Runs(settings, store, self._calls.pending)
@@ -359,6 +361,7 @@ class Engine:
         return Site(
             execution=found,
             account=account_of(definition),
+            permits=functools.partial(self._permits, account_of(definition)),
             settings=self._settings,
             clock=self._clock,
             store=self._store,
@@ -369,6 +372,9 @@ class Engine:
             start=self._create,
             later=self._driver.after,
         )
+
+    def _permits(self, account: str, permission: str) -> bool:
+        return self._settings.auth is not Auth.IAM or self._grants.allow(account, permission)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._client is None:

@@ -69,6 +69,7 @@ class Services:
             catalog=catalog,
             store=store,
             issuer=issuer,
+            grants=grants,
             stubs=stubs,
         )
         return cls(settings, clock, database, catalog, store, issuer, grants, stubs, engine)

@@ -12,12 +12,13 @@ import yaml
 
 from emulator import commands as cli
 from emulator import world
-from emulator.api import callbacks, clock, executions, metadata, oidc, pages, workflows
+from emulator.api import callbacks, clock, executions, metadata, oidc, pages, stubs, workflows
 from emulator.errors import TAGS
 from emulator.library.registry import CONNECTORS, CONSTANTS, FUNCTIONS, POLICIES, Function, Kind
 from emulator.limits import Limits
 from emulator.parser import parse
 from emulator.parser.steps import COMPANIONS
+from emulator.world import connectors
 from tests.emulators import EmulatorProcess
 from tests.pages import ROOT, blocks, names, read, section, shown, table, tables
 from workflows.bundle import bundle_file
@@ -76,17 +77,20 @@ class TestEmulator:
         for name in (*CONSTANTS, *POLICIES):
             assert f"`{name}`" in text
 
-    def test_what_nobody_performs_is_said_to_fail(self):
-        rows = table(read("emulator.md"), "function", "expr.", "notes")
+    def test_every_function_is_performed(self):
         asked = {name for name, function in FUNCTIONS.items() if function.kind is not Kind.PURE}
-        failing = {
-            row[0].strip("`").partition("(")[0] for row in rows if "raises `SystemError`" in row[2]
-        }
 
-        assert failing == asked - world._PERFORMERS.keys()
-        for name in world._PERFORMERS.keys() - FUNCTIONS.keys():
-            assert name.startswith(CONNECTORS)
-            assert f"Connectors: `{name}`" in read("emulator.md")
+        assert [name for name in asked if not world.performs(name)] == []
+
+    def test_every_connector_is_listed_with_its_arguments(self):
+        rows = table(read("emulator.md"), "connector", "arguments")
+        listed = {row[0].strip("`"): set(names([row], 1)) for row in rows}
+        found = {name for name in connectors.CONNECTORS if name.startswith(CONNECTORS)}
+
+        assert listed.keys() == found | connectors.METHODS.keys()
+        for name, method in connectors.METHODS.items():
+            named = method.path.partition("{")[2].partition("=")[0]
+            assert listed[name] == {named, *method.query}
 
     def test_every_tag_of_an_error_is_listed(self):
         rows = table(read("emulator.md"), "tag", "further tags", "when")
@@ -106,7 +110,7 @@ class TestEmulator:
         rows = table(read("emulator.md"), "method", "path", "")
         listed = {(row[0], row[1].strip("`")): row[2] == "501" for row in rows}
         found = {}
-        for module in (callbacks, clock, executions, metadata, oidc, pages, workflows):
+        for module in (callbacks, clock, executions, metadata, oidc, pages, stubs, workflows):
             for route in module.routes():
                 path = re.sub(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}", r"{\1}", route.path)
                 handlers = [cell.cell_contents for cell in route.handler.__closure__ or ()]

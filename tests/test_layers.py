@@ -37,7 +37,9 @@ VALUES = of("emulator", "evaluate", "library", "memory", "operators")
 STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threads")
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
 KEEPING = of("emulator", "catalog", "database", "store")
-DOING = of("emulator", "calls", "driver", "engine", "replies", "timekeeper", "turn", "world")
+DOING = of(
+    *("emulator", "calls", "driver", "engine", "replies", "stubs", "timekeeper", "turn", "world")
+)
 SERVING = of("emulator", "__main__", "api", "client", "commands", "remote", "server", "services")
 
 

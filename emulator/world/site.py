@@ -40,7 +40,7 @@ class Site:
     """What a request of one execution may use.
 
     All of it is used inside the transaction of the turn. `account` is the workflow's service
-    account, `client` the session for HTTP calls. `definition`
+    account, `permits` tells whether it has a permission, `client` the session for HTTP calls. `definition`
     finds a workflow at its latest revision, `start` starts an execution of one, with its argument
     and settings, and gives its ID.
     `stubs` are asked before anything is called.
@@ -49,6 +49,7 @@ class Site:
 
     execution: Execution
     account: str
+    permits: Callable[[str], bool]
     settings: Settings
     clock: Clock
     store: Store
