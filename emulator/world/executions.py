@@ -13,12 +13,14 @@ from emulator.limits import Limits
 from emulator.protocol import Request, Returned
 from emulator.refusal import Refusal, Status, invalid, not_found
 from emulator.resources import execution as shown
+from emulator.settings import Auth
 from emulator.values import Value
 from emulator.world.arguments import json_text, known, number, optional_map, text
 from emulator.world.site import Armed, Performed, Site
 from emulator.world.waits import MEMBER
 
 EXECUTIONS = "googleapis.workflowexecutions.v1.projects.locations.workflows.executions"
+_PERMISSION = "workflows.executions.create"
 _PARENT = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/workflows/(?P<workflow>[^/]+)"
 )
@@ -96,19 +98,24 @@ def _definition_named(args: Mapping[str, Value], site: Site) -> Definition:
 
 
 def _definition(project: str, location: str, workflow: str, site: Site) -> Definition:
-    """A workflow at its latest revision.
+    """A workflow at its latest revision. With authentication off every project is this one.
 
     Raises:
-        WorkflowError: HttpError 403 for another project, 404 for another location, and for a
-            workflow that is not there.
+        WorkflowError: HttpError 403 for another project and where the account may not start it, 404
+            for another location and for a workflow that is not there.
     """
     settings = site.settings
-    if project not in settings.projects:
+    anywhere = settings.auth is Auth.OFF
+    if project not in settings.projects and not anywhere:
         message = f"project '{project}' is not this emulator's: it plays '{settings.project}'"
         raise refused(Refusal(Status.PERMISSION_DENIED, message))
-    definition = site.definition(workflow) if location == settings.location else None
+    name = f"projects/{project}/locations/{location}/workflows/{workflow}"
+    if not site.permits(_PERMISSION):
+        message = f"Permission '{_PERMISSION}' denied on resource '{name}' for {site.account}"
+        raise refused(Refusal(Status.PERMISSION_DENIED, message))
+    here = location == settings.location or anywhere
+    definition = site.definition(workflow) if here else None
     if definition is None:
-        name = f"projects/{project}/locations/{location}/workflows/{workflow}"
         raise refused(not_found(name))
     return definition
 
