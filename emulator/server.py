@@ -6,7 +6,7 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -125,8 +125,15 @@ class _Full(asyncio.Protocol):
         transport.close()
 
 
-async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
+async def serve(
+    settings: Settings,
+    workflows: Mapping[str, str],
+    beside: Callable[[Services], Coroutine[None, None, None]],
+) -> None:
     """Serve until SIGINT or SIGTERM, which end it within two seconds.
+
+    Args:
+        beside: what to do meanwhile.
 
     Raises:
         CannotStart, UnusableData, Refusal: as `serving`.
@@ -136,6 +143,7 @@ async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     async with serving(settings, workflows) as services:
+        meanwhile = asyncio.create_task(beside(services), name="beside")
         ready = services.settings
         remote = " remote=all-but-metadata-and-tokens" if ready.allow_remote else ""
         grpc = "" if ready.grpc_port is None else f" grpc={ready.host}:{ready.grpc_port}"
@@ -145,6 +153,8 @@ async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
         )
         await stop.wait()
         console.event("stopping")
+        meanwhile.cancel()
+        await asyncio.gather(meanwhile, return_exceptions=True)
 
 
 def _listen_for_grpc(settings: Settings) -> Gateway:

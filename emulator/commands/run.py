@@ -46,10 +46,7 @@ async def command(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="emulator-") as folder:
         told = settings(options, Path(folder) / "run.sqlite3", grpc_port=None)
         async with serving(told, sources.texts(bundles)) as services:
-            if environment:
-                for definition in services.catalog.all():
-                    fields = {**definition.fields, "userEnvVars": environment}
-                    services.catalog.update(definition, fields)
+            sources.set_variables(services.catalog, bundles, environment)
             deployed = services.catalog.find(workflow)
             if deployed is None:
                 raise LookupError(workflow)
