@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -175,16 +176,24 @@ class Issuer:
         Raises:
             InvalidToken: not issued by this emulator, or expired.
         """
+        return str(self.read(token)["email"])
+
+    def read(self, token: str) -> dict[str, Any]:
+        """What an access token says: `email`, `scope`, and `exp` in seconds since 1970.
+
+        Raises:
+            InvalidToken: not issued by this emulator, or expired.
+        """
         if not token.isascii():
             raise InvalidToken("the token was not issued by this emulator")
         text, _, seal = token.removeprefix(_PREFIX).partition(".")
         expected = self._seal(text).encode()
         if not token.startswith(_PREFIX) or not hmac.compare_digest(seal.encode(), expected):
             raise InvalidToken("the token was not issued by this emulator")
-        record = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        record: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if record["exp"] <= self._clock():
             raise InvalidToken("the token has expired")
-        return str(record["email"])
+        return record
 
     def id_token(
         self,

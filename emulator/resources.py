@@ -32,11 +32,10 @@ def workflow(
     """A workflow, named with the project as the client named it.
 
     Args:
-        source: with `sourceContents`; lists leave it out.
+        source: with `sourceContents`; lists leave it out. Tags are never shown: input only.
     """
-    fields = {
-        key: value for key, value in definition.fields.items() if source or key != "sourceContents"
-    }
+    hidden = ("tags",) if source else ("tags", "sourceContents")
+    fields = {key: value for key, value in definition.fields.items() if key not in hidden}
     return {
         "name": workflow_name(definition.workflow, settings, project),
         "state": "ACTIVE",
@@ -134,9 +133,13 @@ def environment(found: Execution, definition: Definition, settings: Settings) ->
 
 
 def operation(
-    verb: str, target: str, started: str, ended: str, response: Mapping[str, object]
+    verb: str, target: str, started: str, ended: str, outcome: Mapping[str, object]
 ) -> dict[str, object]:
-    """The body of an operation that is done."""
+    """The body of an operation that is done.
+
+    Args:
+        outcome: its `response`, with an `@type`, or its `error`.
+    """
     return {
         "metadata": {
             "@type": _METADATA_TYPE,
@@ -147,5 +150,5 @@ def operation(
             "apiVersion": "v1",
         },
         "done": True,
-        "response": dict(response),
+        **outcome,
     }

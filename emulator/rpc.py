@@ -21,7 +21,6 @@ from google.rpc import status_pb2
 from yarl import URL
 
 from emulator import console
-from emulator.api.access import is_loopback
 from emulator.methods import SERVICES, Method
 from emulator.refusal import Refusal, Status, invalid
 from emulator.settings import Settings
@@ -95,7 +94,8 @@ class Gateway:
     def _handler(self, method: Method) -> object:
         async def serve(message: Message, context: Any) -> Message | None:
             try:
-                self._require_admitted(context.peer())
+                if not (self._allow_remote or is_here(context.peer())):
+                    raise _refuse_remote(context.peer())
                 return await self._ask(method, message, context.invocation_metadata() or ())
             except Refusal as refusal:
                 await _abort(context, refusal)
@@ -109,25 +109,6 @@ class Gateway:
             request_deserializer=method.request.FromString,
             response_serializer=method.answer.SerializeToString,
         )
-
-    def _require_admitted(self, peer: str) -> None:
-        """Refuse callers from elsewhere unless all may call, as the REST port does.
-
-        Args:
-            peer: gRPC's name for the other end, `ipv4:127.0.0.1:54321` or `ipv6:%5B::1%5D:54321`.
-
-        Raises:
-            Refusal: PERMISSION_DENIED.
-        """
-        if self._allow_remote:
-            return
-        host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-        if not is_loopback(_unmapped(host)):
-            raise Refusal(
-                Status.PERMISSION_DENIED,
-                f"the emulator serves this machine only and refuses a connection from {host};"
-                " start it with --allow-remote to serve others",
-            )
 
     async def _ask(self, method: Method, message: Message, metadata: Any) -> Message:
         """The answer to a call, from REST.
@@ -148,7 +129,10 @@ class Gateway:
         headers = {"Host": "localhost"}  # who may call was decided by the peer's address
         headers |= {name: value for name, value in metadata if name == "authorization"}
         async with self._session.request(method.verb, url, json=body, headers=headers) as response:
-            answer = json.loads(await response.read())
+            text = await response.text()
+        if response.content_type != "application/json":  # no route saw it: its URL is too long
+            raise invalid(f"the names and filters of the request are too long: {text[:100]!r}")
+        answer = json.loads(text)
         if response.status >= 400:
             error = answer["error"]
             details = error.get("details", ())
@@ -188,14 +172,27 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _unmapped(host: str) -> str:
-    """An IPv4 address that is written as IPv6, `::ffff:127.0.0.1`, as itself."""
+def is_here(peer: str) -> bool:
+    """Whether a caller is on this machine.
+
+    Args:
+        peer: gRPC's name for the other end, `ipv4:127.0.0.1:54321` or `ipv6:%5B::1%5D:54321`.
+    """
+    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
     try:
         address = ip_address(host)
     except ValueError:
-        return host
+        return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+    return (mapped or address).is_loopback
+
+
+def _refuse_remote(peer: str) -> Refusal:
+    return Refusal(
+        Status.PERMISSION_DENIED,
+        f"the emulator serves this machine only and refuses a connection from {unquote(peer)};"
+        " start it with --allow-remote to serve others",
+    )
 
 
 def _require_free(host: str, port: int) -> None:
