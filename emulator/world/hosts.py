@@ -18,9 +18,10 @@ def own_address(settings: Settings) -> URL:
     return URL.build(scheme="http", host=host, port=settings.port)
 
 
-def is_own(url: URL, settings: Settings) -> bool:
-    """Whether a URL is one of this emulator, a callback for example."""
-    return url.origin() in _own(settings)
+def leads_somewhere(url: URL, settings: Settings) -> bool:
+    """Whether it was said where a URL leads: to this emulator, or by `--host-map` to another."""
+    origin = url.origin()
+    return origin in _own(settings) or str(origin) in settings.hosts
 
 
 def reached(url: URL, settings: Settings) -> URL:
