@@ -40,10 +40,9 @@ class Site:
     """What a request of one execution may use.
 
     All of it is used inside the transaction of the turn. `account` is the workflow's service
-    account, `permits` tells whether it has a permission, `client` the session for HTTP calls. `definition`
-    finds a workflow at its latest revision, `start` starts an execution of one, with its argument
-    and settings, and gives its ID.
-    `stubs` are asked before anything is called.
+    account, `permits` tells whether it has a permission, `client` is the session for HTTP calls,
+    `stubs` are asked before anything is called. `definition` finds a workflow at its latest
+    revision, `start` starts an execution of one, with its argument and settings, and gives its ID.
     `later` runs something once the turn is on disk.
     """
 
