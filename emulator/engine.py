@@ -33,7 +33,7 @@ from emulator.refusal import Refusal, Status
 from emulator.resources import account_of, failure
 from emulator.runs import Runs
 from emulator.settings import Auth, Settings, Time
-from emulator.store import Execution, Received, State, Store, Wait
+from emulator.store import Execution, Received, Stand, State, Store, Wait
 from emulator.stubs import Stubs
 from emulator.timekeeper import Timekeeper
 from emulator.turn import Live, take_turn, ticks
@@ -181,10 +181,15 @@ class Engine:
                 self._end(self._found(execution), State.CANCELLED)
             self._catalog.delete(workflow)
 
-    def offer(self, execution: str, callback: str, request: Value) -> Verdict:
+    def offer(
+        self, execution: str, callback: str, request: Value, fault: str | None = None
+    ) -> Verdict:
         """Give a received request to an endpoint; what is accepted is on disk when this returns.
 
         Waits whose time has passed end first: they time out, and the request goes to the slot.
+
+        Args:
+            fault: what is played on the request, for a test; kept beside it.
         """
         with self._driver.turn():
             endpoint = self._store.callback(execution, callback)
@@ -205,9 +210,13 @@ class Engine:
                 stamp = self._clock.stamp()
                 taken = stamp if decided is Verdict.HANDED_OVER else None
                 self._store.receive(
-                    Received(execution, callback, stamp, request, decided.name, taken=taken)
+                    Received(execution, callback, stamp, request, decided.name, fault, taken)
                 )
         return decided
+
+    def stand(self, found: Execution) -> Stand | None:
+        """How far the run of an execution has come; None if as far as its journal allows."""
+        return self._runs.stand(found)
 
     async def wait(self, execution: str) -> Execution:
         """Return when an execution is over."""
