@@ -56,6 +56,12 @@ class Rule:
 RULES = (
     Rule(("approvals",), ("emulator",), "the halves meet only over HTTP"),
     Rule(("emulator",), ("approvals", "config", "django"), "the halves meet only over HTTP"),
+    Rule(
+        ("emulator",),
+        ("emulator.testing",),
+        "whoever tests uses the emulator, which knows nothing of it",
+        but=("emulator.testing",),
+    ),
     Rule(("workflows",), ("approvals", "config", "django", "emulator"), "both halves use it"),
     Rule(
         ("approvals",),

@@ -56,15 +56,17 @@ class TestLists:
                 assert package.lower() in pins(name)
 
     @pytest.mark.parametrize(
-        ("packages", "name"),
+        ("packages", "but", "name"),
         [
-            (("approvals", "config", "workflows"), "requirements.txt"),
-            (("emulator", "workflows"), "requirements-emulator.txt"),
+            (("approvals", "config", "workflows"), (), "requirements.txt"),
+            (("emulator", "workflows"), ("emulator.testing",), "requirements-emulator.txt"),
+            (("emulator.testing",), (), "requirements-dev.txt"),
         ],
     )
-    def test_what_is_imported_is_in_the_list(self, packages, name):
+    def test_what_is_imported_is_in_the_list(self, packages, but, name):
         providers = packages_distributions()
-        imported = {top.split(".")[0] for module in members(packages) for top in imports_of(module)}
+        modules = members(packages, but)
+        imported = {top.split(".")[0] for module in modules for top in imports_of(module)}
         foreign = imported - set(PACKAGES) - sys.stdlib_module_names
 
         for top in foreign:

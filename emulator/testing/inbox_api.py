@@ -1,0 +1,350 @@
+"""The HTTP API of the inbox that tests talk to, as `docs/api.md` tells it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from aiohttp import web
+from google.auth import jwt
+from pydantic import BaseModel, ValidationError
+
+from emulator.testing.bodies import Registration, Report, Settle, Withdraw
+from emulator.testing.inbox import Conflict, Inbox, Record, UnknownApprover, moment
+
+APPROVALS = "/api/v1/approvals"
+MAX_BODY = 256 * 1024
+MAX_DEPTH = 16
+PAGE = 50
+
+_ID = "{approval:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
+_FILTERS = ("status", "type", "execution", "requested_by")
+_LONGEST = {"status": 50, "type": 100, "execution": 400, "requested_by": 254, "cursor": 200}
+_KEY = re.compile(r"[\x20-\x7e]*")
+_NO_ADDRESS = "There is nothing at this address. /api/v1/docs lists what there is."
+_NO_METHOD = "This address does not take this method. /api/v1/docs lists what there is."
+_TROUBLE = "Something is wrong on our side just now. Please try again."
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class Refused(Exception):
+    """A request that is refused: its HTTP status, and the `detail` of the answer."""
+
+    def __init__(
+        self, status: int, detail: object, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+
+class Troubles:
+    """How the inbox misbehaves: `planned` are statuses for the next calls, None for no answer."""
+
+    def __init__(self) -> None:
+        self.planned: list[int | None] = []
+        self.always: int | bool | None = False
+
+    def take(self) -> int | bool | None:
+        """What happens to this call; False for nothing."""
+        return self.planned.pop(0) if self.planned else self.always
+
+
+class Api:
+    """The routes. Callers are those who show an ID token that the emulator signed.
+
+    Args:
+        certificates: gives the signer's certificates, by key.
+        projects: names of the project whose callbacks may be named.
+        callers: e-mail addresses that may call; None is everybody.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        *,
+        origin: str,
+        certificates: Callable[[], Mapping[str, str]],
+        projects: frozenset[str],
+    ) -> None:
+        self.inbox = inbox
+        self.troubles = Troubles()
+        self.callers: frozenset[str] | None = None
+        self._origin = origin
+        self._certificates = certificates
+        self._projects = projects
+
+    def application(self) -> web.Application:
+        """What is served."""
+        app = web.Application(middlewares=[self._in_its_words], client_max_size=10 * MAX_BODY)
+        one = f"{APPROVALS}/{_ID}"
+        app.router.add_routes(
+            [
+                web.post(APPROVALS, self.register),
+                web.get(APPROVALS, self.list, allow_head=False),
+                web.get(one, self.read, allow_head=False),
+                web.post(f"{one}/settle", self.settle),
+                web.post(f"{one}/withdraw", self.withdraw),
+                web.post(f"{one}/outcome", self.report),
+            ]
+        )
+        return app
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    async def register(self, request: web.Request) -> web.Response:
+        """Keep a question: 201, or 200 if it was kept before."""
+        caller = self._caller(request)
+        body = await _read(request, Registration, {"origin": self._origin}, _key_problems(request))
+        project = body.callback_url.partition("/projects/")[2].partition("/")[0]
+        if project not in self._projects:
+            raise _invalid("callback_url", f"{caller} may not name callbacks of project {project}.")
+        if not (body.approvers or self.inbox.default_approvers):
+            raise _invalid("approvers", "Name at least one: user:E-MAIL or group:NAME.")
+        key = request.headers.get("Idempotency-Key") or None
+        try:
+            record, new = self.inbox.register(caller, key, body)
+        except UnknownApprover as unknown:
+            raise _invalid("approvers", str(unknown)) from None
+        return web.json_response(shown(record), status=201 if new else 200)
+
+    async def list(self, request: web.Request) -> web.Response:
+        """The caller's own, newest first, a page at a time."""
+        caller = self._caller(request)
+        problems = [
+            _problem(
+                "too_long",
+                ("query", name),
+                f"Value should have at most {most} items after validation, not {length}",
+                {"field_type": "Value", "max_length": most, "actual_length": length},
+            )
+            for name, most in _LONGEST.items()
+            if (length := len(request.query.get(name, ""))) > most
+        ]
+        if problems:
+            raise Refused(422, problems)
+        wanted = {name: request.query[name] for name in _FILTERS if name in request.query}
+        found = [
+            answer
+            for record in reversed(self.inbox.records)
+            if record.caller == caller and wanted.items() <= (answer := shown(record)).items()
+        ]
+        first = _read_cursor(request.query.get("cursor", ""))
+        more = len(found) > first + PAGE
+        cursor = base64.urlsafe_b64encode(str(first + PAGE).encode()).decode() if more else None
+        return web.json_response({"approvals": found[first : first + PAGE], "next_cursor": cursor})
+
+    async def read(self, request: web.Request) -> web.Response:
+        """One of the caller's own."""
+        return web.json_response(shown(self._own(request)))
+
+    async def settle(self, request: web.Request) -> web.Response:
+        """The outcome on record."""
+        caller = self._caller(request)
+        body = await _read(request, Settle)
+        record = self._own(request, caller)
+        return web.json_response(self.inbox.settle(record, timed_out=body.reason == "timeout"))
+
+    async def withdraw(self, request: web.Request) -> web.Response:
+        """The answer is needed no longer."""
+        caller = self._caller(request)
+        await _read(request, Withdraw)
+        record = self._own(request, caller)
+        self.inbox.withdraw(record)
+        return web.json_response(shown(record))
+
+    async def report(self, request: web.Request) -> web.Response:
+        """What the workflow did with the answer."""
+        caller = self._caller(request)
+        body = await _read(request, Report)
+        record = self._own(request, caller)
+        self.inbox.report(record, body)
+        return web.json_response(shown(record))
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def _own(self, request: web.Request, caller: str = "") -> Record:
+        found = self.inbox.find(caller or self._caller(request), request.match_info["approval"])
+        if found is None:
+            raise Refused(404, "There is no such approval among those that you registered.")
+        return found
+
+    def _caller(self, request: web.Request) -> str:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refused(
+                401,
+                "Send `Authorization: Bearer` with an OIDC ID token or an API key.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        if token.startswith("csk_"):
+            raise Refused(401, "This API key is unknown or was revoked.")
+        try:
+            claims = jwt.decode(token, certs=self._certificates(), audience=self.inbox.url)
+        except ValueError:  # what google-auth raises for every token that is not good
+            raise Refused(
+                401,
+                "The token was not accepted. Send an OIDC ID token with"
+                f" audience {self.inbox.url}, or an API key.",
+            ) from None
+        email = str(claims["email"]).lower()
+        if self.callers is not None and email not in self.callers:
+            raise Refused(
+                403, f"{email} may not register approvals. An operator can add it as a caller."
+            )
+        return email
+
+    @web.middleware
+    async def _in_its_words(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The one shape of a refusal, and the troubles that a test has planned."""
+        trouble = self.troubles.take()
+        if trouble is None and request.transport is not None:
+            request.transport.abort()
+        if trouble is not False:
+            refused = Refused(trouble or 503, _TROUBLE, {"Retry-After": "5"})
+            return _answer(refused)
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return _answer(refused)
+        except Conflict as conflict:
+            return _answer(Refused(409, str(conflict)))
+        except web.HTTPNotFound:
+            return _answer(Refused(404, _NO_ADDRESS))
+        except web.HTTPMethodNotAllowed as wrong:
+            allowed = {"Allow": ", ".join(sorted(wrong.allowed_methods))}
+            return _answer(Refused(405, _NO_METHOD, allowed))
+
+
+def shown(record: Record) -> dict[str, Any]:
+    """An approval as its caller sees it."""
+    body = record.body
+    who = None
+    if record.decided_by is not None:
+        who = {"email": record.decided_by[0], "name": record.decided_by[1]}
+    return {
+        "id": record.id,
+        "status": record.status,
+        "url": record.url,
+        "title": body.title,
+        "type": body.type,
+        "requested_by": body.requested_by,
+        "approvers": body.approvers,
+        "revision": 1,
+        "content_sha256": record.sha256,
+        "execution": record.execution,
+        "callback_url": record.callback_url,
+        "created_at": moment(record.created_at),
+        "expires_at": record.expires_at and moment(record.expires_at),
+        "decided_at": record.decided_at and moment(record.decided_at),
+        "decided_by": who,
+        "delivery": record.delivery,
+    }
+
+
+def _answer(refused: Refused) -> web.Response:
+    return web.json_response(
+        {"detail": refused.detail}, status=refused.status, headers=refused.headers
+    )
+
+
+async def _read(
+    request: web.Request,
+    model: type[Body],
+    context: Mapping[str, object] | None = None,
+    problems: list[dict[str, Any]] | None = None,
+) -> Body:
+    """The body of a request, and `problems` with other parts of it beside those of the body."""
+    found: list[dict[str, Any]] = []
+    raw = await request.read()
+    if len(raw) > MAX_BODY:
+        raise Refused(413, "The body is larger than 256 kB. Link to large texts instead.")
+    if not raw:
+        found.append(_problem("missing", ("body", "body"), "Field required"))
+        raise Refused(422, [*found, *(problems or ())])
+    try:
+        body = model.model_validate(_json(raw), context=dict(context or {}))
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False, include_input=False):
+            ctx = {name: str(value) for name, value in error.get("ctx", {}).items()}
+            if "error" not in ctx:
+                ctx = error.get("ctx", {})
+            found.append(
+                _problem(error["type"], ("body", "body", *error["loc"]), error["msg"], ctx)
+            )
+    found += problems or ()
+    if found:
+        raise Refused(422, found)
+    return body
+
+
+def _json(raw: bytes) -> object:
+    try:
+        body = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+    except Refused:
+        raise
+    except (ValueError, RecursionError):
+        raise Refused(400, "The body is not JSON.") from None
+    if _depth(body) > MAX_DEPTH:
+        raise Refused(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
+    return body
+
+
+def _no_constant(name: str) -> object:
+    raise Refused(400, f"{name} is not a JSON number.")
+
+
+def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Refused(400, "A key stands twice in one object.")
+    return found
+
+
+def _depth(value: object) -> int:
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        depth += 1
+    return depth
+
+
+def _key_problems(request: web.Request) -> list[dict[str, Any]]:
+    key = request.headers.get("Idempotency-Key", "")
+    place = ("header", "idempotency_key")
+    if len(key) > 200:
+        told = "String should have at most 200 characters"
+        return [_problem("string_too_long", place, told, {"max_length": 200})]
+    if _KEY.fullmatch(key) is None:
+        pattern = r"^[\x20-\x7e]*$"
+        told = f"String should match pattern '{pattern}'"
+        return [_problem("string_pattern_mismatch", place, told, {"pattern": pattern})]
+    return []
+
+
+def _problem(
+    kind: str, place: tuple[object, ...], told: str, ctx: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    problem: dict[str, Any] = {"type": kind, "loc": list(place), "msg": told}
+    return {**problem, "ctx": dict(ctx)} if ctx else problem
+
+
+def _invalid(field: str, sentence: str) -> Refused:
+    return Refused(422, [_problem("value_error", ("body", "body", field), sentence)])
+
+
+def _read_cursor(cursor: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(cursor).decode() or "0")
+    except (ValueError, binascii.Error):
+        raise Refused(400, "This cursor is not one of ours. Start without it.") from None
