@@ -81,7 +81,7 @@ def _connectors(call: str) -> str:
 
 
 def _http_calls(call: str) -> str:
-    method, _, url = call.rpartition(" ")
+    method, _, url = call.partition(" ") if "://" not in call.partition(" ")[0] else ("", "", call)
     if method and method not in METHODS:
         raise ValueError(f"{method!r} is no method; there are {', '.join(METHODS)}")
     return f"{method or '[A-Z]+'} {pattern(url)}"
