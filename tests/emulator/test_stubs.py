@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from emulator.settings import Time
 from emulator.stubs import Stub, Stubs, raises, read, responds, returns
 from tests.emulator.calling import calls, connector, get
 from tests.emulator.engines import emulator, outcome, site, start
@@ -291,7 +292,7 @@ class TestAfter:
 
     def test_the_answer_comes_when_so_much_time_has_passed(self, tmp_path):
         async def scenario() -> Any:
-            async with emulator(tmp_path, time="virtual") as services:
+            async with emulator(tmp_path, time=Time.VIRTUAL) as services:
                 services.stubs.take(read(self.STUB))
                 execution = start(services, calls(connector(OBJECT)))
                 await services.engine.advance(3599)
