@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from emulator import console
-from emulator.api import callbacks, clock, executions, metadata, oidc, pages, stubs, workflows
+from emulator.api import (
+    callbacks,
+    clock,
+    executions,
+    faults,
+    history,
+    journal,
+    metadata,
+    oidc,
+    pages,
+    stubs,
+    workflows,
+)
 from emulator.api.access import SERVICES, is_loopback
 from emulator.api.answers import in_googles_words
 from emulator.services import Services
@@ -99,9 +111,11 @@ async def serving(
 
 def application(services: Services) -> web.Application:
     """The routes, on top of the parts of an emulator."""
-    app = web.Application(middlewares=[in_googles_words], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[faults.on_order, in_googles_words], client_max_size=MAX_BODY)
     app[SERVICES] = services
-    for module in (pages, metadata, oidc, workflows, executions, callbacks, clock, stubs):
+    for module in (pages, metadata, oidc, workflows, executions, callbacks, history, journal):
+        app.router.add_routes(module.routes())
+    for module in (clock, faults, stubs):
         app.router.add_routes(module.routes())
     return app
 

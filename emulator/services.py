@@ -35,6 +35,7 @@ class Services:
     stubs: Stubs
     engine: Engine
     histories: Histories
+    faults: Faults = field(default_factory=Faults)
 
     @classmethod
     def open(cls, settings: Settings) -> Services:

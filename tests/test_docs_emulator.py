@@ -11,8 +11,21 @@ import pytest
 import yaml
 
 from emulator import commands as cli
+from emulator import faults as faulty
 from emulator import world
-from emulator.api import callbacks, clock, executions, metadata, oidc, pages, stubs, workflows
+from emulator.api import (
+    callbacks,
+    clock,
+    executions,
+    faults,
+    history,
+    journal,
+    metadata,
+    oidc,
+    pages,
+    stubs,
+    workflows,
+)
 from emulator.errors import TAGS
 from emulator.library.registry import CONNECTORS, CONSTANTS, FUNCTIONS, POLICIES, Function, Kind
 from emulator.limits import Limits
@@ -106,18 +119,37 @@ class TestEmulator:
             name: getattr(limits, name) for name in Limits.__dataclass_fields__
         }
 
-    def test_every_route_is_listed_and_what_is_not_offered_says_501(self):
+    def test_every_route_is_listed(self):
         rows = table(read("emulator.md"), "method", "path", "")
-        listed = {(row[0], row[1].strip("`")): row[2] == "501" for row in rows}
-        found = {}
-        for module in (callbacks, clock, executions, metadata, oidc, pages, stubs, workflows):
+        listed = {(row[0], row[1].strip("`")) for row in rows}
+        found = set()
+        for module in (
+            callbacks,
+            clock,
+            executions,
+            faults,
+            history,
+            journal,
+            metadata,
+            oidc,
+            pages,
+            stubs,
+            workflows,
+        ):
             for route in module.routes():
                 path = re.sub(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}", r"{\1}", route.path)
-                handlers = [cell.cell_contents for cell in route.handler.__closure__ or ()]
-                offered = executions.not_yet not in handlers
-                found[route.method.replace("*", "any"), path] = not offered
+                found.add((route.method.replace("*", "any"), path))
 
         assert listed == found
+
+    def test_every_kind_of_fault_is_listed_with_its_fields(self):
+        rows = table(read("emulator.md"), "kind", "fields", "what the client sees")
+        listed = {row[0].strip("`"): set(names([row], 1)) for row in rows}
+
+        assert listed == {
+            kind: {faulty.camel(name) for name, kinds in faulty.TAKES.items() if kind in kinds}
+            for kind in faulty.Kind
+        }
 
     def test_the_programs_run_as_they_stand(self, tmp_path):
         programs = blocks("emulator.md", "python")

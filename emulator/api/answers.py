@@ -33,7 +33,7 @@ def answer(body: object, status: int = 200) -> web.Response:
 async def in_googles_words(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve whom the settings allow, and turn all that goes wrong into Google's error JSON."""
     try:
-        _require_utf8(request)
+        require_utf8(request)
         require_admitted(request)
         # What handlers wait for is the rest of the request, unless they say otherwise.
         async with asyncio.timeout(REQUEST_WITHIN) as limit:
@@ -72,7 +72,7 @@ def take_time(request: web.Request) -> None:
     request[_LIMIT].reschedule(None)
 
 
-def _require_utf8(request: web.Request) -> None:
+def require_utf8(request: web.Request) -> None:
     """Refuse a header with bytes that are no UTF-8: nothing can be kept of it.
 
     A token is left to those who know tokens, and say that the caller is unknown.
@@ -174,9 +174,13 @@ def page(name: str, items: Iterable[tuple[int, object]], *, size: int, about: st
     if taken:
         body[name] = [resource for _, resource in taken[:size]]
     if len(taken) > size:
-        place, _ = taken[size - 1]
-        body["nextPageToken"] = base64.urlsafe_b64encode(f"{place} {about}".encode()).decode()
+        body["nextPageToken"] = token_of(taken[size - 1][0], about)
     return answer(body)
+
+
+def token_of(place: int, about: str) -> str:
+    """The token of a page that begins at a place, as `page_token` reads it."""
+    return base64.urlsafe_b64encode(f"{place} {about}".encode()).decode()
 
 
 def listed(
