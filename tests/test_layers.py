@@ -34,11 +34,12 @@ PROGRAMS = of("approvals", "api", "health", "management", "schemas")
 GROUND = of("emulator", "charsets", "errors", "limits", "syntax", "values")
 READING = of("emulator", "checker", "document", "expressions", "parser", "references")
 VALUES = of("emulator", "evaluate", "library", "memory", "operators")
-STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threads")
+STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threads", "trace")
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
-KEEPING = of("emulator", "catalog", "database", "store")
+KEEPING = of("emulator", "catalog", "database", "rows", "store")
 DOING = of(
-    *("emulator", "calls", "driver", "engine", "replies", "stubs", "timekeeper", "turn", "world")
+    *("emulator", "calls", "driver", "engine", "history", "replies", "stubs", "timekeeper"),
+    *("turn", "world"),
 )
 SERVING = of("emulator", "__main__", "api", "client", "commands", "remote", "server", "services")
 

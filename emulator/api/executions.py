@@ -13,8 +13,8 @@ from emulator.api import filters
 from emulator.api.access import SERVICES, guarded, settings_for
 from emulator.api.answers import answer, json_body, listed, page, page_size, page_token
 from emulator.api.workflows import found as found_workflow
-from emulator.refusal import Refusal, Status, invalid, not_found
-from emulator.resources import callback, execution, execution_name, workflow_name
+from emulator.refusal import invalid, not_found
+from emulator.resources import callback, execution, workflow_name
 from emulator.settings import Settings
 from emulator.store import Execution
 
@@ -40,10 +40,6 @@ def routes() -> list[web.RouteDef]:
         get(one, guarded("workflows.executions.get", show)),
         web.post(f"{one}:cancel", guarded("workflows.executions.cancel", cancel)),
         get(f"{one}/callbacks", guarded("workflows.callbacks.list", list_callbacks)),
-        get(f"{one}/stepEntries", guarded("workflows.stepEntries.list", not_yet)),
-        get(f"{one}/stepEntries/{{entry}}", guarded("workflows.stepEntries.get", not_yet)),
-        get(f"{one}:exportData", guarded("workflows.executions.get", not_yet)),
-        web.post(f"{one}:deleteExecutionHistory", guarded("workflows.executions.get", not_yet)),
     ]
 
 
@@ -129,17 +125,6 @@ async def list_callbacks(request: web.Request) -> web.Response:
         for there in services.store.callbacks(owner.id)
     ]
     return listed(request, "callbacks", shown, usual=100, most=100, about=about)
-
-
-async def not_yet(request: web.Request) -> web.Response:
-    """What the service has and the emulator does not."""
-    owner = found(request)
-    name = execution_name(owner, request.app[SERVICES].settings)
-    raise Refusal(
-        Status.UNIMPLEMENTED,
-        f"the emulator does not offer {request.path.rpartition(owner.id)[2].strip(':/')} of {name}:"
-        " look at status.currentSteps of the execution and at the emulator's output",
-    )
 
 
 def _compared(there: Execution, settings: Settings) -> Mapping[str, object]:
