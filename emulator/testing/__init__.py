@@ -13,6 +13,7 @@ from emulator.testing.errors import (
     TestingError,
     TookTooLong,
 )
+from emulator.testing.past import Call, Line
 from emulator.testing.played import PlayedInbox
 from emulator.testing.plugin import (
     _workflows_background,
@@ -21,12 +22,13 @@ from emulator.testing.plugin import (
     pytest_runtest_makereport,
     workflows,
 )
-from emulator.testing.run import Line, Run
+from emulator.testing.run import Run
 from emulator.testing.workbench import Workflows
 
 __all__ = [
     "AnswerRefused",
     "Approval",
+    "Call",
     "Callback",
     "CannotDeploy",
     "Line",

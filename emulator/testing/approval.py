@@ -71,6 +71,11 @@ class Approval:
         return self._record.key
 
     @property
+    def callback(self) -> str:
+        """The ID of the callback endpoint that the answer goes to."""
+        return self._record.callback_url.rpartition("/")[2]
+
+    @property
     def expires_at(self) -> datetime | None:
         """When the inbox closes it; a little before the workflow waits no longer."""
         return self._record.expires_at

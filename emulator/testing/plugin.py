@@ -15,7 +15,7 @@ from emulator.testing.report import sections
 from emulator.testing.site import Site
 from emulator.testing.workbench import Workflows
 
-_WORKFLOWS = pytest.StashKey[Workflows]()
+_SITE = pytest.StashKey[Site]()
 _SECONDS = "workflows_seconds"
 
 
@@ -57,10 +57,9 @@ def workflows(
     shutil.copyfile(_workflows_data, data)
     site = Site(_workflows_background, data)
     site.open()
-    found = Workflows(site, request.config.rootpath, folder)
-    request.node.stash[_WORKFLOWS] = found
-    yield found
-    del request.node.stash[_WORKFLOWS]
+    request.node.stash[_SITE] = site
+    yield Workflows(site, request.config.rootpath, folder)
+    del request.node.stash[_SITE]
     site.close()
 
 
@@ -70,6 +69,6 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell what the runs of a failed test have done."""
     report = yield
-    if report.when == "call" and report.failed and _WORKFLOWS in item.stash:
-        report.sections += sections(item.stash[_WORKFLOWS].runs())
+    if report.when == "call" and report.failed and _SITE in item.stash:
+        report.sections += sections(item.stash[_SITE])
     return report

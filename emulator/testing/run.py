@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emulator.history import History
 from emulator.store import Execution, State, Wait
 from emulator.testing.approval import Approval
 from emulator.testing.bodies import PENDING
 from emulator.testing.callback import Callback
 from emulator.testing.errors import NoStub, NotWaiting, RunFailed, StillWaiting, TestingError
 from emulator.testing.inbox import Record
+from emulator.testing.past import Call, Line, calls, lines, past, place, steps
+from emulator.trace import StepEntry
 
 if TYPE_CHECKING:
     from emulator.testing.site import Site
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the log. `data` is what was logged: a text, or a map."""
-
-    severity: str
-    data: Any
-    step: str
-
-    @property
-    def text(self) -> str:
-        """What was logged, as text."""
-        return self.data if isinstance(self.data, str) else json.dumps(self.data)
 
 
 class Run:
@@ -115,11 +103,11 @@ class Run:
 
     @property
     def waiting_at(self) -> Sequence[str]:
-        """The steps where it stands, as `routine.step`; empty when it is over."""
+        """The steps where it stands, as `pay` or `request_approval.wait`; empty when it is over."""
         found = self._site.do(self._found)
         if found.state is not State.ACTIVE:
             return []
-        return [f"{routine}.{step}" for routine, step in found.steps]
+        return [place(routine, step) for routine, step in found.steps]
 
     @property
     def approvals(self) -> Sequence[Approval]:
@@ -135,8 +123,22 @@ class Run:
     @property
     def log(self) -> Sequence[Line]:
         """What it has logged with `sys.log`."""
-        lines = self._site.do(lambda: self._site.services.store.logs(self.id))
-        return [Line(line.severity, json.loads(line.payload), line.step) for line in lines]
+        return self._site.do(lambda: [*lines(self._site.services, self.id)])
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """Its calls to other systems, oldest first: `http.*` and connectors, without the inbox."""
+        return self._site.do(lambda: [*calls(self._past(), self._site.inbox.url)])
+
+    @property
+    def steps(self) -> Sequence[str]:
+        """The steps it has begun, in that order: `pay` in `main`, `request_approval.wait` below."""
+        return [place(entry.routine, entry.step) for entry in self.trace]
+
+    @property
+    def trace(self) -> Sequence[StepEntry]:
+        """Its steps with all that is known of each: state, times, iteration, error, variables."""
+        return self._site.do(lambda: [*steps(self._past())])
 
     # --- parts, in the loop ---------------------------------------------------------------------
 
@@ -208,6 +210,9 @@ class Run:
         if found is None:
             raise LookupError(self.id)
         return found
+
+    def _past(self) -> History:
+        return past(self._site.services, self._found())
 
     def _must_be_stubbed(self) -> None:
         missed = list(dict.fromkeys(self._site.services.stubs.missed))
@@ -295,7 +300,7 @@ class Run:
 
 
 def _places(found: Execution) -> str:
-    return ", ".join(f"{routine}.{step}" for routine, step in found.steps) or "its beginning"
+    return ", ".join(place(routine, step) for routine, step in found.steps) or "its beginning"
 
 
 def _until(due: float | None, now: float) -> str:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from emulator.catalog import Definition
+from emulator.faults import Fault, Kind
 from emulator.refusal import Refusal
 from emulator.stubs import Answer, Stub, read
+from emulator.testing.approval import Approval
+from emulator.testing.callback import Callback
 from emulator.testing.errors import CannotDeploy, TestingError
 from emulator.testing.played import PlayedInbox
 from emulator.testing.run import Run
@@ -90,6 +93,25 @@ class Workflows:
         """
         found = read(self._root / path)
         self._site.do(lambda: self._site.services.stubs.add(*found.stubs))
+
+    def fault(self, kind: str, *, on: Approval | Callback | Run | None = None, **how: Any) -> None:
+        """Let the next request to a callback go wrong, as `python -m emulator` can: see its page.
+
+        Args:
+            kind: `reset`, `status`, `delay` and so on.
+            on: whose callback; None is whatever is sent next.
+            how: `times`, `stored`, `statuses`, `seconds` and so on.
+
+        Raises:
+            ValueError: something does not go together; the text says what.
+        """
+        target: dict[str, Any] = {}
+        if isinstance(on, Run):
+            target["execution"] = on.id
+        elif on is not None:
+            target["callback"] = on.id if isinstance(on, Callback) else on.callback
+        fault = Fault(Kind(kind), **target, **how)
+        self._site.do(lambda: self._site.services.faults.add(fault))
 
     # --- running --------------------------------------------------------------------------------
 
