@@ -184,15 +184,19 @@ class EmulatorProcess:
         body: dict[str, Any] = answer.json()
         return body
 
-    def deploy(self, workflow: str, source: str) -> dict[str, Any]:
-        """Deploy a source under a new or a known name; gives the operation."""
+    def deploy(
+        self, workflow: str, source: str, env: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Deploy a source, and variables, under a new or a known name; gives the operation."""
         there = self.request("GET", f"{self.parent}/workflows/{workflow}")
-        body = {"sourceContents": source}
+        body: dict[str, Any] = {"sourceContents": source}
+        if env is not None:
+            body["userEnvVars"] = dict(env)
         if there.status_code == 404:
             return self.ask(
                 "POST", f"{self.parent}/workflows", params={"workflowId": workflow}, json=body
             )
-        params = {"updateMask": "sourceContents"}
+        params = {"updateMask": ",".join(body)}
         return self.ask("PATCH", f"{self.parent}/workflows/{workflow}", params=params, json=body)
 
     def execute(self, workflow: str, argument: Json = None) -> Execution:
