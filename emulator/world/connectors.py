@@ -126,7 +126,7 @@ def _ask(method: Method, request: Request, site: Site) -> Performed:
         for key in method.query
         if request.args.get(key) is not None
     ]
-    address = URL(f"{hosts.own_address(site.settings)}v1/{path}", encoded=True).with_query(asked)
+    address = URL(f"{hosts.own_address(site.settings)}/v1/{path}", encoded=True).with_query(asked)
     token = site.issuer.access_token(site.account, [SCOPE])
     headers = CIMultiDict({"Authorization": f"Bearer {token}", "Host": "localhost"})
     prepared = Prepared(method.verb, address, headers, None, _TIMEOUT)

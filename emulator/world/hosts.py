@@ -13,9 +13,9 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked, not b
 
 
 def own_address(settings: Settings) -> URL:
-    """The emulator's own address for this machine; a wildcard is reached over loopback."""
+    """The origin of the emulator for this machine; a wildcard is reached over loopback."""
     host = _EVERYWHERE.get(settings.host, settings.host)
-    return URL.build(scheme="http", host=host, port=settings.port)
+    return URL.build(scheme="http", host=host, port=settings.port).origin()
 
 
 def leads_somewhere(url: URL, settings: Settings) -> bool:

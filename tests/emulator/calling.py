@@ -21,5 +21,5 @@ def get(url: str, function: str = "http.get", **args: Any) -> dict[str, Any]:
     return {"call": function, "args": {"url": url, **args}}
 
 
-def connector(name: str, **args: Any) -> dict[str, Any]:
+def connector(name: str, /, **args: Any) -> dict[str, Any]:
     return {"call": name, "args": args}
