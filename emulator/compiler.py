@@ -6,19 +6,18 @@ all known from the source. So a running thread keeps no record of the steps arou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import Any
 
+from emulator.emitter import Emitter, Goal, Program
 from emulator.errors import Frame as Place
-from emulator.evaluate import Compiled, Evaluator, constant, pure, strict
-from emulator.frames import Code, Label, Operation
+from emulator.evaluate import Compiled, constant, pure, strict
+from emulator.frames import Code, Label
 from emulator.library.registry import POLICIES, Function, Kind, bind_named, bind_positional, find
 from emulator.limits import Limits
 from emulator.memory import Map
 from emulator.operations import errors, flow, loops, tracing, variables
-from emulator.scopes import Scope, handler_names, loop_names, routine_scope
+from emulator.scopes import handler_names, loop_names, routine_scope
 from emulator.syntax import (
     Assign,
     Block,
@@ -43,24 +42,6 @@ from emulator.syntax import (
 from emulator.trace import StepType
 
 
-@dataclass(slots=True)
-class _Goal:
-    """Where a jump leads, the scope in which the steps there stand, and how deep in the trace."""
-
-    label: Label
-    scope: Scope
-    depth: int
-
-
-@dataclass(slots=True)
-class Program:
-    """The codes of a workflow's routines. Those of `traced` ones say what they do."""
-
-    routines: Mapping[str, Routine]
-    traced: bool
-    codes: dict[str, Code] = field(default_factory=dict)
-
-
 def compile_workflow(workflow: Workflow, limits: Limits, *, traced: bool = False) -> Program:
     """Return the operations of all routines of a workflow that was checked."""
     program = Program(workflow.routines, traced)
@@ -70,19 +51,8 @@ def compile_workflow(workflow: Workflow, limits: Limits, *, traced: bool = False
     return program
 
 
-class _Compiler:
+class _Compiler(Emitter):
     """Compiles one routine, or one branch of a parallel step."""
-
-    def __init__(self, program: Program, limits: Limits, routine: str, scope: Scope) -> None:
-        self._program = program
-        self._limits = limits
-        self._code = Code(routine)
-        self._scope = scope
-        self._goals: dict[str, _Goal] = {}
-        self._handler: Label | None = None
-        self._depth = 0
-        self._bare: Step | None = None
-        self._place = Place("", routine, 1, 1, 0)
 
     # Codes
 
@@ -106,84 +76,17 @@ class _Compiler:
         end = Label()
         self._bare = steps[0] if kind is StepType.BRANCH else None
         with self._entry(kind, tracing.branch):
-            self._goals = {"continue": _Goal(end, self._scope, self._depth)}
+            self._goals = {"continue": Goal(end, self._scope, self._depth)}
             self._block(steps)
             self._mark(end)
         return self._finish()
-
-    def _finish(self) -> Code:
-        self._emit(flow.give_null)
-        self._code.size = self._scope.layout.size
-        return self._code
-
-    # Emitting
-
-    def _emit(self, *operations: Operation) -> None:
-        for operation in operations:
-            self._code.operations.append(operation)
-            self._code.places.append(self._place)
-            self._code.handlers.append(self._handler)
-
-    def _mark(self, label: Label) -> None:
-        label.at = len(self._code.operations)
-
-    def _compile(self, expression: Expression) -> Compiled:
-        return Evaluator(self._scope, self._program.routines, self._limits).compile(expression)
-
-    def _evaluate(self, expression: Expression, action: flow.Action) -> None:
-        self._emit(*flow.evaluated(self._compile(expression), action))
-
-    @contextmanager
-    def _inside(self, scope: Scope, goals: dict[str, _Goal]) -> Iterator[None]:
-        """Compile in a scope, with more goals for jumps."""
-        before = self._scope, self._goals
-        self._scope, self._goals = scope, {**self._goals, **goals}
-        yield
-        self._scope, self._goals = before
-
-    @contextmanager
-    def _handled(self, handler: Label | None) -> Iterator[None]:
-        """Compile what has this handler for its errors."""
-        before, self._handler = self._handler, handler
-        yield
-        self._handler = before
-
-    # Traces
-
-    @contextmanager
-    def _entry(self, kind: StepType | None, number: tracing.Number | None = None) -> Iterator[None]:
-        """Compile what is an entry of the trace, if there is one; with None it is none."""
-        if kind is None or not self._program.traced:
-            yield
-            return
-        depth = self._depth
-        self._emit(self._beginning(kind, number))
-        self._depth += 1
-        yield
-        self._depth = depth
-        self._emit(tracing.end(depth))
-
-    def _beginning(self, kind: StepType, number: tracing.Number | None) -> Operation:
-        place = self._place
-        if kind is StepType.BRANCH and self._bare is not None:
-            place = replace(place, step=self._bare.name)
-        mark = tracing.mark(kind, place, number, self._scope.visible())
-        return tracing.begin(self._depth, mark, number)
-
-    def _trace(self, *operations: Operation) -> None:
-        """Emit what only a traced run does."""
-        if self._program.traced:
-            self._emit(*operations)
-
-    def _expecting(self, action: flow.Action, count: Callable[[Any], int | None]) -> flow.Action:
-        return tracing.expecting(action, count) if self._program.traced else action
 
     # Steps
 
     def _block(self, steps: Block) -> None:
         labels = [Label() for _ in steps]
         goals = {
-            step.name: _Goal(label, self._scope, self._depth)
+            step.name: Goal(label, self._scope, self._depth)
             for step, label in zip(steps, labels, strict=True)
         }
         with self._inside(self._scope, goals):
@@ -341,8 +244,8 @@ class _Compiler:
         index = scope.names[loop.index] if loop.index else None
         self._emit(loops.next_iteration(state, scope.names[loop.value], index, own, end))
         goals = {
-            "continue": _Goal(again, scope, self._depth),
-            "break": _Goal(end, scope, self._depth),
+            "continue": Goal(again, scope, self._depth),
+            "break": Goal(end, scope, self._depth),
         }
         with (
             self._inside(scope, goals),

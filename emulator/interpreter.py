@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from emulator.compiler import Program, compile_workflow
+from emulator.compiler import compile_workflow
+from emulator.emitter import Program
 from emulator.errors import Frame, WorkflowError, error
 from emulator.frames import MISSING, Code, Memory
 from emulator.frames import Frame as Variables

@@ -34,7 +34,9 @@ PROGRAMS = of("approvals", "api", "health", "management", "schemas")
 GROUND = of("emulator", "charsets", "errors", "limits", "syntax", "values")
 READING = of("emulator", "checker", "document", "expressions", "parser", "references")
 VALUES = of("emulator", "evaluate", "library", "memory", "operators")
-STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threads", "trace")
+STEPS = of(
+    *("emulator", "compiler", "emitter", "frames", "interpreter", "operations", "threads", "trace")
+)
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
 KEEPING = of("emulator", "catalog", "database", "rows", "store")
 DOING = of(
