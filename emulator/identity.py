@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -140,6 +141,13 @@ class SigningKey:
         }
 
 
+@lru_cache(maxsize=8)
+def _signer(key: SigningKey) -> crypt.Signer:
+    """What signs with a key. To load one takes longer than to start an emulator."""
+    signer: crypt.Signer = crypt.RSASigner.from_string(key.private_pem, key_id=key.name)
+    return signer
+
+
 class Issuer:
     """Issues tokens and knows its own again, also after a restart.
 
@@ -149,7 +157,7 @@ class Issuer:
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self.key = SigningKey.kept_in(database)
-        self._signer = crypt.RSASigner.from_string(self.key.private_pem, key_id=self.key.name)
+        self._signer = _signer(self.key)
         secret = database.get("token_secret")
         if secret is None:
             secret = secrets.token_hex(32)
