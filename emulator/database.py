@@ -229,6 +229,13 @@ class Database:
                 self.run("ROLLBACK").close()
             raise
 
+    def used_bytes(self) -> int:
+        """How much of the file holds something; what was deleted leaves room for what comes."""
+        (size,) = self.row("PRAGMA page_size") or (0,)
+        (pages,) = self.row("PRAGMA page_count") or (0,)
+        (free,) = self.row("PRAGMA freelist_count") or (0,)
+        return int(size * (pages - free))
+
     def get(self, name: str) -> str | None:
         """A setting kept in the file."""
         row = self.row("SELECT value FROM meta WHERE name = ?", name)

@@ -31,6 +31,7 @@ from emulator.identity import Grants, Issuer
 from emulator.protocol import Failed, Raised, Reply, Request, Returned, Succeeded
 from emulator.refusal import Refusal, Status
 from emulator.resources import account_of, failure
+from emulator.retention import Retention
 from emulator.runs import Runs
 from emulator.settings import Auth, Settings, Time
 from emulator.store import Execution, Received, Stand, State, Store, Wait
@@ -89,6 +90,7 @@ class Engine:
             self._driver.wake(execution)
         self._tasks = [
             asyncio.create_task(self._driver.run(), name="runs"),
+            asyncio.create_task(Retention(self._database, self._store).run(), name="retention"),
             asyncio.create_task(self._timer.run(), name="alarm"),
         ]
 

@@ -178,6 +178,15 @@ class Store:
         )
         return 0 if row is None else int(row["last"] or 0)
 
+    def with_history(self, most: int) -> list[str]:
+        """The IDs of executions that are over and whose history is kept, oldest first."""
+        rows = self._database.rows(
+            "SELECT execution FROM executions WHERE history AND state <> 'ACTIVE'"
+            " ORDER BY sequence LIMIT ?",
+            most,
+        )
+        return [row["execution"] for row in rows]
+
     def delete_history(self, execution: str) -> None:
         """Forget what an execution that is over has done: replies, and requests received."""
         for table in ("journal", "received"):

@@ -40,8 +40,8 @@ STEPS = of(
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
 KEEPING = of("emulator", "catalog", "database", "rows", "store")
 DOING = of(
-    *("emulator", "calls", "driver", "engine", "history", "replies", "stubs", "timekeeper"),
-    *("turn", "world"),
+    *("emulator", "calls", "driver", "engine", "history", "replies", "retention", "stubs"),
+    *("timekeeper", "turn", "world"),
 )
 SERVING = of("emulator", "__main__", "api", "client", "commands", "remote", "server", "services")
 
