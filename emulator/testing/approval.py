@@ -141,6 +141,14 @@ class Approval:
         """
         self._site.run(self._site.decide(self._record, outcome, by, comment, deliver=deliver))
 
+    def withdraw(self) -> None:
+        """Close it as `withdrawn`, as another program of the caller's can.
+
+        Raises:
+            AnswerRefused: it was answered before.
+        """
+        self._site.run(self._site.withdraw(self._record))
+
     def deliver(self) -> int | None:
         """Send the callback once more, though it was sent before.
 

@@ -83,6 +83,7 @@ class Inbox:
         self.records: list[Record] = []
         self.groups: dict[str, tuple[str, ...]] = {}
         self.default_approvers: Sequence[str] = ()
+        self.has_worker = True
         self._now = now
 
     # --- what workflows ask for -----------------------------------------------------------------
@@ -206,6 +207,8 @@ class Inbox:
 
     def next_due(self) -> float | None:
         """When something happens here next by itself, in seconds since 1970."""
+        if not self.has_worker:
+            return None
         expiries = [
             record.expires_at.timestamp()
             for record in self.pending()

@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -43,16 +44,18 @@ class Refused(Exception):
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
 
-class Troubles:
-    """How the inbox misbehaves: `planned` are statuses for the next calls, None for no answer."""
+@dataclass(slots=True)
+class Trouble:
+    """What becomes of calls instead of an answer: a status, or None for a connection broken off.
 
-    def __init__(self) -> None:
-        self.planned: list[int | None] = []
-        self.always: int | bool | None = False
+    `left` is how many calls it is for, None for all; `on` is how their paths end. With `stored` the
+    call is handled all the same, and only its answer is lost.
+    """
 
-    def take(self) -> int | bool | None:
-        """What happens to this call; False for nothing."""
-        return self.planned.pop(0) if self.planned else self.always
+    status: int | None
+    left: int | None
+    on: str
+    stored: bool
 
 
 class Api:
@@ -73,7 +76,7 @@ class Api:
         projects: frozenset[str],
     ) -> None:
         self.inbox = inbox
-        self.troubles = Troubles()
+        self.troubles: list[Trouble] = []
         self.callers: frozenset[str] | None = None
         self._origin = origin
         self._certificates = certificates
@@ -168,6 +171,14 @@ class Api:
 
     # --- parts ----------------------------------------------------------------------------------
 
+    def _trouble_of(self, path: str) -> Trouble | None:
+        for trouble in self.troubles:
+            if trouble.left != 0 and path.endswith(trouble.on):
+                if trouble.left is not None:
+                    trouble.left -= 1
+                return trouble
+        return None
+
     def _own(self, request: web.Request, caller: str = "") -> Record:
         found = self.inbox.find(caller or self._caller(request), request.match_info["approval"])
         if found is None:
@@ -202,12 +213,13 @@ class Api:
     @web.middleware
     async def _in_its_words(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The one shape of a refusal, and the troubles that a test has planned."""
-        trouble = self.troubles.take()
-        if trouble is None and request.transport is not None:
-            request.transport.abort()
-        if trouble is not False:
-            refused = Refused(trouble or 503, _TROUBLE, {"Retry-After": "5"})
-            return _answer(refused)
+        trouble = self._trouble_of(request.path)
+        if trouble is not None:
+            if trouble.stored:
+                await handler(request)
+            if trouble.status is None and request.transport is not None:
+                request.transport.abort()
+            return _answer(Refused(trouble.status or 503, _TROUBLE, {"Retry-After": "5"}))
         try:
             return await handler(request)
         except Refused as refused:

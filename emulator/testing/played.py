@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.testing.approval import Approval
+from emulator.testing.inbox_api import Trouble
 
 if TYPE_CHECKING:
     from emulator.testing.site import Site
@@ -44,22 +45,32 @@ class PlayedInbox:
         """Say which service accounts may call; for others it is a 403."""
         self._site.api.callers = frozenset(callers)
 
-    def fails(self, status: int | None = 503, *, times: int | None = None) -> None:
-        """Answer the next calls with a status, or break the connection off (None).
+    def fails(
+        self,
+        status: int | None = 503,
+        *,
+        times: int | None = None,
+        on: str = "",
+        stored: bool = False,
+    ) -> None:
+        """Answer calls with a status, or break their connections off (None).
 
         Args:
             times: so many calls; by default all, until `works`.
+            on: how their paths end: `approvals` is asking, `settle` is taking the answer, `outcome`
+                is reporting.
+            stored: they are handled all the same, and only the answer is lost.
         """
-        troubles = self._site.api.troubles
-        if times is None:
-            troubles.always = status
-        else:
-            troubles.planned += [status] * times
+        self._site.api.troubles.append(Trouble(status, times, on, stored))
 
     def works(self) -> None:
-        """End all that `fails` has begun."""
-        troubles = self._site.api.troubles
-        troubles.planned, troubles.always = [], False
+        """End all that `fails` and `stop_worker` have begun."""
+        self._site.api.troubles.clear()
+        self._site.inbox.has_worker = True
+
+    def stop_worker(self) -> None:
+        """From now on nothing expires by itself, and no answer is brought to its callback."""
+        self._site.inbox.has_worker = False
 
     @property
     def callers(self) -> Collection[str]:

@@ -17,7 +17,8 @@ from emulator.settings import Settings, Time
 from emulator.testing.background import Background
 from emulator.testing.callback import Response
 from emulator.testing.deliveries import Deliveries
-from emulator.testing.inbox import Inbox, Record
+from emulator.testing.errors import AnswerRefused
+from emulator.testing.inbox import Conflict, Inbox, Record
 from emulator.testing.inbox_api import Api
 from emulator.testing.timeline import Timeline
 
@@ -72,6 +73,14 @@ class Site:
         self.inbox.decide(record, outcome, by=by, comment=comment)
         if not deliver:
             record.due = None
+        await self.timeline.settle()
+
+    async def withdraw(self, record: Record) -> None:
+        """Close a question whose answer is no longer needed, and settle."""
+        try:
+            self.inbox.withdraw(record)
+        except Conflict as refused:
+            raise AnswerRefused(str(refused)) from None
         await self.timeline.settle()
 
     async def deliver(self, record: Record) -> int | None:
