@@ -37,6 +37,38 @@ from tests.pages import ROOT, blocks, names, read, section, shown, table, tables
 from workflows.bundle import bundle_file
 
 NONE = "\N{EN DASH}"
+WORKFLOW = "/v1/projects/{project}/locations/{location}/workflows/{workflow}"
+EXECUTION = f"{WORKFLOW}/executions/{{execution}}"
+# What Google's references list: tags of errors, and methods of the two APIs.
+GOOGLE_TAGS = {
+    *("AuthError", "ConnectionError", "ConnectionFailedError", "HttpError", "IndexError"),
+    *("KeyError", "OperationError", "ParallelNestingError", "RecursionError"),
+    *("ResourceLimitError", "ResponseTypeError", "SystemError", "TimeoutError", "TypeError"),
+    *("UnhandledBranchError", "ValueError", "ZeroDivisionError"),
+}
+GOOGLE_METHODS = {
+    ("POST", WORKFLOW.removesuffix("/{workflow}")),
+    ("GET", WORKFLOW.removesuffix("/{workflow}")),
+    ("GET", WORKFLOW),
+    ("PATCH", WORKFLOW),
+    ("DELETE", WORKFLOW),
+    ("GET", f"{WORKFLOW}:listRevisions"),
+    ("GET", "/v1/projects/{project}/locations/{location}/operations"),
+    ("GET", "/v1/projects/{project}/locations/{location}/operations/{operation}"),
+    ("DELETE", "/v1/projects/{project}/locations/{location}/operations/{operation}"),
+    ("GET", "/v1/projects/{project}/locations"),
+    ("GET", "/v1/projects/{project}/locations/{location}"),
+    ("POST", EXECUTION.removesuffix("/{execution}")),
+    ("GET", EXECUTION.removesuffix("/{execution}")),
+    ("GET", EXECUTION),
+    ("POST", f"{EXECUTION}:cancel"),
+    ("GET", f"{EXECUTION}/callbacks"),
+    ("GET", f"{EXECUTION}/stepEntries"),
+    ("GET", f"{EXECUTION}/stepEntries/{{entry}}"),
+    ("GET", f"{EXECUTION}:exportData"),
+    ("POST", f"{EXECUTION}:deleteExecutionHistory"),
+    ("POST", f"{WORKFLOW}:triggerPubsubExecution"),
+}
 
 
 def signature(function: Function) -> str:
@@ -110,6 +142,17 @@ class TestEmulator:
         listed = {row[0].strip("`"): (row[0].strip("`"), *names([row], 1)) for row in rows}
 
         assert listed == {kind: TAGS.get(kind, (kind,)) for kind in error_kinds() | TAGS.keys()}
+
+    def test_what_google_lists_is_there_or_left_out_for_a_reason(self):
+        page = read("emulator.md")
+        left_out = {name for row in table(page, "left out", "because") for name in names([row])}
+        tags = {row[0].strip("`") for row in table(page, "tag", "further tags", "when")}
+        methods = {(row[0], row[1].strip("`")) for row in table(page, "method", "path", "")}
+        missing = {path.rpartition(":")[2] for verb, path in GOOGLE_METHODS - methods}
+
+        assert GOOGLE_TAGS - tags | missing <= left_out
+        assert not left_out & (tags | {path.rpartition(":")[2] for _, path in methods})
+        assert all(row[1] for row in table(page, "left out", "because"))
 
     def test_every_limit_is_listed_with_its_value(self):
         rows = table(read("emulator.md"), "limit", "value", "what")

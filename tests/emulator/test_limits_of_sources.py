@@ -139,8 +139,8 @@ class TestFiguresOfTheService:
 
     def test_variables_have_512_kilobytes_together(self):
         source = (
-            "main: {params: [s], steps: [{a: {assign: [{a: '${s}'}, {b: '${s}'}, {c: '${s}'}]}}, {d:"
-            " {try: {assign: [{d: '${s}'}]}, except: {as: e, steps: [{s: {return: '${e}'}}]}}}]}"
+            "main: {params: [s], steps: [{a: {assign: [{a: '${s}'}, {b: '${s}'}, {c: '${s}'}]}}, {"
+            "d: {try: {assign: [{d: '${s}'}]}, except: {as: e, steps: [{s: {return: '${e}'}}]}}}]}"
         )
 
         fits = ran(source, "x" * (512 * 1024 // 5 - 2))
