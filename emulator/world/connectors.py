@@ -135,7 +135,7 @@ def _ask(method: Method, request: Request, site: Site) -> Performed:
 
 async def _body_of(prepared: Prepared, site: Site) -> Reply:
     """The resource that is answered, or the error."""
-    reply = await exchange(prepared, lambda url: url, site.client)
+    reply = await exchange(prepared, hosts.Reached, site.client)
     if isinstance(reply, Raised) or not isinstance(reply.value, dict):
         return reply
     return Returned(reply.value["body"])

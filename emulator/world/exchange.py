@@ -17,6 +17,7 @@ from emulator.errors import WorkflowError, error, http_error
 from emulator.limits import Limits
 from emulator.protocol import Raised, Reply, Returned
 from emulator.values import Value
+from emulator.world.hosts import Reached
 
 _MAX_REDIRECTS = 10
 _LIMITS = Limits()
@@ -37,12 +38,14 @@ class Prepared:
 
 
 async def exchange(
-    prepared: Prepared, reached: Callable[[URL], URL], client: Callable[[], aiohttp.ClientSession]
+    prepared: Prepared,
+    reached: Callable[[URL], Reached],
+    client: Callable[[], aiohttp.ClientSession],
 ) -> Reply:
     """Send the request and give what a workflow sees of the answer; never raises for a failure.
 
     Args:
-        reached: gives the address that is called for a URL, also for one that a redirect names.
+        reached: tells where the call for a URL goes, also for one that a redirect names.
     """
     try:
         return Returned(await _answer(prepared, reached, client()))
@@ -64,7 +67,7 @@ def _failure(kind: str, reason: str, prepared: Prepared) -> Raised:
 
 
 async def _answer(
-    prepared: Prepared, reached: Callable[[URL], URL], client: aiohttp.ClientSession
+    prepared: Prepared, reached: Callable[[URL], Reached], client: aiohttp.ClientSession
 ) -> Value:
     """The answer at the end of the redirects.
 
@@ -74,11 +77,14 @@ async def _answer(
     """
     async with asyncio.timeout(prepared.timeout):
         for _ in range(_MAX_REDIRECTS + 1):
-            address = reached(prepared.url)
+            to = reached(prepared.url)
+            headers = prepared.headers.copy()
+            if to.host is not None:
+                headers.setdefault("Host", to.host)
             async with client.request(
                 prepared.method,
-                address,
-                headers=_with_host(prepared, address),
+                to.address,
+                headers=headers,
                 data=prepared.body,
                 allow_redirects=False,
                 skip_auto_headers=("Content-Type",),
@@ -88,14 +94,6 @@ async def _answer(
                     return await _value(response)
                 prepared = _moved(prepared, response.status, location)
     raise error("ConnectionError", f"{prepared.url}: moved more than {_MAX_REDIRECTS} times")
-
-
-def _with_host(prepared: Prepared, address: URL) -> CIMultiDict[str]:
-    """The headers; a server that is called in place of another is told whom the call is for."""
-    headers = prepared.headers.copy()
-    if address != prepared.url:
-        headers.setdefault("Host", str(prepared.url.host_port_subcomponent))
-    return headers
 
 
 def _moved(prepared: Prepared, status: int, location: str) -> Prepared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from yarl import URL
 
@@ -24,8 +25,19 @@ def leads_somewhere(url: URL, settings: Settings) -> bool:
     return origin in _own(settings) or str(origin) in settings.hosts
 
 
-def reached(url: URL, settings: Settings) -> URL:
-    """The address that is called for a URL: by `--host-map` another origin, with the same path.
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The address that is called for a URL, and the Host header where that is another's."""
+
+    address: URL
+    host: str | None = None
+
+
+def reached(url: URL, settings: Settings) -> Reached:
+    """Where a call goes: by `--host-map` to another origin, with the same path and query.
+
+    What is called in place of another is told whom the call is for; not so this emulator, which
+    answers under its own name alone.
 
     Raises:
         WorkflowError: ConnectionFailedError, the host is not among those that may be called.
@@ -34,16 +46,18 @@ def reached(url: URL, settings: Settings) -> URL:
     mapped = settings.hosts.get(str(origin))
     if mapped is not None:
         to = URL(mapped)
-        return url.with_scheme(to.scheme).with_host(str(to.host)).with_port(to.explicit_port)
+        address = url.with_scheme(to.scheme).with_host(str(to.host)).with_port(to.explicit_port)
+        own = address.origin() in _own(settings)
+        return Reached(address, None if own else url.host_port_subcomponent)
     if not settings.allowed_hosts or origin in _own(settings):
-        return url
+        return Reached(url)
     if settings.allowed_hosts.isdisjoint(_names(url)):
         raise error(
             "ConnectionFailedError",
             f"{url.host} is not among the hosts that workflows may call here: allow it with"
             f" --allow-host {url.host}, or name another address with --host-map {origin}=ORIGIN",
         )
-    return url
+    return Reached(url)
 
 
 def _own(settings: Settings) -> Iterator[URL]:
