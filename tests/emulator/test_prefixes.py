@@ -121,7 +121,11 @@ class Player:
 
 def written_and_read(journal: Journal) -> Journal:
     """As the data file gives it back."""
-    return [(key, replace(reply, value=load(dump(reply.value)))) for key, reply in journal]
+
+    def again(reply: Any) -> Any:
+        return replace(reply, value=load(dump(reply.value)))
+
+    return [(key, again(reply)) for key, reply in journal]
 
 
 class TestPureRun:
