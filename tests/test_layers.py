@@ -38,12 +38,15 @@ STEPS = of(
     *("emulator", "compiler", "emitter", "frames", "interpreter", "operations", "threads", "trace")
 )
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
-KEEPING = of("emulator", "catalog", "database", "rows", "store")
+KEEPING = of("emulator", "catalog", "database", "overview", "rows", "store")
 DOING = of(
     *("emulator", "calls", "driver", "engine", "history", "replies", "retention", "stubs"),
     *("timekeeper", "turn", "world"),
 )
-SERVING = of("emulator", "__main__", "api", "client", "commands", "remote", "server", "services")
+SERVING = of(
+    *("emulator", "__main__", "api", "client", "commands", "pages", "reloading", "remote"),
+    *("server", "services"),
+)
 
 
 @dataclass(frozen=True, slots=True)

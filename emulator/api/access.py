@@ -20,7 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOOPBACK_NAMES = ("localhost", ".localhost")
 IMPERSONATION = "/v1/projects/-/serviceAccounts/"
-_NEVER_REMOTE = ("/computeMetadata", "/emulator", IMPERSONATION)
+_NEVER_REMOTE = ("/computeMetadata", "/emulator", "/ui", IMPERSONATION)
 """What the paths begin with where tokens are given to whoever asks."""
 
 
