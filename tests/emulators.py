@@ -100,6 +100,12 @@ class EmulatorProcess:
         """`kill -9`."""
         self._end(signal.SIGKILL)
 
+    @property
+    def process_id(self) -> int:
+        """The ID of the process."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     def signal(self, signum: signal.Signals) -> None:
         """Send it a signal, SIGSTOP to freeze it and SIGCONT to let it go on."""
         assert self._process is not None, "it does not run"
