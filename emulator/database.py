@@ -78,7 +78,7 @@ CREATE TABLE waits (
     key TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('sleep', 'callback', 'child')),
     due REAL,                         -- seconds since 1970; NULL: no end of its own
-    subject TEXT,                     -- the callback or the child execution
+    subject TEXT,                     -- the callback, the child execution, or the reply of a stub
     UNIQUE (execution, key)
 ) STRICT;
 CREATE INDEX waits_by_due ON waits (due) WHERE due IS NOT NULL;

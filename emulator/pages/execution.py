@@ -21,6 +21,7 @@ from emulator.services import Services
 from emulator.settings import Auth
 from emulator.store import Execution, LogLine, Received, State, Wait
 from emulator.values import Value
+from emulator.world.waits import MEMBER
 
 CALLS, ENTRIES, LINES = 50, 100, 200
 """How many calls, step entries and log lines are on a page."""
@@ -106,9 +107,11 @@ def waiting(services: Services, found: Execution, past: History) -> list[Waiting
     """What an execution waits for, oldest first: sleeps, callbacks, children, calls under way."""
     calls = {call.key: call for call in past.calls if call.answered is None}
     waits = {wait.key: wait for wait in services.store.waits_of(found.id)}
+    many = {key.partition(MEMBER)[0] for key in waits if MEMBER in key}
     shown = []
     for key, wait in waits.items():
-        shown.append(_waiting(services, found, wait, calls.get(key)))
+        if key not in many:  # the children that are not over are shown one by one
+            shown.append(_waiting(services, found, wait, calls.get(key.partition(MEMBER)[0])))
     for key, call in calls.items():
         if key not in waits and found.state is State.ACTIVE:
             what = f"the answer to {_brief(call)}"
