@@ -65,7 +65,7 @@ def _seconds_together(operations: list[Operation], together: int) -> float:
 
 def once(operations: Iterable[Operation], together: int) -> float:
     """Do all of it once, so many at the same time; seconds for each."""
-    return _seconds(Job("", 0, lambda _: operations, together))
+    return _seconds(Job("once", 1, lambda _: operations, together), 1)
 
 
 def report(title: str, found: Mapping[str, list[float]], floor: str) -> str:
