@@ -75,6 +75,13 @@ class TestConnector:
 
         assert results(tmp_path, FILE, connector(publish, topic="t")) == [{}]
 
+    def test_connectors_of_kubernetes_can_be_stubbed(self, tmp_path):
+        stubs = stubbed(Stub("gke.create_job", returns({"status": {"active": 1}})))
+
+        given = results(tmp_path, stubs, connector("gke.create_job", cluster_id="c"))
+
+        assert given == [{"status": {"active": 1}}]
+
     def test_without_a_stub_it_is_refused_with_its_name_and_the_way_to_stub_it(self, tmp_path):
         (error,) = results(tmp_path, "stubs: {}", connector(OBJECT, object="a"))
 
