@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from emulator.testing.bodies import PENDING, Report
-from emulator.testing.inbox import Record, facts
+from emulator.testing.record import Record, facts
 
 if TYPE_CHECKING:
     from emulator.testing.site import Site
@@ -154,5 +154,8 @@ class Approval:
 
         Returns:
             The HTTP status; None where the connection was broken off.
+
+        Raises:
+            TestingError: there is no answer yet.
         """
         return self._site.run(self._site.deliver(self._record))

@@ -12,7 +12,8 @@ from emulator.identity import SCOPE
 from emulator.services import Services
 from emulator.settings import APP_ACCOUNT
 from emulator.store import State
-from emulator.testing.inbox import Inbox, Record
+from emulator.testing.inbox import Inbox
+from emulator.testing.record import Record
 
 PAUSES = (1, 2, 5, 10, 30, 60)
 """Seconds before each further try; the last one again and again."""

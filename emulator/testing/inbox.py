@@ -10,23 +10,15 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 
-from emulator.testing.bodies import PENDING, USUAL_OPTIONS, Registration, Report, pairs_of
+from emulator.testing.bodies import PENDING, Registration, Report
 from emulator.testing.errors import AnswerRefused
+from emulator.testing.record import Record, how_it_closed, payload
 
 NEGATIVE = ("rejected", "changes_requested")
-LABELS = {
-    "approved": "Approved",
-    "rejected": "Rejected",
-    "changes_requested": "Sent back",
-    "expired": "Expired",
-    "withdrawn": "Withdrawn",
-}
-"""How people read outcomes that have no label of their author's own."""
 SOMEBODY = "somebody@example.com"
 """Who answers where nobody is named."""
 
@@ -37,37 +29,6 @@ class Conflict(Exception):
 
 class UnknownApprover(Exception):
     """An approver who is nobody here: a 422."""
-
-
-@dataclass(slots=True)
-class Record:
-    """One approval. `payload` is the callback body, once there is an outcome.
-
-    `execution` is the full name of the execution. `callback_url` is where the answer goes,
-    `callback_urls` are all that it was registered with. `delivery` is the state of bringing the
-    answer there, `due` when that is tried next (seconds since 1970).
-    """
-
-    id: str
-    caller: str
-    key: str | None
-    execution: str
-    callback_url: str
-    body: Registration
-    sha256: str
-    url: str
-    created_at: datetime
-    expires_at: datetime | None
-    callback_urls: set[str] = field(default_factory=set)
-    status: str = PENDING
-    decided_at: datetime | None = None
-    decided_by: tuple[str, str] | None = None
-    comment: str = ""
-    payload: dict[str, Any] | None = None
-    delivery: str | None = None
-    tries: int = 0
-    due: float | None = None
-    reported: Report | None = None
 
 
 class Inbox:
@@ -139,7 +100,7 @@ class Inbox:
             Conflict: it was answered before.
         """
         if record.status not in (PENDING, "withdrawn"):
-            raise Conflict(_how_it_closed(record))
+            raise Conflict(how_it_closed(record))
         if record.status == PENDING:
             self._close(record, "withdrawn")
 
@@ -176,7 +137,7 @@ class Inbox:
         if record.status != PENDING:
             if record.status == outcome and record.decided_by == (email, name):
                 return
-            raise AnswerRefused(_how_it_closed(record))
+            raise AnswerRefused(how_it_closed(record))
         if record.expires_at is not None and record.expires_at <= self._now():
             raise AnswerRefused("The time to answer has passed; nothing was saved.")
         if not self._may_decide(record, email):
@@ -252,7 +213,7 @@ class Inbox:
 
     def _close(self, record: Record, outcome: str) -> None:
         record.status, record.decided_at = outcome, self._now()
-        record.payload = _payload(record)
+        record.payload = payload(record)
         record.delivery, record.due = "queued", record.decided_at.timestamp()
 
     def _known(self, approver: str) -> bool:
@@ -303,11 +264,6 @@ def address(person: str) -> tuple[str, str]:
     return name, email.lower()
 
 
-def facts(record: Record) -> dict[str, Any]:
-    """The facts that people see, by their labels."""
-    return dict(pairs_of(record.body.fields))
-
-
 def _mailbox(email: str) -> str:
     """The person behind an address: lower case, without a "+tag"."""
     local, at, domain = email.strip().lower().partition("@")
@@ -329,49 +285,3 @@ def _deadline(now: datetime, expires_in: int | None) -> datetime | None:
         return None
     margin = min(max(30.0, expires_in * 0.02), expires_in / 2)
     return now + timedelta(seconds=expires_in - margin)
-
-
-def moment(at: datetime) -> str:
-    """A time as the API writes it: to the millisecond, in UTC."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _payload(record: Record) -> dict[str, Any]:
-    """The callback body of the contract."""
-    at = moment(record.decided_at or record.created_at)
-    voted = None
-    if record.decided_by is not None:
-        email, name = record.decided_by
-        voted = {"email": email, "name": name, "on_behalf_of": None}
-    vote = {"outcome": record.status, "comment": record.comment, "at": at}
-    return {
-        "approval_id": record.id,
-        "decision_id": str(uuid.uuid4()),
-        "outcome": record.status,
-        "decided_at": at,
-        "decided_by": voted,
-        "comment": record.comment,
-        "form": {},
-        "votes": [{"email": voted["email"], **vote}] if voted else [],
-        "content_sha256": record.sha256,
-        "url": record.url,
-    }
-
-
-def _how_it_closed(record: Record) -> str:
-    at = moment(record.decided_at or record.created_at)
-    if record.decided_by is not None:
-        who = record.decided_by[1] or record.decided_by[0]
-        return f"{who} answered “{_label(record)}” on {at}."
-    if record.status == "withdrawn":
-        return f"The workflow withdrew this request on {at}."
-    return f"Nobody answered in time; it was closed as “{_label(record)}” on {at}."
-
-
-def _label(record: Record) -> str:
-    usual = {option.value: option.label for option in USUAL_OPTIONS}
-    words = {option.value: option.label for option in record.body.options}
-    own = words.get(record.status)
-    if own is not None and own != usual.get(record.status):
-        return own
-    return LABELS.get(record.status, record.status)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 from google.auth import jwt
-from pydantic import BaseModel, ValidationError
 
 from emulator.testing.bodies import Registration, Report, Settle, Withdraw
-from emulator.testing.inbox import Conflict, Inbox, Record, UnknownApprover, moment
+from emulator.testing.inbox import Conflict, Inbox, UnknownApprover
+from emulator.testing.reading import MAX_BODY, Refused, problem, read
+from emulator.testing.record import Record, shown
 
 APPROVALS = "/api/v1/approvals"
-MAX_BODY = 256 * 1024
-MAX_DEPTH = 16
 PAGE = 50
 
 _ID = "{approval:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
@@ -31,17 +29,6 @@ _NO_METHOD = "This address does not take this method. /api/v1/docs lists what th
 _TROUBLE = "Something is wrong on our side just now. Please try again."
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Body = TypeVar("Body", bound=BaseModel)
-
-
-class Refused(Exception):
-    """A request that is refused: its HTTP status, and the `detail` of the answer."""
-
-    def __init__(
-        self, status: int, detail: object, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
 
 @dataclass(slots=True)
@@ -103,7 +90,7 @@ class Api:
     async def register(self, request: web.Request) -> web.Response:
         """Keep a question: 201, or 200 if it was kept before."""
         caller = self._caller(request)
-        body = await _read(request, Registration, {"origin": self._origin}, _key_problems(request))
+        body = await read(request, Registration, {"origin": self._origin}, _key_problems(request))
         project = body.callback_url.partition("/projects/")[2].partition("/")[0]
         if project not in self._projects:
             raise _invalid("callback_url", f"{caller} may not name callbacks of project {project}.")
@@ -120,7 +107,7 @@ class Api:
         """The caller's own, newest first, a page at a time."""
         caller = self._caller(request)
         problems = [
-            _problem(
+            problem(
                 "too_long",
                 ("query", name),
                 f"Value should have at most {most} items after validation, not {length}",
@@ -149,14 +136,14 @@ class Api:
     async def settle(self, request: web.Request) -> web.Response:
         """The outcome on record."""
         caller = self._caller(request)
-        body = await _read(request, Settle)
+        body = await read(request, Settle)
         record = self._own(request, caller)
         return web.json_response(self.inbox.settle(record, timed_out=body.reason == "timeout"))
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """The answer is needed no longer."""
         caller = self._caller(request)
-        await _read(request, Withdraw)
+        await read(request, Withdraw)
         record = self._own(request, caller)
         self.inbox.withdraw(record)
         return web.json_response(shown(record))
@@ -164,7 +151,7 @@ class Api:
     async def report(self, request: web.Request) -> web.Response:
         """What the workflow did with the answer."""
         caller = self._caller(request)
-        body = await _read(request, Report)
+        body = await read(request, Report)
         record = self._own(request, caller)
         self.inbox.report(record, body)
         return web.json_response(shown(record))
@@ -233,102 +220,10 @@ class Api:
             return _answer(Refused(405, _NO_METHOD, allowed))
 
 
-def shown(record: Record) -> dict[str, Any]:
-    """An approval as its caller sees it."""
-    body = record.body
-    who = None
-    if record.decided_by is not None:
-        who = {"email": record.decided_by[0], "name": record.decided_by[1]}
-    return {
-        "id": record.id,
-        "status": record.status,
-        "url": record.url,
-        "title": body.title,
-        "type": body.type,
-        "requested_by": body.requested_by,
-        "approvers": body.approvers,
-        "revision": 1,
-        "content_sha256": record.sha256,
-        "execution": record.execution,
-        "callback_url": record.callback_url,
-        "created_at": moment(record.created_at),
-        "expires_at": record.expires_at and moment(record.expires_at),
-        "decided_at": record.decided_at and moment(record.decided_at),
-        "decided_by": who,
-        "delivery": record.delivery,
-    }
-
-
 def _answer(refused: Refused) -> web.Response:
     return web.json_response(
         {"detail": refused.detail}, status=refused.status, headers=refused.headers
     )
-
-
-async def _read(
-    request: web.Request,
-    model: type[Body],
-    context: Mapping[str, object] | None = None,
-    problems: list[dict[str, Any]] | None = None,
-) -> Body:
-    """The body of a request, and `problems` with other parts of it beside those of the body."""
-    found: list[dict[str, Any]] = []
-    raw = await request.read()
-    if len(raw) > MAX_BODY:
-        raise Refused(413, "The body is larger than 256 kB. Link to large texts instead.")
-    if not raw:
-        found.append(_problem("missing", ("body", "body"), "Field required"))
-        raise Refused(422, [*found, *(problems or ())])
-    try:
-        body = model.model_validate(_json(raw), context=dict(context or {}))
-    except ValidationError as invalid:
-        for error in invalid.errors(include_url=False, include_input=False):
-            ctx = {name: str(value) for name, value in error.get("ctx", {}).items()}
-            if "error" not in ctx:
-                ctx = error.get("ctx", {})
-            found.append(
-                _problem(error["type"], ("body", "body", *error["loc"]), error["msg"], ctx)
-            )
-    found += problems or ()
-    if found:
-        raise Refused(422, found)
-    return body
-
-
-def _json(raw: bytes) -> object:
-    try:
-        body = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
-    except Refused:
-        raise
-    except (ValueError, RecursionError):
-        raise Refused(400, "The body is not JSON.") from None
-    if _depth(body) > MAX_DEPTH:
-        raise Refused(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
-    return body
-
-
-def _no_constant(name: str) -> object:
-    raise Refused(400, f"{name} is not a JSON number.")
-
-
-def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise Refused(400, "A key stands twice in one object.")
-    return found
-
-
-def _depth(value: object) -> int:
-    level, depth = [value], 0
-    while level and depth <= MAX_DEPTH:
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        depth += 1
-    return depth
 
 
 def _key_problems(request: web.Request) -> list[dict[str, Any]]:
@@ -336,23 +231,16 @@ def _key_problems(request: web.Request) -> list[dict[str, Any]]:
     place = ("header", "idempotency_key")
     if len(key) > 200:
         told = "String should have at most 200 characters"
-        return [_problem("string_too_long", place, told, {"max_length": 200})]
+        return [problem("string_too_long", place, told, {"max_length": 200})]
     if _KEY.fullmatch(key) is None:
         pattern = r"^[\x20-\x7e]*$"
         told = f"String should match pattern '{pattern}'"
-        return [_problem("string_pattern_mismatch", place, told, {"pattern": pattern})]
+        return [problem("string_pattern_mismatch", place, told, {"pattern": pattern})]
     return []
 
 
-def _problem(
-    kind: str, place: tuple[object, ...], told: str, ctx: Mapping[str, object] | None = None
-) -> dict[str, Any]:
-    problem: dict[str, Any] = {"type": kind, "loc": list(place), "msg": told}
-    return {**problem, "ctx": dict(ctx)} if ctx else problem
-
-
 def _invalid(field: str, sentence: str) -> Refused:
-    return Refused(422, [_problem("value_error", ("body", "body", field), sentence)])
+    return Refused(422, [problem("value_error", ("body", "body", field), sentence)])
 
 
 def _read_cursor(cursor: str) -> int:

@@ -9,8 +9,9 @@ from datetime import datetime
 from emulator.history import History
 from emulator.services import Services
 from emulator.store import Execution, State
-from emulator.testing.inbox import Record
+from emulator.testing.errors import TookTooLong
 from emulator.testing.past import PARTS, calls, lines, past, place
+from emulator.testing.record import Record
 from emulator.testing.site import Site
 from emulator.trace import StepEntry
 
@@ -21,7 +22,10 @@ _LAST = 20  # of the log, and of calls
 
 def sections(site: Site) -> list[tuple[str, str]]:
     """The sections of a report: one for each run, oldest first."""
-    return site.do(lambda: [*_sections(site)])
+    try:
+        return site.do(lambda: [*_sections(site)])
+    except TookTooLong as late:
+        return [("workflows", str(late))]
 
 
 def _sections(site: Site) -> Iterator[tuple[str, str]]:

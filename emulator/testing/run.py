@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emulator.history import History
+from emulator.refusal import Refusal
 from emulator.store import Execution, State, Wait
 from emulator.testing.approval import Approval
 from emulator.testing.bodies import PENDING
 from emulator.testing.callback import Callback
 from emulator.testing.errors import NoStub, NotWaiting, RunFailed, StillWaiting, TestingError
-from emulator.testing.inbox import Record
 from emulator.testing.past import Call, Line, calls, lines, past, place, steps
+from emulator.testing.record import Record
+from emulator.testing.waiting import no_stub, places, still_waiting, which
 from emulator.trace import StepEntry
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class Run:
         """Cancel it, and let what waits for it go on.
 
         Raises:
-            Refusal: it is over.
+            TestingError: it is over.
         """
         self._site.run(self._cancel())
 
@@ -150,10 +152,12 @@ class Run:
             if found.state is not State.ACTIVE:
                 return found
             if waits := self._waits_for_somebody():
-                raise StillWaiting(self._told(waits))
+                records = self._site.inbox.records
+                now = self._site.timeline.now
+                raise StillWaiting(still_waiting(found, waits, records, now))
             if not await self._site.timeline.step():
                 raise StillWaiting(
-                    f"{self.workflow} is at {_places(found)} and nothing will ever wake it."
+                    f"{self.workflow} is at {places(found)} and nothing will ever wake it."
                 )
 
     async def _to_an_approval(self, title: str | None) -> Record:
@@ -167,11 +171,11 @@ class Run:
             if len(wanted) == 1:
                 return wanted[0]
             if pending:
-                raise NotWaiting(_which(self.workflow, pending, title))
+                raise NotWaiting(which(self.workflow, pending, title))
             self._must_go_on("an approval")
             if self._waits_for_somebody():
                 raise NotWaiting(
-                    f"{self.workflow} waits at {_places(self._found())} for a callback that belongs"
+                    f"{self.workflow} waits at {places(self._found())} for a callback that belongs"
                     " to no approval. Send it: run.callback().post(json={…})"
                 )
             if not await self._site.timeline.step():
@@ -202,7 +206,10 @@ class Run:
                 )
 
     async def _cancel(self) -> None:
-        self._site.services.engine.cancel(self.id)
+        try:
+            self._site.services.engine.cancel(self.id)
+        except Refusal as refusal:
+            raise TestingError(refusal.message) from None
         await self._site.timeline.settle()
 
     def _found(self) -> Execution:
@@ -217,7 +224,7 @@ class Run:
     def _must_be_stubbed(self) -> None:
         missed = list(dict.fromkeys(self._site.services.stubs.missed))
         if missed:
-            raise NoStub("\n".join(_no_stub(call) for call in missed))
+            raise NoStub("\n".join(no_stub(call) for call in missed))
 
     def _must_go_on(self, wanted: str) -> None:
         over = self._found()
@@ -269,60 +276,3 @@ class Run:
         if owner is not None:
             for endpoint in store.callbacks(run):
                 yield Callback(self._site, owner, endpoint.id, endpoint.method)
-
-    def _told(self, waits: list[Wait]) -> str:
-        """What a run waits for, and what a test can do about it."""
-        asked = {
-            url.rpartition("/")[2]: record
-            for record in self._site.inbox.records
-            for url in record.callback_urls
-        }
-        lines = [
-            f"{self.workflow} waits at {_places(self._found())}, and no time passes by itself."
-        ]
-        for wait in waits:
-            record = asked.get(wait.subject or "")
-            until = _until(wait.due, self._site.timeline.now)
-            if record is None:
-                lines.append(f"- for a callback, {until}: run.callback().post(json={{…}})")
-            elif record.status == PENDING:
-                lines.append(
-                    f"- for the approval {record.body.title!r}, {until}:"
-                    " run.approval().approve(), .reject(…) or .choose(…)"
-                )
-            else:
-                lines.append(
-                    f"- for the callback of {record.body.title!r}, {until}: the answer"
-                    f" {record.status!r} is on record, its delivery is {record.delivery!r}"
-                )
-        lines.append("Or let time pass: workflows.advance(days=…)")
-        return "\n".join(lines)
-
-
-def _places(found: Execution) -> str:
-    return ", ".join(place(routine, step) for routine, step in found.steps) or "its beginning"
-
-
-def _until(due: float | None, now: float) -> str:
-    if due is None:
-        return "without end"
-    days, rest = divmod(round(due - now), 24 * 3600)
-    hours, rest = divmod(rest, 3600)
-    parts = {"days": days, "hours": hours, "minutes": rest // 60, "seconds": rest % 60}
-    shown = [f"{count} {name}" for name, count in parts.items() if count]
-    return f"{' '.join(shown) or '0 seconds'} more"
-
-
-def _no_stub(call: str) -> str:
-    answer = "responds(json={…})" if "://" in call else "returns({…})"
-    return (
-        f"no stub fits {call}. Say what it is answered, before the run starts:"
-        f" workflows.stub({call!r}, {answer})"
-    )
-
-
-def _which(workflow: str, pending: list[Record], title: str | None) -> str:
-    titles = ", ".join(repr(record.body.title) for record in pending)
-    if title is not None:
-        return f"{workflow} does not ask {title!r} now. It waits for {titles}."
-    return f"{workflow} asks {len(pending)} things. Say which: run.approval(TITLE), of {titles}."

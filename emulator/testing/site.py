@@ -17,9 +17,10 @@ from emulator.settings import Settings, Time
 from emulator.testing.background import Background
 from emulator.testing.callback import Response
 from emulator.testing.deliveries import Deliveries
-from emulator.testing.errors import AnswerRefused
-from emulator.testing.inbox import Conflict, Inbox, Record
+from emulator.testing.errors import AnswerRefused, TestingError
+from emulator.testing.inbox import Conflict, Inbox
 from emulator.testing.inbox_api import Api
+from emulator.testing.record import Record
 from emulator.testing.timeline import Timeline
 
 INBOX = "https://inbox.example"
@@ -86,7 +87,7 @@ class Site:
     async def deliver(self, record: Record) -> int | None:
         """Send an answer once more, and settle."""
         if record.payload is None:
-            raise ValueError(f"{record.body.title!r} has no answer yet that could be delivered")
+            raise TestingError(f"{record.body.title!r} has no answer yet that could be delivered")
         status = await self._deliveries.attempt(record, again=True)
         await self.timeline.settle()
         return status

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from emulator.catalog import Definition
@@ -49,7 +50,7 @@ class Workflows:
 
         Args:
             source: a path below pytest's rootdir; a text of more than one line is the source
-                itself.
+                itself, indented as a whole or not.
             name: under which a source is deployed that is a text.
             env: variables for `sys.get_env`, besides `COUNTERSIGN_URL`.
             service_account: e-mail address of the account that the workflows run as.
@@ -165,7 +166,7 @@ class Workflows:
         try:
             if isinstance(source, str) and "\n" in source:
                 path = self._scratch / f"{name}.yaml"
-                path.write_text(source, encoding="utf-8")
+                path.write_text(dedent(source), encoding="utf-8")
                 return {name: bundle_file(path)}
             path = self._root / source
             return bundle(path) if path.is_dir() else {workflow_id(path): bundle_file(path)}
