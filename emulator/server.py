@@ -24,6 +24,7 @@ from emulator.api import (
     metadata,
     oidc,
     pages,
+    pubsub,
     stubs,
     workflows,
 )
@@ -113,9 +114,9 @@ def application(services: Services) -> web.Application:
     """The routes, on top of the parts of an emulator."""
     app = web.Application(middlewares=[faults.on_order, in_googles_words], client_max_size=MAX_BODY)
     app[SERVICES] = services
-    for module in (pages, metadata, oidc, workflows, executions, callbacks, history, journal):
+    for module in (pages, metadata, oidc, workflows, executions, callbacks, pubsub):
         app.router.add_routes(module.routes())
-    for module in (clock, faults, stubs):
+    for module in (history, journal, clock, faults, stubs):
         app.router.add_routes(module.routes())
     return app
 

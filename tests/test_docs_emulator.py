@@ -23,6 +23,7 @@ from emulator.api import (
     metadata,
     oidc,
     pages,
+    pubsub,
     stubs,
     workflows,
 )
@@ -176,6 +177,7 @@ class TestEmulator:
             metadata,
             oidc,
             pages,
+            pubsub,
             stubs,
             workflows,
         ):
@@ -196,17 +198,20 @@ class TestEmulator:
 
     def test_the_programs_run_as_they_stand(self, tmp_path):
         programs = blocks("emulator.md", "python")
-        with EmulatorProcess(tmp_path / "data.sqlite3", workflows=ROOT / "workflows") as emulator:
+        data, folder = tmp_path / "data.sqlite3", ROOT / "workflows"
+        with EmulatorProcess(data, workflows=folder, grpc=True) as emulator:
             for program in programs:
+                here = program.replace("127.0.0.1:8787", emulator.url[7:])
+                here = here.replace("127.0.0.1:8788", f"127.0.0.1:{emulator.grpc_port}")
                 done = subprocess.run(
-                    [sys.executable, "-c", program.replace("127.0.0.1:8787", emulator.url[7:])],
+                    [sys.executable, "-c", here],
                     env={**os.environ, **emulator.environment, "CLOUDSDK_CONFIG": str(tmp_path)},
                     capture_output=True,
                     text=True,
                     check=False,
                 )
                 assert "workflows/expense-approval" in done.stdout, done.stderr
-        assert len(programs) == 2
+        assert len(programs) == 3
 
 
 class TestWorkflowAuthors:
