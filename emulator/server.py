@@ -30,6 +30,7 @@ from emulator.api import (
 )
 from emulator.api.access import SERVICES, is_loopback
 from emulator.api.answers import in_googles_words
+from emulator.api.connection import Connection
 from emulator.services import Services
 from emulator.settings import Auth, Settings
 
@@ -83,10 +84,8 @@ async def serving(
         raise
     runner = web.AppRunner(
         application(services),
-        access_log=None,
         shutdown_timeout=_STOP_WITHIN,
         handle_signals=False,
-        keepalive_timeout=IDLE_WITHIN,
     )
     accepting: asyncio.Server | None = None
     try:
@@ -128,7 +127,9 @@ async def _accept(runner: web.AppRunner, listener: socket.socket) -> asyncio.Ser
         raise RuntimeError("the runner has not been set up")
 
     def protocol() -> asyncio.BaseProtocol:
-        return server() if len(server.connections) < MAX_CONNECTIONS else _Full()
+        if len(server.connections) >= MAX_CONNECTIONS:
+            return _Full()
+        return Connection(server, idle=IDLE_WITHIN)
 
     return await asyncio.get_running_loop().create_server(protocol, sock=listener)
 

@@ -40,14 +40,14 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
             request[_LIMIT] = limit
             return await handler(request)
     except Refusal as refusal:
-        return _refused(refusal)
+        return refused(refusal)
     except TimeoutError:
         message = f"the request was not complete after {REQUEST_WITHIN:g} seconds"
-        return _refused(Refusal(Status.REQUEST_TIMEOUT, message))
-    except web.RequestPayloadError:
-        return _refused(invalid("the body breaks off, or is not encoded as its headers say"))
+        return refused(Refusal(Status.REQUEST_TIMEOUT, message))
+    except (web.RequestPayloadError, ConnectionError):
+        return refused(invalid("the body breaks off, or is not encoded as its headers say"))
     except web.HTTPRequestEntityTooLarge:
-        return _refused(
+        return refused(
             Refusal(
                 Status.PAYLOAD_TOO_LARGE,
                 f"the body is too large: {request.client_max_size} bytes at most",
@@ -56,15 +56,15 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
     except web.HTTPMethodNotAllowed as wrong:
         message = f"{request.method} is not a method of {request.path}"
         headers = {"Allow": ", ".join(sorted(wrong.allowed_methods))}
-        return _refused(Refusal(Status.METHOD_NOT_ALLOWED, message, headers=headers))
+        return refused(Refusal(Status.METHOD_NOT_ALLOWED, message, headers=headers))
     except web.HTTPNotFound:
         message = f"{request.method} {request.path} matches nothing that this emulator serves"
-        return _refused(Refusal(Status.NOT_FOUND, message))
+        return refused(Refusal(Status.NOT_FOUND, message))
     except web.HTTPException:
         raise
     except Exception:  # the client gets an answer, the terminal the traceback
         console.trouble("request-broken", method=request.method, path=request.path)
-        return _refused(Refusal(Status.INTERNAL, "internal error of the emulator, see its output"))
+        return refused(Refusal(Status.INTERNAL, "internal error of the emulator, see its output"))
 
 
 def take_time(request: web.Request) -> None:
@@ -94,7 +94,8 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def refused(refusal: Refusal) -> web.Response:
+    """The answer that a refusal is."""
     response = answer(refusal.as_json(), refusal.status.code)
     response.headers.update(refusal.headers)
     return response
