@@ -43,11 +43,7 @@ def send(request: Request, site: Site) -> Performed:
     """
     prepared = prepare(request, site)
     name = f"{prepared.method} {prepared.url}"
-    query = {key: prepared.url.query.getall(key) for key in prepared.url.query}
-    arguments = http_arguments(
-        query, prepared.headers, request.args.get("body"), request.args.get("auth")
-    )
-    answered = stubbed(name, arguments, site)
+    answered = stubbed(name, _seen(prepared, request.args), site)
     if answered is not None:
         return answered
     if site.stubs.strict and not hosts.leads_somewhere(prepared.url, site.settings):
@@ -56,8 +52,18 @@ def send(request: Request, site: Site) -> Performed:
             "SystemError",
             f"no stub fits {name}, and HTTP calls without one are refused here (strict: true)",
         )
+    for private in ("private_service_name", "ca_certificate"):
+        if request.args.get(private) is not None:
+            raise error("ValueError", f"{private} is available in the emulator with a stub only")
     reached = functools.partial(hosts.reached, settings=site.settings)
     return Call(functools.partial(exchange, prepared, reached, site.client))
+
+
+def _seen(prepared: Prepared, args: Mapping[str, Value]) -> Mapping[str, Value]:
+    """What the conditions of stubs look at."""
+    sent = prepared.url.query
+    query = {name: sent.getall(name) for name in sent}
+    return http_arguments(query, prepared.headers, args.get("body"), args.get("auth"))
 
 
 def prepare(request: Request, site: Site) -> Prepared:
@@ -72,9 +78,6 @@ def prepare(request: Request, site: Site) -> Prepared:
         method = text(args, "method").upper()
     if method not in METHODS:
         raise error("ValueError", f"method must be one of {', '.join(METHODS)}")
-    for name in ("private_service_name", "ca_certificate"):
-        if args.get(name) is not None:
-            raise error("ValueError", f"{name} is not available in the emulator")
     timeout = number(args, "timeout")
     if not 0 < timeout <= _LIMITS.http_timeout:
         raise error("ValueError", f"timeout must be up to {_LIMITS.http_timeout:.0f} seconds")

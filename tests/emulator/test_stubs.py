@@ -246,6 +246,20 @@ class TestHttp:
     def test_the_body_is_decoded_by_its_type(self, answer, body):
         assert answer.reply.value["body"] == body
 
+    def test_a_private_service_and_its_certificate_can_be_stubbed(self, tmp_path):
+        stubs = stubbed(Stub("https://a.example/*", responds(json=1)))
+        private = {"private_service_name": "projects/p/x", "ca_certificate": "MII"}
+
+        given, error = results(
+            tmp_path,
+            stubs,
+            get("https://a.example/", **private),
+            get("https://b.example/", **private),
+        )
+
+        assert given["body"] == 1
+        assert error["tags"] == ["ValueError"]
+
     def test_wrong_arguments_are_errors_though_there_is_a_stub(self, tmp_path):
         stubs = stubbed(Stub("https://a.example/*", responds()))
 
