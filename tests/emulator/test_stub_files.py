@@ -1,13 +1,38 @@
 """Stub files: what they may say, at the start and while the emulator runs."""
 
+import re
+
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emulator.stubs import UnusableStubs, read
 from tests.emulator.calling import calls, connector
 from tests.emulators import EmulatorProcess
 
 OBJECT = "googleapis.storage.v1.objects.get"
+
+
+WHOLE = """
+strict: true
+stubs:
+  googleapis.storage.v1.objects.get:
+    - when: {object: orders.csv}
+      returns: {name: orders.csv, size: "42", parts: [1, 2.5, null]}
+    - raises: {code: 404, body: gone}
+      after: 2.5
+  POST https://api.example/orders/*:
+    when: {body: {amount: 80}, headers: {x-team: travel}, query: {dry: true}}
+    status: 201
+    headers: {Location: /orders/7}
+    json: {id: 7}
+  https://api.example/health:
+    replies:
+      - raises: ConnectionError
+      - {status: 503, text: later}
+      - {base64: 5A==}
+"""
 
 
 class TestFile:
@@ -101,20 +126,48 @@ class TestFile:
 
         assert "Traceback" not in str(told.value)
 
+    @given(st.data())
+    @settings(max_examples=300, deadline=None, database=None, derandomize=True)
+    def test_whatever_is_written_it_is_read_or_refused_with_a_place(self, data):
+        start = data.draw(st.integers(0, len(WHOLE)))
+        end = data.draw(st.integers(start, min(start + 12, len(WHOLE))))
+        put = data.draw(st.text("{}[]:,*&!|>'\"#-\n @ax1\u00e4\x00", max_size=6))
+
+        told = mistake(WHOLE[:start] + put + WHOLE[end:])
+
+        assert re.fullmatch(r"(s:\d+:\d+: .+)?", told, re.DOTALL)
+
+
+def mistake(text: str) -> str:
+    """What is wrong with a stub file; nothing is an empty text."""
+    try:
+        read(text, "s")
+    except UnusableStubs as told:
+        return str(told)
+    return ""
+
 
 class TestOverHttp:
     def test_they_are_added_shown_and_forgotten(self, tmp_path):
         with EmulatorProcess(tmp_path / "d") as process:
             url = f"{process.url}/emulator/stubs"
-            process.deploy("asks", calls(connector(OBJECT), connector("googleapis.none")))
+            process.deploy(
+                "asks", calls(connector(OBJECT, object="a"), connector("googleapis.none"))
+            )
             added = requests.post(url, data=f"stubs: {{{OBJECT}: {{returns: 5}}}}", timeout=5)
-            first = process.execute("asks").result()
+            execution = process.execute("asks")
+            first = execution.result()
+            journal = requests.get(
+                f"{process.url}/emulator/executions/{execution.id}/journal", timeout=5
+            ).json()["calls"]
             shown = requests.get(url, timeout=5).json()
             cleared = requests.delete(url, timeout=5).json()
             second = process.execute("asks").result()
 
         assert added.json()["stubs"] == [{"call": OBJECT, "answers": 1, "used": 0}]
         assert first[0] == 5
+        assert (journal[0]["function"], journal[0]["args"]) == (OBJECT, {"object": "a"})
+        assert journal[0]["returned"] == 5
         assert shown["stubs"][0]["used"] == 1
         assert shown["missed"] == ["googleapis.none"]
         assert cleared == {"strict": False, "stubs": [], "missed": []}
