@@ -74,6 +74,13 @@ class TestExecutions:
 
         assert (shown["argument"], shown["result"]) == ("null", "null")
 
+    def test_a_body_that_is_not_given_may_come_as_an_empty_text(self, emulator):
+        emulator.deploy("echo", SOURCE)
+        path = f"{workflows(emulator, 'echo')}/executions"
+
+        for body in ("", '""', "{}"):
+            assert emulator.ask("POST", path, data=body)["argument"] == "null", body
+
     @pytest.mark.parametrize(
         "body",
         [
