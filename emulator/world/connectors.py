@@ -77,12 +77,19 @@ CONNECTORS: Final[Mapping[str, Callable[[Request, Site], Performed]]] = {
     "experimental.executions.map": executions.run_all,
 }
 
+_BETA = re.compile(r"^(googleapis\.workflow(?:s|executions))\.v1beta\.")
 _VARIABLE = re.compile(r"\{(?P<name>\w+)=(?P<form>[^}]+)\}")
 
 
 def performs(function: str) -> bool:
     """Whether a connector needs no stub."""
-    return function in CONNECTORS or function in METHODS
+    name = _v1(function)
+    return name in CONNECTORS or name in METHODS
+
+
+def _v1(function: str) -> str:
+    """The name of a connector in the first version; the beta before it had the same ones."""
+    return _BETA.sub(r"\1.v1.", function)
 
 
 def perform(request: Request, site: Site) -> Performed:
@@ -95,10 +102,10 @@ def perform(request: Request, site: Site) -> Performed:
     answered = stubbed(function, request.args, site)
     if answered is not None:
         return answered
-    if function in CONNECTORS:
-        return CONNECTORS[function](request, site)
-    if function in METHODS:
-        return _ask(METHODS[function], request, site)
+    if (name := _v1(function)) in CONNECTORS:
+        return CONNECTORS[name](request, site)
+    if name in METHODS:
+        return _ask(METHODS[name], request, site)
     site.stubs.miss(function)
     raise error(
         "SystemError",

@@ -131,6 +131,18 @@ class TestRun:
 
         assert given(tmp_path, connector(RUN, workflow_id="child", **args)) == [5]
 
+    def test_the_beta_has_the_same_connectors(self, tmp_path):
+        run, read, other = given(
+            tmp_path,
+            connector(RUN.replace(".v1.", ".v1beta."), workflow_id="child", argument={"name": 5}),
+            connector(f"{WORKFLOWS.replace('v1', 'v1beta')}.get", name=f"{HERE}/workflows/child"),
+            connector("googleapis.workflows.v1beta.projects.locations.workflows.none"),
+        )
+
+        assert run == 5
+        assert read["sourceContents"] == CHILD
+        assert "v1beta" in other["message"]
+
     def test_an_unknown_argument_is_a_type_error(self, tmp_path):
         (error,) = given(tmp_path, connector(RUN, workflow="child"))
 
