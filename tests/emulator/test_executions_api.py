@@ -210,15 +210,6 @@ class TestExecutions:
 
         assert emulator.ask("POST", f"{execution.name}%3Acancel")["state"] == "CANCELLED"
 
-    def test_what_is_not_offered_says_so(self, emulator):
-        emulator.deploy("echo", SOURCE)
-        execution = emulator.execute("echo")
-
-        error = error_of(emulator.request("GET", f"{execution.name}/stepEntries"))
-
-        assert error["status"] == "UNIMPLEMENTED"
-        assert "stepEntries" in error["message"]
-
     def test_environment_and_log_are_the_workflows_own(self, emulator):
         source = """
         - say: {call: sys.log, args: {data: {who: '${sys.get_env("WHO")}'}, severity: NOTICE}}
