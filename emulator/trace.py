@@ -105,7 +105,7 @@ class StepEntry:
     parent: int | None
     previous: int | None
     next: int | None = None
-    children: list[int] = field(default_factory=list)
+    children: Sequence[int] = ()
     iteration: int | None = None
     expected: int | None = None
     state: StepState = StepState.IN_PROGRESS
@@ -152,6 +152,7 @@ class _Open:
     frame: Frame
     expected: int | None = None
     last: StepEntry | None = None
+    children: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -203,7 +204,8 @@ class Trace:
         if before is not None:
             before.next = added.id
         if around is not None:
-            around.entry.children.append(added.id)
+            around.children.append(added.id)
+            around.entry.children = around.children
         return added
 
     def end(self, opened: _Open, error: ErrorValue | None) -> None:

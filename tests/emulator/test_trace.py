@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emulator.interpreter import Failed, Reply, Run
 from emulator.limits import Limits
 from emulator.parser import parse
-from emulator.trace import Room, Trace
+from emulator.trace import Room, StepState, Trace
+from tests.emulator.generated import fate, sources
 from tests.emulator.language_cases import Case, cases
 from tests.emulator.scripted import finish, run_until_waiting, script
+from tests.emulator.test_prefixes import scripted
 from tests.emulator.tracing import NOW, check, entries_of, facts, outline, run
 
 HISTORIES = yaml.safe_load((Path(__file__).parent / "histories.yaml").read_text(encoding="utf-8"))
@@ -74,6 +78,29 @@ def test_a_traced_run_does_what_another_does(case: Case):
     check(entries_of(traced))
     assert traced.trace is not None
     assert traced.trace.asked_in.keys() == {request.key for request in made[1]}
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(source=sources(), seed=st.integers(0, 10**6))
+def test_random_workflows_do_the_same_when_they_are_traced(source: str, seed: int):
+    plain = Run(parse(source), {"url": "http://x", "path": ""}, {})
+    traced = run(source, {"url": "http://x", "path": ""})
+    waiting = run_until_waiting(plain)
+    assert run_until_waiting(traced, steps=3) == waiting
+    rounds = 0
+    while plain.outcome is None:
+        rounds += 1
+        request = waiting.pop(fate(seed, rounds) % len(waiting))
+        plain.reply(request.key, scripted(request, seed))
+        traced.reply(request.key, scripted(request, seed))
+        new = run_until_waiting(plain)
+        assert run_until_waiting(traced, steps=3) == new
+        check(entries_of(traced))
+        waiting += new
+
+    assert outcome(plain) == outcome(traced)
+    assert plain.steps_run == traced.steps_run
+    assert all(entry.state is not StepState.IN_PROGRESS for entry in entries_of(traced))
 
 
 class TestVariables:

@@ -78,7 +78,7 @@ def check(entries: Sequence[StepEntry]) -> None:
         else:
             assert entry.thread == MAIN
         assert [by_id[child].parent for child in entry.children] == [entry.id] * len(entry.children)
-        assert entry.children == sorted(entry.children)
+        assert list(entry.children) == sorted(entry.children)
         for there, back in ((entry.next, "previous"), (entry.previous, "next")):
             if there is not None:
                 other = by_id[there]
