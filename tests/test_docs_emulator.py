@@ -34,6 +34,7 @@ from emulator.parser import parse
 from emulator.parser.steps import COMPANIONS
 from emulator.world import connectors
 from tests.emulators import EmulatorProcess
+from tests.emulators import command as emulator_command
 from tests.pages import ROOT, blocks, names, read, section, shown, table, tables
 from workflows.bundle import bundle_file
 
@@ -195,6 +196,24 @@ class TestEmulator:
             kind: {faulty.camel(name) for name, kinds in faulty.TAKES.items() if kind in kinds}
             for kind in faulty.Kind
         }
+
+    def test_the_stubs_let_the_workflow_run_as_it_says(self, tmp_path):
+        stubs, workflow = (
+            next(block for block in blocks("emulator.md", "yaml") if block.startswith(begin))
+            for begin in ("strict: true", "main:")
+        )
+        (tmp_path / "stubs.yaml").write_text(stubs, encoding="utf-8")
+        (tmp_path / "order.yaml").write_text(workflow, encoding="utf-8")
+
+        done = emulator_command(
+            "run", f"{tmp_path / 'order.yaml'}", f"--stubs={tmp_path / 'stubs.yaml'}"
+        )
+
+        told = re.search(
+            r"run order.yaml --stubs stubs.yaml` prints `([^`]+)`", read("emulator.md")
+        )
+        assert told is not None
+        assert json.loads(done.stdout) == json.loads(told[1]), done.stderr
 
     def test_the_programs_run_as_they_stand(self, tmp_path):
         programs = blocks("emulator.md", "python")
