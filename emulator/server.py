@@ -32,7 +32,7 @@ from emulator.api.access import SERVICES, is_loopback
 from emulator.api.answers import in_googles_words
 from emulator.api.connection import Connection
 from emulator.services import Services
-from emulator.settings import Auth, Settings
+from emulator.settings import Auth, Settings, Time
 
 if TYPE_CHECKING:
     from emulator.rpc import Gateway
@@ -161,11 +161,12 @@ async def serve(
     async with serving(settings, workflows) as services:
         meanwhile = asyncio.create_task(beside(services), name="beside")
         ready = services.settings
+        how = "" if ready.time is Time.REAL else f" time={ready.time}"
         remote = " remote=all-but-metadata-and-tokens" if ready.allow_remote else ""
         grpc = "" if ready.grpc_port is None else f" grpc={ready.host}:{ready.grpc_port}"
         console.announce(
             f"ready {ready.base_url} project={ready.project} location={ready.location}"
-            f" auth={ready.auth}{remote}{grpc} data={ready.data}"
+            f" auth={ready.auth}{how}{remote}{grpc} data={ready.data}"
         )
         await stop.wait()
         console.event("stopping")

@@ -1,10 +1,12 @@
 """Virtual time: it stands still until told, goes on in order, the same order every time."""
 
 import asyncio
+import heapq
 import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import aiohttp
 import pytest
 import requests
 from aiohttp import web
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from emulator.api import clock as clock_api
 from emulator.callbacks import Verdict
@@ -105,6 +109,34 @@ main:
     - nap: {call: sys.sleep, args: {seconds: "${7 * (n % 6)}"}}
     - say: {call: sys.log, args: {text: '${"slept " + string(n)}'}}
 """
+
+
+NUMBERED = """
+main:
+  params: [given]
+  steps:
+    - all:
+        for:
+          range: ${[1, len(given) - 1]}
+          value: i
+          steps:
+            - rest: {call: sys.sleep, args: {seconds: "${given[i]}"}}
+            - say: {call: sys.log, args: {data: "${[given[0], i]}"}}
+"""
+
+
+def foreseen(naps: list[list[int]]) -> list[list[int]]:
+    """Which nap of which execution ends after which, by the rule alone."""
+    begun = count()
+    waiting = [(some[0], next(begun), number, 1) for number, some in enumerate(naps) if some]
+    heapq.heapify(waiting)
+    ended = []
+    while waiting:
+        due, _, number, nap = heapq.heappop(waiting)
+        ended.append([number, nap])
+        if nap < len(naps[number]):
+            heapq.heappush(waiting, (due + naps[number][nap], next(begun), number, nap + 1))
+    return ended
 
 
 def virtually(
@@ -318,6 +350,29 @@ class TestOrder:
         }
         assert [text for text in texts if text.endswith(" 4")][:1] == ["try 4"]
         assert [at for at, text in quick if text == "try 0"] == [0, 1, 4, 13]
+
+    @given(st.lists(st.lists(st.integers(0, 4), max_size=4), max_size=6))
+    @example([[2, 2], [4], [1, 3], [0, 4, 0]])
+    @settings(deadline=None, max_examples=10)
+    def test_is_that_of_due_times_and_then_of_beginnings(self, tmp_path_factory, naps):
+        """Whatever the executions wait for, and whether time goes on in one go or in steps."""
+
+        async def scenario(services: Services) -> list[Any]:
+            for number, some in enumerate(naps):
+                start(services, NUMBERED, [number, *some])
+            while await services.engine.advance_to_next():
+                continue
+            return [json.loads(text) for _, text in said(services)]
+
+        async def at_once(services: Services) -> list[Any]:
+            for number, some in enumerate(naps):
+                start(services, NUMBERED, [number, *some])
+            await services.engine.advance(100)
+            return [json.loads(text) for _, text in said(services)]
+
+        expected = foreseen(naps)
+        assert virtually(tmp_path_factory.mktemp("steps"), scenario) == expected
+        assert virtually(tmp_path_factory.mktemp("once"), at_once) == expected
 
 
 class TestCallbacks:
