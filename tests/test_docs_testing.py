@@ -1,10 +1,7 @@
 """`docs/testing-workflows.md` says what the plugin does: its example runs, its tables are whole."""
 
 import inspect
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,8 @@ import pytest
 
 from emulator import testing
 from emulator.testing import Approval, Callback, PlayedInbox, Run, TestingError, Workflows
-from tests.pages import ROOT, blocks, names, section, table
+from tests.authors import run_tests
+from tests.pages import blocks, names, section, table
 
 PAGE = "testing-workflows.md"
 
@@ -61,19 +59,8 @@ class TestExample:
     def test_it_passes_as_it_stands(self, tmp_path: Path) -> None:
         files = example()
         assert files.keys() == {"workflows/pay-order.yaml", "conftest.py", "test_pay_order.py"}
-        (tmp_path / "workflows").mkdir()
-        for name, text in files.items():
-            (tmp_path / name).write_text(text, encoding="utf-8")
 
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_tests(tmp_path, files)
 
         tests = len(re.findall(r"^def test_", files["test_pay_order.py"], re.MULTILINE))
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,9 +1,6 @@
 """The pytest plugin: what a test of a workflow can do, and what it is told when it goes wrong."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from emulator.testing import (
     responds,
 )
 from emulator.testing.background import Background
+from tests.authors import CONFTEST, run_tests
 from tests.pages import ROOT
 
 LEDGER = "https://ledger.example/payments"
@@ -319,9 +317,7 @@ class TestTime:
 
 class TestReport:
     def test_a_failed_test_tells_what_its_runs_did(self, tmp_path: Path):
-        (tmp_path / "conftest.py").write_text('pytest_plugins = ["emulator.testing"]\n', "utf-8")
-        (tmp_path / "test_it.py").write_text(
-            f"""
+        tests = f"""
 from emulator.testing import responds
 
 ASK = '''{ASK}'''
@@ -338,18 +334,9 @@ def test_ask(workflows):
 def test_fine(workflows):
     workflows.deploy(ASK)
     workflows.start("main", {QUESTION}).approval()
-""",
-            encoding="utf-8",
-        )
+"""
 
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_tests(tmp_path, {"conftest.py": CONFTEST, "test_it.py": tests})
 
         assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
         for told in (
