@@ -32,7 +32,7 @@ from emulator.protocol import Failed, Raised, Reply, Request, Returned, Succeede
 from emulator.refusal import Refusal, Status
 from emulator.resources import account_of, failure
 from emulator.retention import Retention
-from emulator.runs import Runs
+from emulator.runs import Runs, Tracing
 from emulator.settings import Auth, Settings, Time
 from emulator.store import Execution, Received, Stand, State, Store, Wait
 from emulator.stubs import Stubs
@@ -93,6 +93,10 @@ class Engine:
             asyncio.create_task(Retention(self._database, self._store).run(), name="retention"),
             asyncio.create_task(self._timer.run(), name="alarm"),
         ]
+
+    def trace_with(self, tracing: Tracing) -> None:
+        """Give every run that is built from now on the trace that is made for it."""
+        self._runs.trace = tracing
 
     async def stop(self) -> None:
         """Stop where everything is; the data file has all that is needed to go on."""

@@ -41,6 +41,7 @@ _ACCESS = (
 class Waiting:
     """Something that an execution waits for now. Times are aware; `until` is None for no end."""
 
+    key: str
     place: str
     line: int
     what: str
@@ -115,7 +116,7 @@ def waiting(services: Services, found: Execution, past: History) -> list[Waiting
     for key, call in calls.items():
         if key not in waits and found.state is State.ACTIVE:
             what = f"the answer to {_brief(call)}"
-            shown.append(Waiting(_place(call), call.line, what, call.asked, None))
+            shown.append(Waiting(key, _place(call), call.line, what, call.asked, None))
     return shown
 
 
@@ -131,10 +132,10 @@ def _waiting(services: Services, found: Execution, wait: Wait, call: MadeCall | 
         url = services.settings.base_url + path
         what = f"a {method} request to its callback"
         command = answering(services, url, method)
-        return Waiting(place, line, what, since, until, url, command)
+        return Waiting(wait.key, place, line, what, since, until, url, command)
     if wait.kind == "child" and wait.subject is not None:
-        return Waiting(place, line, "another execution", since, until, child=wait.subject)
-    return Waiting(place, line, "time to pass", since, until)
+        return Waiting(wait.key, place, line, "another execution", since, until, child=wait.subject)
+    return Waiting(wait.key, place, line, "time to pass", since, until)
 
 
 def answering(services: Services, url: str, method: str) -> str:
