@@ -36,11 +36,10 @@ class Deliveries:
         self._services = services
         self._client = client
 
-    async def make_due(self) -> None:
-        """One try of each delivery whose time has come."""
-        now = self._services.clock.seconds()
+    async def make_until(self, moment: float) -> None:
+        """One try of each delivery that is due then, in seconds since 1970."""
         for record in self._inbox.records:
-            if record.due is not None and record.due <= now:
+            if record.due is not None and record.due <= moment:
                 await self.attempt(record)
 
     async def attempt(self, record: Record, *, again: bool = False) -> int | None:

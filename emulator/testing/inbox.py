@@ -148,11 +148,10 @@ class Inbox:
         record.decided_by, record.comment = (email, name), comment
         self._close(record, outcome)
 
-    def expire_overdue(self) -> None:
-        """Close what nobody answered in time."""
-        now = self._now()
+    def expire_until(self, moment: float) -> None:
+        """Close what nobody answered in time; the moment is in seconds since 1970."""
         for record in self.pending():
-            if record.expires_at is not None and record.expires_at <= now:
+            if record.expires_at is not None and record.expires_at.timestamp() <= moment:
                 self._close(record, record.body.on_expiry)
 
     # --- looking --------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from emulator.services import Services
 from emulator.testing.deliveries import Deliveries
 from emulator.testing.inbox import Inbox
 
-_A_LITTLE = 0.001
-"""Seconds behind a due time of the inbox, so that it has passed whatever the rounding."""
+_A_MOMENT = 0.0001
+"""Seconds before its due time from which a thing is due, whatever the rounding of times."""
 
 
 class Timeline:
@@ -27,11 +27,11 @@ class Timeline:
         """Return when everything has happened that can, without any time passing."""
         while True:
             await self._services.engine.settled()
-            due = self._inbox.next_due()
-            if due is None or due > self.now:
+            due, now = self._inbox.next_due(), self.now + _A_MOMENT
+            if due is None or due > now:
                 break
-            self._inbox.expire_overdue()
-            await self._deliveries.make_due()
+            self._inbox.expire_until(now)
+            await self._deliveries.make_until(now)
         self._deliveries.note_taken()
 
     async def step(self, until: float | None = None) -> bool:
@@ -52,7 +52,7 @@ class Timeline:
         if first == of_runs:
             await engine.advance_to_next()
         else:
-            await engine.advance(first - self.now + _A_LITTLE)
+            await engine.advance(max(0.0, first - self.now))
         await self.settle()
         return True
 

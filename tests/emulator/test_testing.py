@@ -241,6 +241,22 @@ class TestAdvance:
         assert timedelta(days=1) < closed - before < timedelta(days=2)
         assert workflows.now == before + timedelta(days=30)
 
+    def test_fractions_of_seconds_are_times_as_well(self, workflows):
+        workflows.deploy(ASK)
+        before = workflows.now
+        for seconds in (0.1, 0.2, 1 / 3, 2e-6):
+            workflows.advance(seconds=seconds)
+            workflows.start("main", QUESTION)
+        workflows.start("main", QUESTION).approval().approve()
+
+        workflows.advance(days=1)
+
+        statuses = [approval.status for approval in workflows.inbox.approvals]
+        assert statuses == [*4 * ["expired"], "approved"]
+        assert {run.state for run in workflows.runs()} == {"SUCCEEDED"}
+        passed = workflows.now - before - timedelta(days=1, seconds=0.3 + 1 / 3)
+        assert abs(passed) < timedelta(milliseconds=1)
+
     def test_to_a_moment(self, workflows):
         moment = datetime(2040, 2, 29, 12, tzinfo=UTC)
 
