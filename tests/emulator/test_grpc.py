@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+import requests
 from google.api_core import exceptions
 from google.cloud import workflows_v1
 from google.cloud.location import locations_pb2
@@ -23,7 +24,8 @@ from google.oauth2.credentials import Credentials
 from emulator import creation
 from emulator.api import workflows
 from emulator.fields import json_name
-from emulator.rpc import MAX_MESSAGE, is_here
+from emulator.refusal import Status
+from emulator.rpc import MAX_MESSAGE, code_of, is_here
 from tests.emulators import (
     LOCATION,
     NUMBER,
@@ -293,7 +295,7 @@ class TestRefusals:
                 )
 
     def test_a_message_about_something_huge_still_arrives(self, definitions, emulator):
-        for length, told in ((1000, r"workflow ID 'é+ \.\.\.$"), (5000, "too long")):
+        for length, told in ((1000, r"workflow ID 'é+ \.\.\.$"), (5000, "more than 8190 bytes")):
             with pytest.raises(exceptions.InvalidArgument, match=told):
                 definitions.create_workflow(
                     parent=emulator.parent,
@@ -363,6 +365,36 @@ class TestThePort:
             with grpc.insecure_channel(f"{host}:{open_to_all.grpc_port}") as channel:
                 stub = operations_pb2_grpc.OperationsStub(channel)
                 assert not stub.ListOperations(request, metadata=metadata).operations
+
+
+class TestStatuses:
+    @pytest.mark.parametrize("status", Status)
+    def test_each_has_a_code(self, status):
+        assert code_of(status.name) is not grpc.StatusCode.UNKNOWN
+
+    @pytest.mark.parametrize(
+        ("fault", "raised"),
+        [
+            ({"kind": "reset"}, exceptions.ServiceUnavailable),
+            ({"kind": "cut"}, exceptions.ServiceUnavailable),
+            ({"kind": "wrong-body"}, exceptions.InternalServerError),
+            ({"kind": "status", "statuses": [503]}, exceptions.ServiceUnavailable),
+            ({"kind": "status", "statuses": [429]}, exceptions.ResourceExhausted),
+            ({"kind": "status", "statuses": [504]}, exceptions.DeadlineExceeded),
+        ],
+        ids=lambda value: str(value.get("kind")) if isinstance(value, dict) else "",
+    )
+    def test_faults_that_were_ordered_are_told_in_its_own_codes(
+        self, runs, emulator, fault, raised
+    ):
+        emulator.deploy("faulty", ECHO)
+        parent = f"{emulator.parent}/workflows/faulty"
+        order = {"path": f"/v1/{parent}/executions", "times": 1, **fault}
+        answer = requests.post(f"{emulator.url}/emulator/faults", json=order, timeout=10)
+        assert answer.status_code == 200, answer.text
+
+        with pytest.raises(raised):
+            runs.create_execution(parent=parent)
 
 
 class TestFields:
