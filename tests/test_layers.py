@@ -32,7 +32,7 @@ def of(package: str, *names: str) -> tuple[str, ...]:
 PAGES = of("approvals", "admin", "forms", "iap", "urls", "views")
 PROGRAMS = of("approvals", "api", "health", "management", "schemas")
 GROUND = of("emulator", "charsets", "errors", "limits", "syntax", "values")
-READING = of("emulator", "checker", "document", "expressions", "parser", "references")
+READING = of("emulator", "checker", "document", "expressions", "parser", "references", "walk")
 VALUES = of("emulator", "evaluate", "library", "memory", "operators")
 STEPS = of(
     *("emulator", "compiler", "emitter", "frames", "interpreter", "operations", "threads", "trace")
