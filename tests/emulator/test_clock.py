@@ -1,165 +1,20 @@
-"""Virtual time: it stands still until told, goes on in order, the same order every time."""
+"""Virtual time: it stands still until told, goes on in order, and jumps where it shall."""
 
 import asyncio
-import heapq
 import json
-import time
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from itertools import count
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import requests
 from aiohttp import web
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from emulator.api import clock as clock_api
 from emulator.callbacks import Verdict
-from emulator.interpreter import Run
 from emulator.services import Services
-from emulator.settings import Settings, Time
+from emulator.settings import Time
 from emulator.store import Execution
-from tests.emulator.engines import RUN, WAIT, emulator, endpoint, outcome, site, start
+from tests.emulator.engines import WAIT, endpoint, outcome, site, start
+from tests.emulator.virtual import DAY, SLEEPER, said, virtually
 from tests.emulators import command
-
-DAY = 86400.0
-
-SLEEPER = """
-main:
-  params: [naps]
-  steps:
-    - all:
-        for:
-          in: ${naps}
-          value: nap
-          steps:
-            - rest: {call: sys.sleep, args: {seconds: "${nap}"}}
-            - say: {call: sys.log, args: {data: "${nap}"}}
-    - done: {return: "${sys.now()}"}
-"""
-
-MIXED = """
-main:
-  params: [n]
-  steps:
-    - create: {call: events.create_callback_endpoint, result: callback}
-    - count: {assign: [{i: 0}]}
-    - spin:
-        switch:
-          - condition: "${i < 300 * (n % 3)}"
-            steps:
-              - more: {assign: [{i: "${i + 1}"}]}
-            next: spin
-    - branches:
-        parallel:
-          branches:
-            - nap:
-                steps:
-                  - nap1: {call: sys.sleep, args: {seconds: "${0.1 * (n % 4)}"}}
-                  - nap2: {call: sys.sleep, args: {seconds: "${60 * (n % 5)}"}}
-                  - nap3: {call: say, args: {what: nap, n: "${n}"}}
-            - ask:
-                steps:
-                  - ask1:
-                      try:
-                        call: events.await_callback
-                        args: {callback: "${callback}", timeout: "${30 * (n % 7)}"}
-                      except: {as: e, steps: [{ask2: {call: say, args: {what: ask, n: "${n}"}}}]}
-            - again:
-                steps:
-                  - again1:
-                      try:
-                        steps:
-                          - again2: {call: say, args: {what: try, n: "${n}"}}
-                          - again3: {raise: no}
-                      retry:
-                        predicate: ${retry.always}
-                        max_retries: 3
-                        backoff: {initial_delay: 1, max_delay: 60, multiplier: 3}
-                      except: {as: e, steps: [{again4: {call: say, args: {what: up, n: "${n}"}}}]}
-            - until:
-                steps:
-                  - until1: {call: sys.sleep_until, args: {time: "${time.format(sys.now() + 45)}"}}
-                  - until2: {call: say, args: {what: until, n: "${n}"}}
-            - child:
-                steps:
-                  - child1:
-                      try:
-                        call: RUN
-                        args:
-                          workflow_id: child
-                          argument: ${n}
-                          connector_params: {timeout: "${20 * (n % 3)}"}
-                      except: {as: e, steps: [{child2: {call: say, args: {what: late, n: "${n}"}}}]}
-    - done: {call: say, args: {what: done, n: "${n}"}}
-say:
-  params: [what, n]
-  steps:
-    - log: {call: sys.log, args: {text: '${what + " " + string(n)}'}}
-""".replace("RUN", RUN)
-
-CHILD = """
-main:
-  params: [n]
-  steps:
-    - nap: {call: sys.sleep, args: {seconds: "${7 * (n % 6)}"}}
-    - say: {call: sys.log, args: {text: '${"slept " + string(n)}'}}
-"""
-
-
-NUMBERED = """
-main:
-  params: [given]
-  steps:
-    - all:
-        for:
-          range: ${[1, len(given) - 1]}
-          value: i
-          steps:
-            - rest: {call: sys.sleep, args: {seconds: "${given[i]}"}}
-            - say: {call: sys.log, args: {data: "${[given[0], i]}"}}
-"""
-
-
-def foreseen(naps: list[list[int]]) -> list[list[int]]:
-    """Which nap of which execution ends after which, by the rule alone."""
-    begun = count()
-    waiting = [(some[0], next(begun), number, 1) for number, some in enumerate(naps) if some]
-    heapq.heapify(waiting)
-    ended = []
-    while waiting:
-        due, _, number, nap = heapq.heappop(waiting)
-        ended.append([number, nap])
-        if nap < len(naps[number]):
-            heapq.heappush(waiting, (due + naps[number][nap], next(begun), number, nap + 1))
-    return ended
-
-
-def virtually(
-    path: Path, scenario: Callable[[Services], Awaitable[Any]], how: Time = Time.VIRTUAL
-) -> Any:
-    """What comes of a scenario in an emulator whose time is virtual, within real seconds."""
-
-    async def play() -> Any:
-        async with asyncio.timeout(60), emulator(path, time=how) as services:
-            return await scenario(services)
-
-    return asyncio.run(play())
-
-
-def said(services: Services) -> list[tuple[float, Any]]:
-    """What all executions logged, in the order in which it happened, with the times."""
-    rows = services.database.rows("SELECT time, payload FROM logs ORDER BY sequence")
-    return [(moment(row["time"]), json.loads(row["payload"])) for row in rows]
-
-
-def moment(text: str) -> float:
-    """Seconds since 1970 of a timestamp."""
-    return datetime.fromisoformat(text).timestamp()
 
 
 class TestAdvance:
@@ -312,69 +167,6 @@ class TestAdvance:
         assert events == [(10, "10"), (20, "called"), (30, "20")]
 
 
-class TestOrder:
-    """The same program, the same events."""
-
-    async def play(self, services: Services) -> list[tuple[float, Any]]:
-        services.catalog.deploy("child", CHILD)
-        definition = services.catalog.deploy("mixed", MIXED)
-        now = services.clock.seconds()
-        executions: list[Execution] = []
-        for number in range(30):
-            executions.append(services.engine.create(definition, json.dumps(number), {}))
-            if number % 10 == 9:
-                await services.engine.advance(11)
-        while await services.engine.advance_to_next():
-            continue
-        for execution in executions:
-            await outcome(services, execution)
-        return [(at - now, text) for at, text in said(services)]
-
-    def test_is_the_same_every_time(self, tmp_path, monkeypatch):
-        """Branches, retries with backoff, callbacks, moments and children with timeouts."""
-        quick = virtually(tmp_path / "1", self.play)
-        advance = Run.advance
-
-        def slow_advance(run: Run, steps: int = 1000) -> bool:
-            time.sleep(0.0003)
-            return advance(run, steps)
-
-        monkeypatch.setattr(Run, "advance", slow_advance)
-        slow = virtually(tmp_path / "2", self.play)
-
-        assert quick == slow
-        assert [at for at, _ in quick] == sorted(at for at, _ in quick)
-        texts = [text for _, text in quick]
-        assert {text.split()[0] for text in texts} == {
-            *("ask", "nap", "slept", "try", "up", "until", "late", "done")
-        }
-        assert [text for text in texts if text.endswith(" 4")][:1] == ["try 4"]
-        assert [at for at, text in quick if text == "try 0"] == [0, 1, 4, 13]
-
-    @given(st.lists(st.lists(st.integers(0, 4), max_size=4), max_size=6))
-    @example([[2, 2], [4], [1, 3], [0, 4, 0]])
-    @settings(deadline=None, max_examples=10)
-    def test_is_that_of_due_times_and_then_of_beginnings(self, tmp_path_factory, naps):
-        """Whatever the executions wait for, and whether time goes on in one go or in steps."""
-
-        async def scenario(services: Services) -> list[Any]:
-            for number, some in enumerate(naps):
-                start(services, NUMBERED, [number, *some])
-            while await services.engine.advance_to_next():
-                continue
-            return [json.loads(text) for _, text in said(services)]
-
-        async def at_once(services: Services) -> list[Any]:
-            for number, some in enumerate(naps):
-                start(services, NUMBERED, [number, *some])
-            await services.engine.advance(100)
-            return [json.loads(text) for _, text in said(services)]
-
-        expected = foreseen(naps)
-        assert virtually(tmp_path_factory.mktemp("steps"), scenario) == expected
-        assert virtually(tmp_path_factory.mktemp("once"), at_once) == expected
-
-
 class TestCallbacks:
     async def waiting(self, services: Services) -> tuple[Execution, str]:
         execution = start(services, WAIT)
@@ -489,116 +281,10 @@ class TestSkip:
 
         assert virtually(tmp_path, scenario, Time.SKIP) == ("seen", 0)
 
+    def test_a_file_is_run_to_its_end_at_once(self, tmp_path):
+        path = tmp_path / "month.yaml"
+        path.write_text("- nap: {call: sys.sleep, args: {seconds: 2600000}}\n- done: {return: 1}\n")
 
-class TestRestart:
-    def test_virtual_time_goes_on_where_it_was(self, start_emulator, tmp_path):
-        emulator = start_emulator(options=["--time", "virtual"])
-        clock = f"{emulator.url}/emulator/clock"
-        emulator.deploy("sleeper", SLEEPER)
-        execution = emulator.execute("sleeper", [DAY, DAY, DAY])
-        before = requests.post(clock, json={"advance": "129600s"}, timeout=10).json()
+        done = command("run", str(path), "--time", "skip")
 
-        emulator.kill()
-        emulator.restart()
-
-        assert requests.get(clock, timeout=10).json() == before
-        after = requests.post(clock, json={"advance": "next"}, timeout=10).json()
-        assert moment(after["now"]) - moment(before["now"]) == DAY / 2
-        after = requests.post(clock, json={"advance": "next"}, timeout=10).json()
-        assert execution.result() == moment(after["now"]) == moment(before["now"]) + 1.5 * DAY
-
-
-class TestApi:
-    def test_it_shows_and_moves_the_time(self, start_emulator):
-        emulator = start_emulator(options=["--time", "virtual"])
-        clock = f"{emulator.url}/emulator/clock"
-        emulator.deploy("sleeper", SLEEPER)
-        emulator.execute("sleeper", [60, 0.5])
-        requests.post(clock, json={"advance": "0s"}, timeout=10)
-
-        shown = requests.get(clock, timeout=10).json()
-        passed = requests.post(clock, json={"advance": "60.25s"}, timeout=10).json()
-        last = requests.post(clock, json={"advance": "next"}, timeout=10).json()
-
-        assert (shown["time"], shown["settled"]) == ("virtual", True)
-        assert moment(shown["nextDue"]) - moment(shown["now"]) == 60
-        assert moment(passed["now"]) - moment(shown["now"]) == 60.25
-        assert moment(passed["nextDue"]) - moment(passed["now"]) == 0.25
-        assert last == {"time": "virtual", "now": passed["nextDue"], "settled": True}
-
-    @pytest.mark.parametrize(
-        "body",
-        [
-            *({}, [], {"advance": 5}, {"advance": "5"}, {"advance": "-5s"}, {"advance": "1e3s"}),
-            *({"advance": "next", "by": "5s"}, {"advance": None}, {"advance": "infs"}),
-            *({"advance": "999999999999s"}, {"advance": "\u0665s"}, {"seconds": 5}),
-        ],
-    )
-    def test_what_is_no_advance_is_refused(self, tmp_path, body):
-        async def scenario(services: Services) -> tuple[int, Any]:
-            before = services.clock.seconds()
-            answer = await asked(services, body)
-            assert services.clock.seconds() == before
-            return answer
-
-        status, error = virtually(tmp_path, scenario)
-
-        assert (status, error["error"]["status"]) == (400, "INVALID_ARGUMENT")
-
-    def test_real_time_is_shown_and_not_moved(self, tmp_path):
-        async def scenario(services: Services) -> tuple[int, Any]:
-            answer = await asked(services, None)
-            assert answer[1]["time"] == "real"
-            assert abs(moment(answer[1]["now"]) - time.time()) < 60
-            return await asked(services, {"advance": "next"})
-
-        status, error = virtually(tmp_path, scenario, Time.REAL)
-
-        assert (status, error["error"]["status"]) == (400, "FAILED_PRECONDITION")
-
-    def test_a_call_that_is_not_answered_ends_the_advance(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(clock_api, "PATIENCE", 0.2)
-        source = """
-        main:
-          params: [url]
-          steps:
-            - nap: {call: sys.sleep, args: {seconds: 10}}
-            - ask: {call: http.get, args: {url: "${url}"}}
-        """
-
-        async def never(_: web.Request) -> web.StreamResponse:
-            await asyncio.sleep(30)
-            return web.Response()
-
-        async def scenario(services: Services) -> tuple[int, Any, float]:
-            async with site(never) as stub:
-                now = services.clock.seconds()
-                execution = start(services, source, stub.url)
-                status, error = await asked(services, {"advance": "60s"})
-                reached = services.clock.seconds() - now
-                services.engine.cancel(execution.id)
-                assert (await asked(services, {"advance": "60s"}))[0] == 200
-                return status, error["error"]["status"], reached
-
-        assert virtually(tmp_path, scenario) == (504, "DEADLINE_EXCEEDED", 10)
-
-    def test_a_scale_of_virtual_time_is_refused(self, tmp_path):
-        for how in ("virtual", "skip"):
-            done = command(
-                *("serve", f"--data={tmp_path / 'd'}", "--port=0", "--time", how),
-                *("--time-scale", "60"),
-            )
-
-            assert done.returncode == 2
-            assert "--time-scale is for real time: leave it out" in done.stderr
-            assert "Traceback" not in done.stderr
-        assert Settings(time=Time.REAL, time_scale=60).time_scale == 60
-
-
-async def asked(services: Services, body: object) -> tuple[int, Any]:
-    """Status and JSON of a request about the clock: a POST unless the body is None."""
-    url = f"{services.settings.base_url}/emulator/clock"
-    async with aiohttp.ClientSession() as client:
-        sent = client.get(url) if body is None else client.post(url, json=body)
-        async with sent as answer:
-            return answer.status, await answer.json()
+        assert (done.returncode, done.stdout) == (0, "1\n")
