@@ -260,7 +260,8 @@ class _Compiler(Emitter):
     def _parallel(self, parallel: Parallel) -> None:
         state = self._scope.layout.slot()
         place, limit = self._place, parallel.concurrency_limit
-        parts = [constant(None) if limit is None else self._compile(limit)]
+        most = self._limits.concurrent_branches
+        parts = [constant(most) if limit is None else self._compile(limit)]
         if isinstance(parallel.work, For):
             loop = parallel.work
             parts.append(self._compile(loop.items))

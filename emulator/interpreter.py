@@ -241,11 +241,11 @@ class Run:
     def fork(
         self,
         parent: Thread,
-        limit: int | None,
+        limit: int,
         start: Callable[[int], Variables | None],
         names: Sequence[str],
     ) -> Group:
-        """Start branches; the parent waits until all have ended.
+        """Start branches, `limit` at a time; the parent waits until all have ended.
 
         Raises ParallelNestingError where the parallel steps around it are too many already.
         """
@@ -253,8 +253,7 @@ class Run:
             depth = self.limits.parallel_depth
             raise error("ParallelNestingError", f"parallel steps nested more than {depth} deep")
         parent.groups += 1
-        most = self.limits.concurrent_branches if limit is None else limit
-        group = Group(parent, most, start, names, parent.groups)
+        group = Group(parent, limit, start, names, parent.groups)
         parent.ready = False
         self._running -= parent.group is not None  # it does nothing while its branches run
         self._groups.append(group)

@@ -79,7 +79,7 @@ def fork(
 
     def action(thread: Thread, frame: Frame, value: Any) -> bool:
         limit, items = value
-        if limit is not None and (type(limit) is not int or limit < 1):
+        if type(limit) is not int or limit < 1:
             kind = "TypeError" if type(limit) is not int else "ValueError"
             raise error(kind, "concurrency_limit must be a positive integer")
         if isinstance(codes, Code):
