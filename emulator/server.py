@@ -163,7 +163,8 @@ async def serve(
         ready = services.settings
         how = "" if ready.time is Time.REAL else f" time={ready.time}"
         remote = " remote=all-but-metadata-and-tokens" if ready.allow_remote else ""
-        grpc = "" if ready.grpc_port is None else f" grpc={ready.host}:{ready.grpc_port}"
+        host = f"[{ready.host}]" if ":" in ready.host else ready.host
+        grpc = "" if ready.grpc_port is None else f" grpc={host}:{ready.grpc_port}"
         console.announce(
             f"ready {ready.base_url} project={ready.project} location={ready.location}"
             f" auth={ready.auth}{how}{remote}{grpc} data={ready.data}"

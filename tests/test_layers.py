@@ -45,7 +45,7 @@ DOING = of(
 )
 SERVING = of(
     *("emulator", "__main__", "api", "client", "commands", "pages", "reloading", "remote"),
-    *("server", "services"),
+    *("methods", "rpc", "server", "services"),
 )
 
 
