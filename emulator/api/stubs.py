@@ -9,6 +9,7 @@ from emulator.api.answers import answer
 from emulator.refusal import invalid
 from emulator.services import Services
 from emulator.stubs import UnusableStubs, read
+from emulator.values import tagged
 
 
 def routes() -> list[web.RouteDef]:
@@ -55,7 +56,7 @@ def _shown(services: Services) -> dict[str, object]:
         "stubs": [
             {
                 "call": entry.stub.call,
-                **({"when": entry.stub.when} if entry.stub.when else {}),
+                **({"when": tagged(entry.stub.when)} if entry.stub.when else {}),
                 "answers": len(entry.stub.answers),
                 "used": entry.used,
             }

@@ -49,9 +49,8 @@ def reached(url: URL, settings: Settings) -> Reached:
         address = url.with_scheme(to.scheme).with_host(str(to.host)).with_port(to.explicit_port)
         own = address.origin() in _own(settings)
         return Reached(address, None if own else url.host_port_subcomponent)
-    if not settings.allowed_hosts or origin in _own(settings):
-        return Reached(url)
-    if settings.allowed_hosts.isdisjoint(_names(url)):
+    known = origin in _own(settings) or str(origin) in settings.hosts.values()
+    if settings.allowed_hosts and not known and settings.allowed_hosts.isdisjoint(_names(url)):
         raise error(
             "ConnectionFailedError",
             f"{url.host} is not among the hosts that workflows may call here: allow it with"

@@ -69,6 +69,8 @@ class TestReached:
             ("http://127.0.0.1:8788/", False),
             ("https://emulator.example/v1/x", True),
             ("https://orders.example/", True),
+            ("http://10.0.0.1:1/", True),
+            ("http://10.0.0.1:2/", False),
         ],
     )
     def test_with_a_list_hosts_that_are_not_on_it_are_refused(self, url, allowed):

@@ -1,14 +1,18 @@
 """Stub files: what they may say, at the start and while the emulator runs."""
 
+import asyncio
 import re
+from typing import Any
 
+import aiohttp
 import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.stubs import UnusableStubs, read
+from emulator.stubs import Stub, UnusableStubs, read, returns
 from tests.emulator.calling import calls, connector
+from tests.emulator.engines import emulator
 from tests.emulators import EmulatorProcess
 
 OBJECT = "googleapis.storage.v1.objects.get"
@@ -172,6 +176,18 @@ class TestOverHttp:
         assert shown["missed"] == ["googleapis.none"]
         assert cleared == {"strict": False, "stubs": [], "missed": []}
         assert second[0]["tags"] == ["SystemError"]
+
+    def test_conditions_are_shown_bytes_included(self, tmp_path):
+        async def shown() -> Any:
+            async with emulator(tmp_path) as services:
+                services.stubs.add(Stub("googleapis.a", returns(1), when={"a": [b"b", {"c": 1}]}))
+                url = f"{services.settings.base_url}/emulator/stubs"
+                async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                    return await answer.json()
+
+        (stub,) = asyncio.run(shown())["stubs"]
+
+        assert stub["when"] == {"a": [{"$bytes": "Yg=="}, {"c": 1}]}
 
     def test_a_mistake_is_a_400_that_says_where(self, tmp_path):
         with EmulatorProcess(tmp_path / "d") as process:
