@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -47,7 +48,9 @@ _MOST_ALONE = 100
 PAGE_BYTES = 4 * 1024 * 1024
 """About how much of values one page shows; at least those of one item."""
 
-_AT_ONCE = 1000
+_AT_ONCE = 500
+"""Entries after which others have their turns."""
+
 _EXPORTED = 10_000
 
 _Item = TypeVar("_Item")
@@ -120,10 +123,11 @@ async def show_entry(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.Response:
     """The step entries as one JSON text, without variables; of very many the first."""
     there, settings = found(request), settings_for(request)
-    entries = (await history_of(request, there, Wanted(detailed=False))).entries
+    entries = (await history_of(request, there)).entries
     texts = []
     for entry in entries[:_EXPORTED]:
-        texts.append(json.dumps(step_entry(entry, there, settings), ensure_ascii=False))
+        shown = step_entry(replace(entry, variables=None), there, settings)
+        texts.append(json.dumps(shown, ensure_ascii=False))
         if not entry.id % _AT_ONCE:
             await asyncio.sleep(0)
     name = json.dumps(execution_name(there, settings))

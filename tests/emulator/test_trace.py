@@ -8,8 +8,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulator.compiler import compile_workflow
 from emulator.interpreter import Failed, Reply, Run
 from emulator.limits import Limits
+from emulator.operations import tracing
 from emulator.parser import parse
 from emulator.trace import Room, StepState, Trace
 from tests.emulator.generated import fate, sources
@@ -78,6 +80,15 @@ def test_a_traced_run_does_what_another_does(case: Case):
     check(entries_of(traced))
     assert traced.trace is not None
     assert traced.trace.asked_in.keys() == {request.key for request in made[1]}
+
+
+@pytest.mark.parametrize("case", TRACED)
+def test_a_run_that_is_not_traced_has_nothing_of_it_in_its_program(case: dict[str, Any]):
+    workflow = parse(case["source"])
+    for traced in (False, True):
+        codes = compile_workflow(workflow, Limits(), traced=traced).codes.values()
+        modules = {operation.__module__ for code in codes for operation in code.operations}
+        assert (tracing.__name__ in modules) == traced
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
