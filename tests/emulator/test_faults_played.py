@@ -11,10 +11,16 @@ from typing import Any
 import aiohttp
 import pytest
 import requests
+from google.api_core import exceptions
+from google.cloud.workflows import executions_v1
+from google.cloud.workflows.executions_v1.services.executions.transports import (
+    ExecutionsGrpcTransport,
+)
 
 from emulator.api import answers
 from tests.emulator.engines import WAIT
 from tests.emulator.scenes import Scene, played
+from tests.emulator.test_grpc import options
 from tests.emulators import EmulatorProcess
 
 
@@ -244,6 +250,30 @@ class TestEverywhere:
 
         assert requests.delete(f"{faults}/{ordered['id']}", timeout=10).json() == {}
         assert refreshed(emulator) == "refreshed"
+
+    @pytest.mark.parametrize(
+        ("fault", "error", "started"),
+        [
+            ({"kind": "status", "statuses": [503]}, exceptions.ServiceUnavailable, 0),
+            ({"kind": "reset", "stored": True}, exceptions.ServiceUnavailable, 1),
+            ({"kind": "status", "statuses": [429]}, exceptions.ResourceExhausted, 0),
+        ],
+    )
+    def test_googles_grpc_client_sees_them_too(self, start_emulator, fault, error, started):
+        emulator = start_emulator(grpc=True)
+        emulator.deploy("one", "- done: {return: 1}\n")
+        client = executions_v1.ExecutionsClient(
+            transport=ExecutionsGrpcTransport(**options(emulator))
+        )
+        parent = f"{emulator.parent}/workflows/one"
+        ordered = {**fault, "method": "POST", "path": "/v1/*/executions"}
+        requests.post(f"{emulator.url}/emulator/faults", json=ordered, timeout=10)
+
+        with pytest.raises(error):
+            client.create_execution(parent=parent, retry=None)
+
+        assert len(list(client.list_executions(parent=parent))) == started
+        client.transport.close()
 
     def test_what_is_ours_stays_whole(self, tmp_path):
         """Else nobody could take the fault back."""
