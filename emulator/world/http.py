@@ -43,7 +43,7 @@ def send(request: Request, site: Site) -> Performed:
     """
     prepared = prepare(request, site)
     name = f"{prepared.method} {prepared.url}"
-    answered = stubbed(name, _seen(prepared, request.args), site)
+    answered = stubbed(name, _seen(prepared, request.args), site, prepared.timeout)
     if answered is not None:
         return answered
     if site.stubs.strict and not hosts.leads_somewhere(prepared.url, site.settings):

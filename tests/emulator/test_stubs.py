@@ -324,6 +324,32 @@ class TestAfter:
 
         assert asyncio.run(scenario()) == ("ACTIVE", ["late"])
 
+    @pytest.mark.parametrize(
+        ("step", "seconds"),
+        [
+            (get("https://a.example/"), 300),
+            (get("https://a.example/", timeout=1800), 1800),
+            (connector(OBJECT, connector_params={"timeout": 60}), 60),
+        ],
+    )
+    def test_one_that_comes_too_late_is_a_timeout(self, tmp_path, step, seconds):
+        late = (
+            Stub("https://a.example/", responds(text="late", after=1801)),
+            Stub(OBJECT, returns("late", after=61)),
+        )
+
+        async def scenario() -> tuple[Any, float]:
+            async with emulator(tmp_path, time=Time.SKIP) as services:
+                services.stubs.add(*late)
+                begin = services.clock.seconds()
+                (error,) = await outcome(services, start(services, calls(step)))
+                return error, services.clock.seconds() - begin
+
+        error, waited = asyncio.run(scenario())
+
+        assert error["tags"] == ["TimeoutError"]
+        assert waited == pytest.approx(seconds)
+
     def test_it_comes_though_the_emulator_was_killed_and_has_no_stubs_any_more(self, tmp_path):
         path = tmp_path / "stubs.yaml"
         path.write_text(self.STUB.replace("3600", "2"))
