@@ -122,6 +122,8 @@ class Site:
             )
             self.services = await stack.enter_async_context(serving(settings))
             self.services.stubs.strict = True
+            # Nobody looks at the file after a crash.
+            self.services.database.run("PRAGMA synchronous = OFF").close()
             self._client = await stack.enter_async_context(
                 aiohttp.ClientSession(skip_auto_headers=("Content-Type",))
             )
