@@ -108,6 +108,19 @@ class TestExecutions:
         assert shown["callLogLevel"] == "LOG_NONE"
         assert shown["disableConcurrencyQuotaOverflowBuffering"] is True
 
+    def test_names_and_numbers_are_read_in_every_spelling(self, emulator):
+        emulator.deploy("echo", SOURCE)
+        path = f"{workflows(emulator, 'echo')}/executions"
+        body = {"call_log_level": 2, "executionHistoryLevel": 1, "argument": "1"}
+
+        shown = emulator.ask("POST", path, json=body)
+
+        assert shown["callLogLevel"] == "LOG_ERRORS_ONLY"
+        assert shown["executionHistoryLevel"] == "EXECUTION_HISTORY_BASIC"
+        for view, full in (("1", False), ("2", True), ("BASIC", False), ("", True), ("0", True)):
+            read = emulator.ask("GET", shown["name"], params={"view": view})
+            assert ("argument" in read) is full, view
+
     def test_lists_are_newest_first_basic_and_in_pages(self, emulator):
         emulator.deploy("listed", SOURCE)
         executions = [emulator.execute("listed", number) for number in range(3)]
