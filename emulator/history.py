@@ -40,8 +40,11 @@ DETAILED: Final = "EXECUTION_HISTORY_DETAILED"
 _ROOM: Final = 32 * 1024 * 1024
 """Bytes of variables that one history holds, and as many of arguments and replies."""
 
-_KEPT: Final = 200_000
-"""Entries and calls of all histories that are held, so that page after page costs little."""
+_HELD: Final = 128 * 1024 * 1024
+"""Bytes of all histories that are held, so that page after page costs little."""
+
+_ENTRY: Final = 600
+"""Bytes of an entry or a call without its values, about."""
 
 _DRAWN_AT_ONCE: Final = 16
 _STEPS_AT_ONCE: Final = 16
@@ -73,12 +76,14 @@ class MadeCall:
 class History:
     """What an execution has done so far: its entries and calls, in the order of their beginnings.
 
-    `is_complete` is false where the journal is gone, or does not fit the source.
+    `is_complete` is false where the journal is gone, or does not fit the source. `size` is how many
+    bytes it takes up, about.
     """
 
     entries: Sequence[StepEntry] = ()
     calls: Sequence[MadeCall] = ()
     is_complete: bool = True
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,10 @@ class _Replay:
 
     def history(self) -> History:
         """What was found."""
-        return History(self._trace.entries, self._calls, self._is_complete)
+        rooms = [self._room, *([self._trace.variables] if self._trace.variables else [])]
+        size = _ENTRY * (len(self._trace.entries) + len(self._calls))
+        size += sum(room.taken for room in rooms)
+        return History(self._trace.entries, self._calls, self._is_complete, size)
 
     def _slices(self) -> Iterator[None]:
         journal = self._journal()
@@ -291,7 +299,7 @@ class Histories:
         """Hold a history, in the place of older ones; one that is too large alone is held too."""
         self.forget(at[0])
         self._held[at] = found
-        sizes = [len(each.entries) + len(each.calls) for each in self._held.values()]
-        while sum(sizes) > _KEPT and len(sizes) > 1:
-            sizes.pop(0)
-            self._held.popitem(last=False)
+        size = sum(each.size for each in self._held.values())
+        while size > _HELD and len(self._held) > 1:
+            _, oldest = self._held.popitem(last=False)
+            size -= oldest.size

@@ -117,30 +117,27 @@ class Room:
     """How much of the values that went through a run is kept: all, so long as there is room.
 
     Args:
-        size: bytes, about, of all values that are kept; for what is listed in `only` it does not
-            count.
-        only: the numbers of what is kept, None for all.
+        size: bytes, about, of all values that are kept.
+        only: the numbers of what is kept, however large; None for all that fits.
+
+    `taken` is how many bytes there are.
     """
 
     def __init__(self, size: int, only: Collection[int] | None = None) -> None:
-        self.left = size
+        self.taken = 0
+        self._size = size
         self._only = only
         self._kept: set[int] = set()
 
-    @property
-    def is_used_up(self) -> bool:
-        """Whether there was more than could be kept."""
-        return self.left < 0
-
     def wants(self, number: int) -> bool:
         """Whether the values of this number are to be kept."""
-        return not self.is_used_up if self._only is None else number in self._only
+        return self.taken <= self._size if self._only is None else number in self._only
 
     def take(self, value: Value) -> None:
-        """Count a value, unless it is the same as one before."""
-        if self._only is None and id(value) not in self._kept:
+        """Count a value that is kept, unless it is the same as one before."""
+        if id(value) not in self._kept:
             self._kept.add(id(value))
-            self.left -= 64 + size_of(value)
+            self.taken += 64 + size_of(value)
 
 
 @dataclass(slots=True)

@@ -51,7 +51,7 @@ PAGE_BYTES = 4 * 1024 * 1024
 _AT_ONCE = 500
 """Entries after which others have their turns."""
 
-_EXPORTED = 10_000
+_EXPORTED_BYTES = 16 * 1024 * 1024
 
 _Item = TypeVar("_Item")
 
@@ -92,7 +92,7 @@ async def list_entries(request: web.Request) -> web.Response:
     asked = entries[begin : begin + size]
     if any(_lacks_variables(entry, there) for entry in asked):
         asked = await _with_variables(request, there, asked[:_MOST_ALONE])
-    shown = fitting(asked, lambda entry: _size(entry.variables))
+    shown = fitting(asked, _size)
     body: dict[str, object] = {}
     if shown:
         body["stepEntries"] = [step_entry(entry, there, settings) for entry in shown]
@@ -125,9 +125,13 @@ async def export(request: web.Request) -> web.Response:
     there, settings = found(request), settings_for(request)
     entries = (await history_of(request, there)).entries
     texts = []
-    for entry in entries[:_EXPORTED]:
+    room = _EXPORTED_BYTES
+    for entry in entries:
         shown = step_entry(replace(entry, variables=None), there, settings)
         texts.append(json.dumps(shown, ensure_ascii=False))
+        room -= len(texts[-1])
+        if room < 0:
+            break
         if not entry.id % _AT_ONCE:
             await asyncio.sleep(0)
     name = json.dumps(execution_name(there, settings))
@@ -210,5 +214,6 @@ async def _with_variables(
     return [alone.entries[number - 1] for number in numbers]
 
 
-def _size(values: Mapping[str, object] | None) -> int:
-    return sum(map(size_of, values.values())) if values else 0  # type: ignore[arg-type]  # values of the language
+def _size(entry: StepEntry) -> int:
+    values = list(entry.variables.values()) if entry.variables else []
+    return sum(map(size_of, values)) + size_of(entry.exception)

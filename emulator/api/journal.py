@@ -61,12 +61,16 @@ async def list_calls(request: web.Request) -> web.Response:
 
 async def list_received(request: web.Request) -> web.Response:
     """What reached its callbacks, in order."""
-    return _page(request, "received", request.app[SERVICES].store.received, _received)
+    return _page(
+        request, "received", request.app[SERVICES].store.received, _received, _size_of_received
+    )
 
 
 async def list_logs(request: web.Request) -> web.Response:
     """Its log lines, in order."""
-    return _page(request, "logs", request.app[SERVICES].store.logs, _line)
+    return _page(
+        request, "logs", request.app[SERVICES].store.logs, _line, lambda line: len(line.payload)
+    )
 
 
 def _page(
@@ -74,15 +78,17 @@ def _page(
     name: str,
     read: Callable[[str, int, int], Sequence[_Row]],
     show: Callable[[_Row], Mapping[str, object]],
+    size_of_row: Callable[[_Row], int],
 ) -> web.Response:
     """A page of what is read from the data file: from an execution, so many, after so many."""
     there = _found(request)
     about = f"{there.id} {name}"
     size, begin = page_size(request, _MOST_ROWS, _MOST_ROWS), page_token(request, about) or 0
     rows = read(there.id, size + 1, begin)
-    body: dict[str, object] = {name: list(map(show, rows[:size]))}
-    if len(rows) > size:
-        body["nextPageToken"] = token_of(begin + size, about)
+    shown = fitting(rows[:size], size_of_row)
+    body: dict[str, object] = {name: list(map(show, shown))}
+    if len(rows) > len(shown):
+        body["nextPageToken"] = token_of(begin + len(shown), about)
     return answer(body)
 
 
@@ -124,6 +130,10 @@ def _size(call: MadeCall) -> int:
     reply: Reply | None = call.reply
     given = sum(map(size_of, call.args.values())) if call.args else 0
     return given + (0 if reply is None else size_of(reply.value))
+
+
+def _size_of_received(received: Received) -> int:
+    return size_of(received.request)
 
 
 def _received(received: Received) -> Mapping[str, object]:

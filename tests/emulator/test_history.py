@@ -285,7 +285,7 @@ class TestRoom:
         assert within(tmp_path, scenario) == [None, {"b": 1}]
 
     def test_the_last_histories_are_held(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(module, "_KEPT", 250)
+        monkeypatch.setattr(module, "_HELD", 200_000)
 
         async def scenario(services: Services) -> list[bool]:
             executions = [start(services, MANY_CALLS) for _ in range(3)]
