@@ -120,6 +120,11 @@ class Engine:
         waiting = due is None or due > self._clock.seconds()
         return waiting and not (self._driver.ready or self._calls.under_way)
 
+    @property
+    def is_calling(self) -> bool:
+        """Whether any outside call is under way."""
+        return self._calls.under_way
+
     async def advance(self, seconds: float) -> None:
         """Let virtual time go on: end what is due within so many seconds, in order.
 
