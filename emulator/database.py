@@ -57,6 +57,7 @@ CREATE TABLE executions (
     stopped TEXT                      -- JSON of a Stand, where it was cancelled between two turns
 ) STRICT;
 CREATE INDEX executions_by_workflow ON executions (workflow, sequence);
+CREATE INDEX executions_by_state ON executions (workflow, state);
 CREATE INDEX executions_open ON executions (busy) WHERE state = 'ACTIVE';
 
 -- The replies of the world, in the order in which they are applied. Together with source and

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 
 from emulator.database import Database
 from emulator.store import Execution, State, Store
+
+_OF_BOTH = "workflow = ? AND state = ? AND"
 
 
 class Overview:
@@ -36,11 +41,22 @@ class Overview:
             state: in this one alone.
             before: those with a smaller sequence.
         """
-        rows = self._database.rows(
-            "SELECT execution FROM executions"
-            " WHERE (?1 = '' OR workflow = ?1) AND (?2 = '' OR state = ?2) AND sequence < ?3"
-            " ORDER BY sequence DESC LIMIT ?4",
-            *(workflow, state, 2**62 if before is None else before, most),
-        )
-        found = (self._store.find(row["execution"]) for row in rows)
+        below = 2**62 if before is None else before
+        if not workflow and not state:
+            rows = self._newest("", below, most)
+        elif not state:
+            rows = self._newest("workflow = ? AND", below, most, workflow)
+        else:
+            # One look into the index for each workflow; there are few of them.
+            names = [workflow] if workflow else self.counts()
+            looks = (self._newest(_OF_BOTH, below, most, name, state) for name in names)
+            rows = sorted(chain.from_iterable(looks), key=itemgetter("sequence"), reverse=True)
+        found = (self._store.find(row["execution"]) for row in rows[:most])
         return [execution for execution in found if execution is not None]
+
+    def _newest(self, condition: str, below: int, most: int, *values: str) -> list[sqlite3.Row]:
+        return self._database.rows(
+            f"SELECT execution, sequence FROM executions WHERE {condition} sequence < ?"  # noqa: S608 - constants of this class
+            " ORDER BY sequence DESC LIMIT ?",
+            *(*values, below, most),
+        )
