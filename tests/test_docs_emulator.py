@@ -35,7 +35,7 @@ from emulator.parser.steps import COMPANIONS
 from emulator.world import connectors
 from tests.emulators import EmulatorProcess
 from tests.emulators import command as emulator_command
-from tests.pages import ROOT, blocks, names, read, section, shown, table, tables
+from tests.pages import FENCE, ROOT, blocks, names, read, section, shown, table, tables
 from workflows.bundle import bundle_file
 
 NONE = "\N{EN DASH}"
@@ -231,6 +231,25 @@ class TestEmulator:
                 )
                 assert "workflows/expense-approval" in done.stdout, done.stderr
         assert len(programs) == 3
+
+    @pytest.mark.parametrize("heading", ["## Time", "## Faults"])
+    def test_the_curl_lines_run_as_they_stand(self, heading, tmp_path):
+        (program,) = [
+            text for name, text in FENCE.findall(section("emulator.md", heading)) if name == "sh"
+        ]
+        options = ["--time", "virtual"]
+        with EmulatorProcess(tmp_path / "data.sqlite3", options=options) as emulator:
+            done = subprocess.run(
+                ["sh", "-e", "-c", program.replace("127.0.0.1:8787", emulator.url[7:])],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        answers = re.split(r"(?<=})\n(?={|$)", done.stdout)[:-1]
+
+        assert done.returncode == 0, done.stderr
+        assert len(answers) == program.count("curl")
+        assert not any("error" in json.loads(answer) for answer in answers)
 
 
 class TestWorkflowAuthors:
