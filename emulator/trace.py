@@ -141,7 +141,7 @@ class Room:
 
 
 @dataclass(slots=True)
-class _Open:
+class Open:
     """An entry that has not ended. `last` is the last one in it that stands in the same frame."""
 
     entry: StepEntry
@@ -181,7 +181,7 @@ class Trace:
         return self.entries[number - 1]
 
     def add(
-        self, mark: Mark, thread: str, around: _Open | None, before: StepEntry | None
+        self, mark: Mark, thread: str, around: Open | None, before: StepEntry | None
     ) -> StepEntry:
         """A new entry, with the one around it and the one before it."""
         added = StepEntry(
@@ -205,7 +205,7 @@ class Trace:
             around.entry.children = around.children
         return added
 
-    def end(self, opened: _Open, error: ErrorValue | None) -> None:
+    def end(self, opened: Open, error: ErrorValue | None) -> None:
         """An entry has ended, well or with an error."""
         entry = opened.entry
         entry.updated = self.now
@@ -233,7 +233,7 @@ class Trace:
             if entry.state is StepState.IN_PROGRESS:
                 entry.state, entry.exception, entry.updated = state, error, ended
 
-    def _keep(self, opened: _Open) -> None:
+    def _keep(self, opened: Open) -> None:
         """Keep the variables that an entry sees, those that have been assigned."""
         room = self.variables
         if room is None or not room.wants(opened.entry.id):
@@ -255,7 +255,7 @@ class TracedThread(Thread):
     ) -> None:
         super().__init__(run, path, frame, group, branch)
         assert run.trace is not None
-        self.open: list[_Open] = []
+        self.open: list[Open] = []
         self._trace = run.trace
         self._levels = [_Level(0)]
         self._failing: ErrorValue | None = None
@@ -277,7 +277,7 @@ class TracedThread(Thread):
             if around is not None and mark.step_type is not StepType.TRY:
                 entry.expected = around.expected
         holder.last = entry
-        self.open.append(_Open(entry, mark, frame))
+        self.open.append(Open(entry, mark, frame))
 
     def expect(self, number: int | None) -> None:
         """Expect so many iterations in the innermost entry."""

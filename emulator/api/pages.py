@@ -76,6 +76,8 @@ def _index(request: web.Request, services: Services) -> web.Response:
     return page(
         "index.html",
         settings=services.settings,
+        time=services.settings.time.value,
+        now=services.clock.now(),
         workflows=services.catalog.all(),
         counts=overview.counts(),
         executions=[(each, execution.lasted(services, each)) for each in found[:_ROWS]],

@@ -12,8 +12,7 @@ from emulator.interpreter import payload
 from emulator.operations.tracing import kind_of
 from emulator.pages.wording import cut, kind, summary, written
 from emulator.syntax import Step, Switch, Workflow
-from emulator.trace import Mark, StepEntry, StepType, Trace
-from emulator.trace import _Open as Open
+from emulator.trace import Mark, Open, StepEntry, StepType, Trace
 from emulator.walk import all_steps
 
 _ROUNDS = 3

@@ -143,6 +143,11 @@ class TestRoot:
         assert listed == [f"/ui/executions/{each.id}" for each in reversed(made)]
         assert "No execution is like that." in none.text
 
+    def test_time_that_stands_still_is_said(self, start_emulator):
+        emulator = start_emulator(options=("--time", "virtual"))
+
+        assert "Time stands still at 2" in look(emulator, "/").text
+
     @pytest.mark.parametrize(
         "query", ["before=x", "before=" + "9" * 30, "state=NO", "workflow=%00"]
     )
