@@ -66,7 +66,7 @@ class Api:
         self.troubles: list[Trouble] = []
         self.callers: frozenset[str] | None = None
         self._origin = origin
-        self._certificates = certificates
+        self.certificates = certificates
         self._projects = projects
 
     def application(self) -> web.Application:
@@ -183,7 +183,7 @@ class Api:
         if token.startswith("csk_"):
             raise Refused(401, "This API key is unknown or was revoked.")
         try:
-            claims = jwt.decode(token, certs=self._certificates(), audience=self.inbox.url)
+            claims = jwt.decode(token, certs=self.certificates(), audience=self.inbox.url)
         except ValueError:  # what google-auth raises for every token that is not good
             raise Refused(
                 401,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from emulator.history import History, MadeCall, history
+from emulator.history import History, MadeCall, Wanted, history
 from emulator.protocol import Raised, Returned
 from emulator.services import Services
 from emulator.store import Execution
@@ -88,7 +88,8 @@ def past(services: Services, found: Execution) -> History:
     definition = services.catalog.find(found.workflow, found.number)
     if definition is None:
         raise LookupError(found.workflow)
-    return history(found, definition, services.settings, services.store)
+    everything = Wanted(detailed=True)
+    return history(found, definition, services.settings, services.store, everything)
 
 
 def steps(told: History) -> Iterator[StepEntry]:

@@ -30,9 +30,7 @@ def sections(site: Site) -> list[tuple[str, str]]:
 
 def _sections(site: Site) -> Iterator[tuple[str, str]]:
     services = site.services
-    names = [found.workflow for found in services.catalog.all()]
-    runs = [found for name in names for found in services.store.newest_first(name)]
-    for found in sorted(runs, key=lambda found: found.sequence):
+    for found in site.executions():
         asked = [record for record in site.inbox.records if record.execution.endswith(found.id)]
         told = past(services, found)
         parts = [*_summary(found), *_approvals(asked), *_steps(told)]

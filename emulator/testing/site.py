@@ -14,6 +14,7 @@ from aiohttp import web
 from emulator.server import serving
 from emulator.services import Services
 from emulator.settings import Settings, Time
+from emulator.store import Execution
 from emulator.testing.background import Background
 from emulator.testing.callback import Response
 from emulator.testing.deliveries import Deliveries
@@ -66,6 +67,17 @@ class Site:
     def do(self, act: Callable[[], Found]) -> Found:
         """The result of a function in the loop, the only place where parts may be used."""
         return self._background.do(act)
+
+    def executions(self, workflow: str | None = None) -> list[Execution]:
+        """The executions of a workflow, or of all, oldest first; for the loop."""
+        names = [found.workflow for found in self.services.catalog.all()]
+        found = [
+            execution
+            for name in names
+            if workflow in (None, name)
+            for execution in self.services.store.newest_first(name)
+        ]
+        return sorted(found, key=lambda execution: execution.sequence)
 
     async def decide(
         self, record: Record, outcome: str, by: str, comment: str, *, deliver: bool

@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from emulator import creation
 from emulator.catalog import Definition
 from emulator.faults import Fault, Kind
 from emulator.refusal import Refusal
@@ -120,7 +121,7 @@ class Workflows:
         """Start an execution, and return when it waits or is over.
 
         Raises:
-            TestingError: no such workflow is deployed.
+            TestingError: no such workflow is deployed, or the argument is too large.
         """
         return self._site.run(self._start(workflow, json.dumps(argument)))
 
@@ -130,7 +131,8 @@ class Workflows:
         Args:
             workflow: of this one only.
         """
-        return self._site.do(lambda: self._runs(workflow))
+        found = self._site.do(lambda: self._site.executions(workflow))
+        return [Run(self._site, execution.id, execution.workflow) for execution in found]
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -198,18 +200,11 @@ class Workflows:
                 f"no workflow {workflow!r} is deployed: workflows.deploy(…) it first. Deployed:"
                 f" {known}"
             )
-        started = services.engine.create(definition, argument, {})
+        try:
+            given, settings = creation.read({"argument": argument})
+        except Refusal as refusal:
+            raise TestingError(refusal.message) from None
+        settings = creation.settings(definition, settings)
+        started = services.engine.create(definition, given, settings)
         await self._site.timeline.settle()
         return Run(self._site, started.id, workflow)
-
-    def _runs(self, workflow: str | None) -> list[Run]:
-        services = self._site.services
-        names = [found.workflow for found in services.catalog.all()]
-        found = [
-            execution
-            for name in names
-            if workflow in (None, name)
-            for execution in services.store.newest_first(name)
-        ]
-        found.sort(key=lambda execution: execution.sequence)
-        return [Run(self._site, execution.id, execution.workflow) for execution in found]

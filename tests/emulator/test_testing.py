@@ -120,6 +120,12 @@ class TestStart:
         with pytest.raises(TestingError, match=r"'nope' is deployed.*Deployed: nap"):
             workflows.start("nope")
 
+    def test_an_argument_that_google_would_refuse_is_refused(self, workflows):
+        workflows.deploy(SLEEP)
+
+        with pytest.raises(TestingError, match="execution.argument must be"):
+            workflows.start("main", "x" * 40_000)
+
     def test_every_test_begins_with_nothing(self, workflows):
         assert workflows.runs() == []
         assert workflows.inbox.approvals == []
@@ -318,6 +324,7 @@ class TestPast:
         ]
         assert run.log[2].data == {"e": "no"}
         assert {entry.state for entry in run.trace} == {"STATE_SUCCEEDED"}
+        assert run.trace[2].variables == {"number": 1}
 
 
 class TestTime:
