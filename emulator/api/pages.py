@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from urllib.parse import urlencode
 
@@ -44,7 +45,7 @@ async def index(request: web.Request) -> web.Response:
     """
     services = request.app[SERVICES]
     if "text/html" in request.headers.get("Accept", ""):
-        answer = _index(request, services)
+        answer = await _index(request, services)
     else:
         answer = web.Response(text=_listing(services))
     answer.headers["Vary"] = "Accept"
@@ -61,7 +62,7 @@ def _listing(services: Services) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _index(request: web.Request, services: Services) -> web.Response:
+async def _index(request: web.Request, services: Services) -> web.Response:
     overview = Overview(services.database, services.store)
     query = request.query
     name = query.get("workflow", "")
@@ -73,7 +74,7 @@ def _index(request: web.Request, services: Services) -> web.Response:
     more = ""
     if len(found) > _ROWS:
         more = "?" + urlencode({**filters, "before": found[_ROWS - 1].sequence})
-    return page(
+    return await page(
         "index.html",
         settings=services.settings,
         time=services.settings.time.value,
@@ -97,16 +98,16 @@ async def workflow(request: web.Request) -> web.Response:
     revisions = services.catalog.revisions(name)
     found = next((each for each in revisions if wanted in ("", each.revision)), None)
     if found is None:
-        return _missing(f"There is no workflow {name!r} {wanted}".rstrip())
+        return await _missing(f"There is no workflow {name!r} {wanted}".rstrip())
     overview = Overview(services.database, services.store)
-    return page(
+    return await page(
         "workflow.html",
         settings=services.settings,
         definition=found,
         variables=found.fields.get("userEnvVars") or {},
         revisions=revisions,
         counts=overview.counts().get(name, {}),
-        drawings=execution.drawn(found, None),
+        drawings=await asyncio.to_thread(execution.drawn, found, None),
         lines=list(enumerate(found.source.splitlines(), 1)),
         active=False,
     )
@@ -117,14 +118,14 @@ async def run(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     found, definition = _found(request, services)
     if found is None or definition is None:
-        return _missing("There is no such execution")
+        return await _missing("There is no such execution")
     past = await services.histories.of(found)
     at = execution.base(found)
     pages, calls = execution.calls(found, past, _page(request, "calls"))
     logs = services.store.logs(found.id)
     log_pages = execution.Pages.cut(len(logs), execution.LINES, _page(request, "log"))
     received = services.store.received(found.id)
-    return page(
+    return await page(
         "execution.html",
         settings=services.settings,
         found=found,
@@ -135,7 +136,9 @@ async def run(request: web.Request) -> web.Response:
         failing=execution.failing(found, definition),
         waiting=execution.waiting(services, found, past),
         past=past,
-        drawings=execution.drawn(definition, past),
+        drawings=await asyncio.to_thread(
+            execution.drawn, definition, past if past.is_complete else None
+        ),
         calls=calls,
         call_pages=pages,
         logs=[
@@ -155,14 +158,14 @@ async def steps(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     found, definition = _found(request, services)
     if found is None or definition is None:
-        return _missing("There is no such execution")
+        return await _missing("There is no such execution")
     past = await services.histories.of(found)
     wanted = _page(request, "page")
     entry = request.query.get("entry", "")
     if entry.isdecimal() and len(entry) < 10:
         wanted = (int(entry) - 1) // execution.ENTRIES + 1
     pages = execution.Pages.cut(len(past.entries), execution.ENTRIES, wanted)
-    return page(
+    return await page(
         "steps.html",
         settings=services.settings,
         found=found,
@@ -179,7 +182,7 @@ async def full(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     found, definition = _found(request, services)
     if found is None or definition is None:
-        return _missing("There is no such execution")
+        return await _missing("There is no such execution")
     part, number = request.match_info["part"], int(request.match_info.get("number", "0"))
     told: str | None = None
     match part:
@@ -193,7 +196,7 @@ async def full(request: web.Request) -> web.Response:
             told = next((execution.request_text(each) for each in requests), None)
         case _:
             told = execution.full(found, part)
-    return _missing(f"There is no such {part}") if told is None else plain(told)
+    return plain(told) if told is not None else await _missing(f"There is no such {part}")
 
 
 async def file(request: web.Request) -> web.Response:
@@ -218,5 +221,5 @@ def _page(request: web.Request, name: str) -> int:
     return int(given) if given.isdecimal() and len(given) < 10 else 1
 
 
-def _missing(what: str) -> web.Response:
-    return page("missing.html", 404, what=what, active=False)
+async def _missing(what: str) -> web.Response:
+    return await page("missing.html", 404, what=what, active=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -46,9 +47,12 @@ def _environment() -> Environment:
     return environment
 
 
-def page(template: str, status: int = 200, **context: object) -> web.Response:
-    """A page made of a template, for this machine's own browser."""
-    text = _environment().get_template(template).render(context)
+async def page(template: str, status: int = 200, **context: object) -> web.Response:
+    """A page made of a template, for this machine's own browser.
+
+    It is made in a thread, since a large workflow takes seconds; so the context holds values alone.
+    """
+    text = await asyncio.to_thread(_environment().get_template(template).render, context)
     raw = text.encode("utf-8", errors="replace")
     return web.Response(
         body=raw, status=status, content_type="text/html", charset="utf-8", headers=_HEADERS

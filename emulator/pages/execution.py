@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emulator import callbacks
-from emulator.catalog import Definition
+from emulator.catalog import Definition, program
 from emulator.clock import parse_timestamp
 from emulator.errors import SourceError
 from emulator.history import History, MadeCall, StepEntry, StepState
 from emulator.interpreter import Raised, payload
 from emulator.pages.outline import Drawing, drawings, tallies
 from emulator.pages.shown import Text, cut, pretty, text, value_text
-from emulator.parser import parse
 from emulator.services import Services
 from emulator.settings import Auth
 from emulator.store import Execution, LogLine, Received, State, Wait
@@ -225,8 +224,8 @@ def failing(found: Execution, definition: Definition | None) -> list[Failing]:
 def drawn(definition: Definition, past: History | None) -> list[Drawing]:
     """The drawing of a source, with what became of its steps; nothing for one that is broken."""
     try:
-        workflow = parse(definition.source)
-    except SourceError:
+        workflow = program(definition.source)
+    except SourceError:  # deployed by an emulator that knew less
         return []
     return drawings(workflow, None if past is None else tallies(past.entries))
 

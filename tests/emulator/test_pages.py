@@ -285,6 +285,27 @@ class TestExecution:
         for path in ("call/999", "call/0", "log/999", "log/0", "request/999", "request/0"):
             assert get(emulator, f"{at}/{path}").status_code == 404
 
+    def test_one_whose_history_was_deleted_shows_the_workflow_alone(self, emulator):
+        emulator.deploy("forgotten", "- only: {return: 5}\n")
+        execution = emulator.execute("forgotten")
+        execution.wait()
+        emulator.ask("POST", f"{execution.name}:deleteExecutionHistory", json={})
+
+        shown = seen(execution)
+
+        assert "Its history is gone" in shown.text
+        assert "Result 5" in shown.text
+        assert "only return 5 L1" in shown.text
+        assert "not run" not in shown.text
+
+    def test_a_large_workflow_is_drawn_in_full(self, emulator):
+        steps = "".join(f"- s{number}: {{assign: [x: {number}]}}\n" for number in range(3000))
+        emulator.deploy("large", steps)
+
+        shown = look(emulator, "/ui/workflows/large")
+
+        assert "s2999 assign x = 2999" in shown.text
+
     def test_a_long_history_comes_in_pages(self, emulator):
         emulator.deploy(
             "long",
