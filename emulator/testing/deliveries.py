@@ -75,7 +75,7 @@ class Deliveries:
                 allow_redirects=False,
             ) as response:
                 return response.status
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return None
 
     def _arrived(self, record: Record) -> bool:

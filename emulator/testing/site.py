@@ -27,6 +27,9 @@ from emulator.testing.timeline import Timeline
 INBOX = "https://inbox.example"
 """The address of the inbox, as workflows know it; the same in every test."""
 
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+"""Real seconds that are waited for the answer of a callback, as the inbox does."""
+
 Found = TypeVar("Found")
 
 
@@ -120,7 +123,7 @@ class Site:
                 is_json = response.content_type == "application/json"
                 shown = await (response.json() if is_json else response.text())
                 answered = Response(response.status, shown)
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             answered = Response(None)
         await self.timeline.settle()
         return answered
@@ -137,7 +140,7 @@ class Site:
             # Nobody looks at the file after a crash.
             self.services.database.run("PRAGMA synchronous = OFF").close()
             self._client = await stack.enter_async_context(
-                aiohttp.ClientSession(skip_auto_headers=("Content-Type",))
+                aiohttp.ClientSession(timeout=_TIMEOUT, skip_auto_headers=("Content-Type",))
             )
             self.inbox = Inbox(INBOX, self.services.clock.now)
             self.api = Api(

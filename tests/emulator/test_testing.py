@@ -157,6 +157,11 @@ class TestResult:
             run.result()
         assert failed.value.value == run.error() == {"code": 7, "message": "no luck"}
 
+    def test_a_run_that_goes_round_for_ever_fails_as_on_google(self, workflows):
+        workflows.deploy("- a: {next: b}\n- b: {next: a}\n")
+
+        assert workflows.start("main").error()["tags"] == ["ResourceLimitError"]
+
     def test_a_cancelled_run_has_no_result(self, workflows):
         workflows.deploy(SLEEP)
         run = workflows.start("main")

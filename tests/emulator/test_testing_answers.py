@@ -165,6 +165,7 @@ class TestDelivery:
             ({"kind": "status", "statuses": (503,)}, "queued"),
             ({"kind": "status", "statuses": (500,)}, "unknown"),
             ({"kind": "reset"}, "unknown"),
+            ({"kind": "stall", "seconds": 0.05}, "unknown"),
             ({"kind": "status", "statuses": (403,)}, "blocked"),
         ],
     )
