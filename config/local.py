@@ -130,11 +130,7 @@ def collect_static(children: Children) -> None:
 def start(plan: Plan, children: Children) -> None:
     """Everything in order, each step in a line."""
     say(f"Starting the Workflows emulator at {plan.emulator}")
-    store = str(plan.data_dir / "emulator.sqlite3")
-    port = str(plan.emulator_port)
-    # The inbox needs no gRPC, and its port might be one of the others.
-    options = ("--port", port, "--grpc-port", "off", "--data", store)
-    children.start("emulator", "-m", "emulator", "serve", *options)
+    children.start("emulator", *emulator(plan))
     say("Bringing the database up to date")
     if "DATABASE_URL" not in children.env:
         shut_database(plan.data_dir)
@@ -157,6 +153,18 @@ def shared(env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     names = [*environment(read_plan({}), {}, ""), "DATABASE_URL"]
     without = [name for name in (*NOT_INHERITED, "DATABASE_URL") if name not in env]
     return {name: env[name] for name in names if name in env}, without
+
+
+def emulator(plan: Plan) -> tuple[str, ...]:
+    """The emulator, which deploys what changes in workflows/ with the variable they all read."""
+    told = {
+        "--port": str(plan.emulator_port),
+        "--grpc-port": "off",  # the inbox needs none, and its port might be one of the others
+        "--data": str(plan.data_dir / "emulator.sqlite3"),
+        "--watch": "workflows",
+        "--env": f"COUNTERSIGN_URL={plan.web}",
+    }
+    return ("-m", "emulator", "serve", *(word for pair in told.items() for word in pair))
 
 
 def gunicorn(plan: Plan) -> tuple[str, ...]:
@@ -215,6 +223,8 @@ Countersign runs.
     Then      {then} an expense in the inbox and click Approve or Reject:
               its page shows the answer on its way, and what the workflow did with it.
 
+What runs, step by step: {plan.emulator}/
+
 In a second terminal:
 
     # what runs and what has ended
@@ -222,7 +232,7 @@ In a second terminal:
     # one more example; it waits in the inbox a moment later
     .venv/bin/python -m emulator start expense-approval --emulator {plan.emulator} \\
       --data '{EXAMPLE}'
-    # workflows/ once more, after a change
+    # all of workflows/ once more; a file that you change there is deployed at once
     {deploy_command(plan)}
     # Django's commands, with the same data
     . {named(plan.data_dir / "env")} && .venv/bin/python manage.py help

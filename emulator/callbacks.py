@@ -7,7 +7,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -73,8 +73,10 @@ def request_value(
     query: Iterable[tuple[str, str]],
     headers: Iterable[tuple[str, str]],
     body: bytes,
+    *,
+    moment: datetime,
 ) -> dict[str, Value]:
-    """A received request as `events.await_callback` returns it.
+    """A request received at a moment, as `events.await_callback` returns it.
 
     Credentials are left out: workflows log and return what they receive. A query parameter that
     occurs several times is a list.
@@ -98,7 +100,7 @@ def request_value(
             "query": parameters,
             "url": path,
         },
-        "received_time": _received_time(datetime.now(UTC)),
+        "received_time": _received_time(moment),
         "type": "HTTP",
     }
 

@@ -22,7 +22,12 @@ Fields = Mapping[str, object]
 
 _WORKFLOW_ID = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?", re.ASCII)
 _MAKES_A_REVISION = ("sourceContents", "serviceAccount", "userEnvVars")
+_OF_ALL_REVISIONS = ("description", "labels")
 _KEPT_OPERATIONS = 1000
+_REVISIONS = (
+    "SELECT w.workflow, w.created, w.updated, w.fields AS latest,"
+    " r.number, r.revision, r.fields, r.revised FROM workflows w JOIN revisions r USING (workflow)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,7 @@ class Catalog:
             row = self._database.row("SELECT * FROM workflows WHERE workflow = ?", workflow)
         else:
             row = self._database.row(
-                "SELECT w.workflow, w.created, w.updated, r.number, r.revision, r.fields, r.revised"
-                " FROM workflows w JOIN revisions r USING (workflow)"
-                " WHERE workflow = ? AND r.number = ?",
-                workflow,
-                number,
+                f"{_REVISIONS} WHERE workflow = ? AND r.number = ?", workflow, number
             )
         return None if row is None else _definition(row)
 
@@ -72,10 +73,7 @@ class Catalog:
     def revisions(self, workflow: str) -> list[Definition]:
         """The revisions of a workflow, newest first."""
         rows = self._database.rows(
-            "SELECT w.workflow, w.created, w.updated, r.number, r.revision, r.fields, r.revised"
-            " FROM workflows w JOIN revisions r USING (workflow)"
-            " WHERE workflow = ? ORDER BY r.number DESC",
-            workflow,
+            f"{_REVISIONS} WHERE workflow = ? ORDER BY r.number DESC", workflow
         )
         return [_definition(row) for row in rows]
 
@@ -235,11 +233,18 @@ def _revision_name(number: int) -> str:
 
 
 def _definition(row: sqlite3.Row) -> Definition:
+    """A revision. What a workflow has as a whole, an old revision shows as it is now."""
+    fields: dict[str, object] = json.loads(row["fields"])
+    if "latest" in row.keys():  # noqa: SIM118 - a row is no mapping
+        latest = json.loads(row["latest"])
+        for name in _OF_ALL_REVISIONS:
+            fields.pop(name, None)
+            fields |= {name: latest[name]} if name in latest else {}
     return Definition(
         workflow=row["workflow"],
         number=row["number"],
         revision=row["revision"],
-        fields=json.loads(row["fields"]),
+        fields=fields,
         created=row["created"],
         updated=row["updated"],
         revised=row["revised"],

@@ -63,8 +63,11 @@ class VirtualClock(Clock):
         self._keep = keep
 
     def move_to(self, moment: float) -> None:
-        """Show a later time; an earlier one changes nothing."""
-        if moment > self._moment:
+        """Show a later time; an earlier one changes nothing.
+
+        The same is kept again: the transaction in which it was kept may have failed.
+        """
+        if moment >= self._moment:
             self._keep(moment)
             self._moment = moment
 

@@ -6,19 +6,18 @@ all known from the source. So a running thread keeps no record of the steps arou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
+from emulator.emitter import Emitter, Goal, Program
 from emulator.errors import Frame as Place
-from emulator.evaluate import Compiled, Evaluator, constant, pure, strict
-from emulator.frames import Code, Label, Operation
+from emulator.evaluate import Compiled, constant, pure, strict
+from emulator.frames import Code, Label
 from emulator.library.registry import POLICIES, Function, Kind, bind_named, bind_positional, find
 from emulator.limits import Limits
 from emulator.memory import Map
-from emulator.operations import errors, flow, loops, variables
-from emulator.scopes import Scope, handler_names, loop_names, routine_scope
+from emulator.operations import errors, flow, loops, tracing, variables
+from emulator.scopes import handler_names, loop_names, routine_scope
 from emulator.syntax import (
     Assign,
     Block,
@@ -40,44 +39,20 @@ from emulator.syntax import (
     Try,
     Workflow,
 )
+from emulator.trace import StepType
 
 
-@dataclass(slots=True)
-class _Goal:
-    """Where a jump leads, and the scope in which the steps there stand."""
-
-    label: Label
-    scope: Scope
-
-
-@dataclass(slots=True)
-class Program:
-    """The codes of a workflow's routines."""
-
-    routines: Mapping[str, Routine]
-    codes: dict[str, Code] = field(default_factory=dict)
-
-
-def compile_workflow(workflow: Workflow, limits: Limits) -> Program:
+def compile_workflow(workflow: Workflow, limits: Limits, *, traced: bool = False) -> Program:
     """Return the operations of all routines of a workflow that was checked."""
-    program = Program(workflow.routines)
+    program = Program(workflow.routines, traced)
     for routine in workflow.routines.values():
         compiler = _Compiler(program, limits, routine.name, routine_scope(routine))
         program.codes[routine.name] = compiler.routine(routine)
     return program
 
 
-class _Compiler:
+class _Compiler(Emitter):
     """Compiles one routine, or one branch of a parallel step."""
-
-    def __init__(self, program: Program, limits: Limits, routine: str, scope: Scope) -> None:
-        self._program = program
-        self._limits = limits
-        self._code = Code(routine)
-        self._scope = scope
-        self._goals: dict[str, _Goal] = {}
-        self._handler: Label | None = None
-        self._place = Place("", routine, 1, 1, 0)
 
     # Codes
 
@@ -94,59 +69,25 @@ class _Compiler:
         self._block(routine.steps)
         return self._finish()
 
-    def branch(self, steps: Block, arguments: int, place: Place) -> Code:
+    def branch(self, steps: Block, arguments: int, place: Place, kind: StepType) -> Code:
         """Return the code of one branch or iteration, where `continue` leads to its end."""
         self._place = place
         self._code.arguments = arguments
         end = Label()
-        self._goals = {"continue": _Goal(end, self._scope)}
-        self._block(steps)
-        self._mark(end)
+        self._bare = steps[0] if kind is StepType.BRANCH else None
+        with self._entry(kind, tracing.branch):
+            self._goals = {"continue": Goal(end, self._scope, self._depth)}
+            self._block(steps)
+            self._mark(end)
         return self._finish()
-
-    def _finish(self) -> Code:
-        self._emit(flow.give_null)
-        self._code.size = self._scope.layout.size
-        return self._code
-
-    # Emitting
-
-    def _emit(self, *operations: Operation) -> None:
-        for operation in operations:
-            self._code.operations.append(operation)
-            self._code.places.append(self._place)
-            self._code.handlers.append(self._handler)
-
-    def _mark(self, label: Label) -> None:
-        label.at = len(self._code.operations)
-
-    def _compile(self, expression: Expression) -> Compiled:
-        return Evaluator(self._scope, self._program.routines, self._limits).compile(expression)
-
-    def _evaluate(self, expression: Expression, action: flow.Action) -> None:
-        self._emit(*flow.evaluated(self._compile(expression), action))
-
-    @contextmanager
-    def _inside(self, scope: Scope, goals: dict[str, _Goal]) -> Iterator[None]:
-        """Compile in a scope, with more goals for jumps."""
-        before = self._scope, self._goals
-        self._scope, self._goals = scope, {**self._goals, **goals}
-        yield
-        self._scope, self._goals = before
-
-    @contextmanager
-    def _handled(self, handler: Label | None) -> Iterator[None]:
-        """Compile what has this handler for its errors."""
-        before, self._handler = self._handler, handler
-        yield
-        self._handler = before
 
     # Steps
 
     def _block(self, steps: Block) -> None:
         labels = [Label() for _ in steps]
         goals = {
-            step.name: _Goal(label, self._scope) for step, label in zip(steps, labels, strict=True)
+            step.name: Goal(label, self._scope, self._depth)
+            for step, label in zip(steps, labels, strict=True)
         }
         with self._inside(self._scope, goals):
             for step, label in zip(steps, labels, strict=True):
@@ -155,8 +96,20 @@ class _Compiler:
 
     def _step(self, step: Step) -> None:
         self._enter(step)
-        self._emit(flow.begin_step)
-        self._body(step)
+        with self._entry(self._kind(step, part=step is self._bare)):
+            self._emit(flow.begin_step)
+            self._body(step)
+
+    def _part(self, step: Step) -> None:
+        """Compile a body that stands in another step."""
+        self._enter(step)
+        with self._entry(self._kind(step, part=True)):
+            self._body(step)
+
+    def _kind(self, step: Step, *, part: bool) -> StepType | None:
+        """Return what a step is in the trace; a list of steps is not more than its owner."""
+        kind = tracing.kind_of(step.body, self._program.routines)
+        return None if part and kind in {StepType.STEPS, StepType.GOTO} else kind
 
     def _enter(self, step: Step) -> None:
         where = step.where
@@ -206,6 +159,7 @@ class _Compiler:
             left = left.parent
         if left is not goal.scope:
             self._emit(flow.clear(left.first, left.layout.size))
+        self._trace(tracing.end(goal.depth))
         self._emit(flow.go_to(goal.label))
 
     def _assign(self, target: Target, value: Compiled) -> None:
@@ -266,11 +220,12 @@ class _Compiler:
 
     def _switch(self, switch: Switch) -> None:
         end, place = Label(), self._place
-        for condition in switch.conditions:
+        for number, condition in enumerate(switch.conditions, 1):
             after = Label()
             self._place = place
             self._evaluate(condition.test, flow.unless(after))
-            self._body(condition.then)
+            with self._entry(StepType.CONDITION, tracing.constant(number)):
+                self._part(condition.then)
             self._emit(flow.go_to(end))
             self._mark(after)
         self._mark(end)
@@ -281,13 +236,21 @@ class _Compiler:
         layout.slot()  # the number of the next iteration
         scope = self._scope.inner(loop_names(loop), loop.steps)
         again, end, place = Label(), Label(), self._place
-        self._evaluate(loop.items, loops.begin_loop(state, is_range=loop.is_range))
+        begin = loops.begin_loop(state, is_range=loop.is_range)
+        count = tracing.elements(is_range=loop.is_range)
+        self._evaluate(loop.items, self._expecting(begin, count))
         self._mark(again)
         own = scope.first, scope.first + len(scope.names)
         index = scope.names[loop.index] if loop.index else None
         self._emit(loops.next_iteration(state, scope.names[loop.value], index, own, end))
-        goals = {"continue": _Goal(again, scope), "break": _Goal(end, scope)}
-        with self._inside(scope, goals):
+        goals = {
+            "continue": Goal(again, scope, self._depth),
+            "break": Goal(end, scope, self._depth),
+        }
+        with (
+            self._inside(scope, goals),
+            self._entry(StepType.ITERATION, tracing.iteration(state)),
+        ):
             self._block(loop.steps)
         self._place = place
         self._emit(flow.go_to(again))
@@ -297,25 +260,35 @@ class _Compiler:
     def _parallel(self, parallel: Parallel) -> None:
         state = self._scope.layout.slot()
         place, limit = self._place, parallel.concurrency_limit
-        parts = [constant(None) if limit is None else self._compile(limit)]
+        most = self._limits.concurrent_branches
+        parts = [constant(most) if limit is None else self._compile(limit)]
         if isinstance(parallel.work, For):
             loop = parallel.work
             parts.append(self._compile(loop.items))
-            code = self._branch(loop_names(loop), loop.steps, parallel)
+            own = loop_names(loop)
+            code = self._branch(own, loop.steps, parallel, place, StepType.ITERATION)
             start = loops.fork(state, code, (), is_range=loop.is_range)
+            elements = tracing.elements(is_range=loop.is_range)
+            start = self._expecting(start, lambda value: elements(value[1]))
         else:
             parts.append(constant(None))
             names = [branch.name for branch in parallel.work]
-            codes = [self._branch([], (branch.body,), parallel) for branch in parallel.work]
+            codes = [
+                self._branch([], (branch.body,), parallel, place, StepType.BRANCH)
+                for branch in parallel.work
+            ]
             start = loops.fork(state, codes, names, is_range=False)
+            start = self._expecting(start, lambda _value: len(names))
         self._emit(*flow.evaluated(strict(parts, lambda *values: values), start))
         self._place = place
         self._emit(loops.join(state))
 
-    def _branch(self, names: list[str], steps: Block, parallel: Parallel) -> Code:
+    def _branch(
+        self, names: list[str], steps: Block, parallel: Parallel, place: Place, kind: StepType
+    ) -> Code:
         scope = self._scope.branch(names, steps, parallel)
         compiler = _Compiler(self._program, self._limits, self._code.routine, scope)
-        return compiler.branch(steps, len(names), self._place)
+        return compiler.branch(steps, len(names), place, kind)
 
     def _try(self, attempt: Try) -> None:
         layout, place = self._scope.layout, self._place
@@ -327,11 +300,13 @@ class _Compiler:
             self._emit(errors.begin_try(state))
         first = layout.size
         self._mark(body)
-        with self._handled(failed):
-            self._body(attempt.body)
+        number = None if retry is None else tracing.attempt(state)
+        with self._handled(failed), self._entry(StepType.TRY, number):
+            self._part(attempt.body)
         self._place = place
         self._emit(flow.go_to(end))
         self._mark(failed)
+        self._trace(tracing.catch(self._depth))
         self._emit(errors.catch(caught, first, layout.size))
         if retry is not None:
             self._retry(retry, body, caught, state)
@@ -343,11 +318,17 @@ class _Compiler:
         replaced, give_up = Label(), Label()
         with self._handled(replaced):
             policy = self._policy(retry)
-            self._emit(*flow.evaluated(policy, errors.check_retries(state, give_up)))
+            check = errors.check_retries(state, give_up)
+            self._emit(*flow.evaluated(policy, self._expecting(check, tracing.retries)))
             self._predicate(retry, caught)
-            self._emit(errors.wait_to_retry(state, give_up))
+            wait = errors.wait_to_retry(state, give_up)
+            if self._program.traced:
+                entry = self._beginning(StepType.RETRY, tracing.attempt(state))
+                wait = tracing.waiting_to_retry(wait, entry)
+            self._emit(wait)
         self._emit(flow.begin_step, flow.go_to(body))
         self._mark(replaced)
+        self._trace(tracing.catch(self._depth))
         self._emit(errors.catch(caught, caught, caught))
         self._mark(give_up)
 
@@ -374,9 +355,9 @@ class _Compiler:
             self._emit(errors.raise_again(caught))
             return
         scope = self._scope.inner(handler_names(handler), handler.steps)
-        if handler.name is not None:
-            self._emit(errors.bind_error(caught, scope.names[handler.name], self._limits))
-        with self._inside(scope, {}):
+        with self._inside(scope, {}), self._entry(StepType.EXCEPT):
+            if handler.name is not None:
+                self._emit(errors.bind_error(caught, scope.names[handler.name], self._limits))
             self._block(handler.steps)
         self._emit(flow.clear(scope.first, self._scope.layout.size))
         self._emit(flow.go_to(end))

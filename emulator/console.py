@@ -30,10 +30,10 @@ def trouble(name: str, /, **fields: object) -> None:
     _log.exception("%s %s", name, pairs)
 
 
-def speak(stream: TextIO = sys.stderr) -> None:
-    """Write events to a stream from now on."""
+def speak(stream: TextIO = sys.stderr, formatter: logging.Formatter | None = None) -> None:
+    """Write events to a stream from now on, a line each; a formatter may write them otherwise."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Line())
+    handler.setFormatter(formatter or _Line())
     _log.handlers[:] = [handler]
     _log.setLevel(logging.INFO)
     _log.propagate = False

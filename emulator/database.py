@@ -57,6 +57,7 @@ CREATE TABLE executions (
     stopped TEXT                      -- JSON of a Stand, where it was cancelled between two turns
 ) STRICT;
 CREATE INDEX executions_by_workflow ON executions (workflow, sequence);
+CREATE INDEX executions_by_state ON executions (workflow, state);
 CREATE INDEX executions_open ON executions (busy) WHERE state = 'ACTIVE';
 
 -- The replies of the world, in the order in which they are applied. Together with source and
@@ -78,7 +79,7 @@ CREATE TABLE waits (
     key TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('sleep', 'callback', 'child')),
     due REAL,                         -- seconds since 1970; NULL: no end of its own
-    subject TEXT,                     -- the callback or the child execution
+    subject TEXT,                     -- the callback, the child execution, or the reply of a stub
     UNIQUE (execution, key)
 ) STRICT;
 CREATE INDEX waits_by_due ON waits (due) WHERE due IS NOT NULL;
@@ -228,6 +229,13 @@ class Database:
             if self._connection.in_transaction:
                 self.run("ROLLBACK").close()
             raise
+
+    def used_bytes(self) -> int:
+        """How much of the file holds something; what was deleted leaves room for what comes."""
+        (size,) = self.row("PRAGMA page_size") or (0,)
+        (pages,) = self.row("PRAGMA page_count") or (0,)
+        (free,) = self.row("PRAGMA freelist_count") or (0,)
+        return int(size * (pages - free))
 
     def get(self, name: str) -> str | None:
         """A setting kept in the file."""

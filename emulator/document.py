@@ -180,6 +180,29 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
                 return ScalarToken(self._text[start.index : end], True, start, self.get_mark())
         return super().scan_plain()
 
+    def scan_to_next_token(self) -> None:
+        """Skip tabs between tokens where libyaml does: not where a line could begin a key."""
+        loader: Any = super()
+        loader.scan_to_next_token()
+        while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
+            while self.peek() in " \t":
+                self.forward()
+            loader.scan_to_next_token()
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        """Take tabs for spaces inside a plain scalar, and before the end of its line."""
+        length = 0
+        while self.peek(length) in " \t":
+            length += 1
+        blanks = self.prefix(length)
+        loader: Any = super()
+        if "\t" not in blanks:
+            return loader.scan_plain_spaces(indent, start_mark)
+        self.forward(length)
+        if _BREAK.match(self.peek()):
+            return loader.scan_plain_spaces(indent, start_mark)
+        return [blanks]
+
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         """Mark what was written without quotes and without a tag."""
         loader: Any = super()

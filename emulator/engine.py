@@ -27,21 +27,22 @@ from emulator.clock import Clock, VirtualClock, timestamp
 from emulator.database import Database
 from emulator.driver import Driver
 from emulator.errors import error
-from emulator.identity import Issuer
+from emulator.identity import Grants, Issuer
 from emulator.protocol import Failed, Raised, Reply, Request, Returned, Succeeded
 from emulator.refusal import Refusal, Status
 from emulator.resources import account_of, failure
-from emulator.runs import Runs
-from emulator.settings import Settings, Time
-from emulator.store import Execution, Received, State, Store, Wait
-from emulator.timekeeper import Timekeeper
+from emulator.retention import Retention
+from emulator.runs import Runs, Tracing
+from emulator.settings import Auth, Settings, Time
+from emulator.store import Execution, Received, Stand, State, Store, Wait
 from emulator.stubs import Stubs
+from emulator.timekeeper import Timekeeper
 from emulator.turn import Live, take_turn, ticks
 from emulator.values import Value, to_json
 from emulator.world import Site, perform
-from emulator.world.executions import reply_of
-from emulator.world.http import session
+from emulator.world.exchange import session
 from emulator.world.site import Armed, Call
+from emulator.world.waits import child_ended, timed_out
 
 _KEPT_FOR = timedelta(days=90)
 """How long an execution can be read after its end."""
@@ -61,6 +62,7 @@ class Engine:
         catalog: Catalog,
         store: Store,
         issuer: Issuer,
+        grants: Grants,
         stubs: Stubs,
     ) -> None:
         self._settings = settings
@@ -69,6 +71,7 @@ class Engine:
         self._catalog = catalog
         self._store = store
         self._issuer = issuer
+        self._grants = grants
         self._stubs = stubs
         self._calls = Calls(self._called)
         self._runs = Runs(settings, store, self._calls.pending)
@@ -87,8 +90,13 @@ class Engine:
             self._driver.wake(execution)
         self._tasks = [
             asyncio.create_task(self._driver.run(), name="runs"),
+            asyncio.create_task(Retention(self._database, self._store).run(), name="retention"),
             asyncio.create_task(self._timer.run(), name="alarm"),
         ]
+
+    def trace_with(self, tracing: Tracing) -> None:
+        """Give every run that is built from now on the trace that is made for it."""
+        self._runs.trace = tracing
 
     async def stop(self) -> None:
         """Stop where everything is; the data file has all that is needed to go on."""
@@ -111,6 +119,11 @@ class Engine:
         due = self._store.next_due()
         waiting = due is None or due > self._clock.seconds()
         return waiting and not (self._driver.ready or self._calls.under_way)
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether any outside call is under way."""
+        return self._calls.under_way
 
     async def advance(self, seconds: float) -> None:
         """Let virtual time go on: end what is due within so many seconds, in order.
@@ -179,10 +192,15 @@ class Engine:
                 self._end(self._found(execution), State.CANCELLED)
             self._catalog.delete(workflow)
 
-    def offer(self, execution: str, callback: str, request: Value) -> Verdict:
+    def offer(
+        self, execution: str, callback: str, request: Value, fault: str | None = None
+    ) -> Verdict:
         """Give a received request to an endpoint; what is accepted is on disk when this returns.
 
         Waits whose time has passed end first: they time out, and the request goes to the slot.
+
+        Args:
+            fault: what is played on the request, for a test; kept beside it.
         """
         with self._driver.turn():
             endpoint = self._store.callback(execution, callback)
@@ -203,9 +221,13 @@ class Engine:
                 stamp = self._clock.stamp()
                 taken = stamp if decided is Verdict.HANDED_OVER else None
                 self._store.receive(
-                    Received(execution, callback, stamp, request, decided.name, taken=taken)
+                    Received(execution, callback, stamp, request, decided.name, fault, taken)
                 )
         return decided
+
+    def stand(self, found: Execution) -> Stand | None:
+        """How far the run of an execution has come; None if as far as its journal allows."""
+        return self._runs.stand(found)
 
     async def wait(self, execution: str) -> Execution:
         """Return when an execution is over."""
@@ -264,10 +286,6 @@ class Engine:
         self._say("execution-started", workflow=definition.workflow, execution=execution)
         return execution
 
-    def _start_child(self, workflow: str, argument: str) -> str | None:
-        definition = self._catalog.find(workflow)
-        return None if definition is None else self._create(definition, argument, {})
-
     def _post(self, execution: str, key: str, reply: Reply) -> None:
         """Record a reply that comes from outside of the execution's own turn, and hand it over."""
         self._store.append(execution, key, reply, self._clock.seconds())
@@ -292,8 +310,9 @@ class Engine:
         )
         self._store.end(over)
         for wait in self._store.waits_on(found.id):
-            self._store.disarm(wait)
-            self._post(wait.execution, wait.key, reply_of(over, self._settings))
+            answered = child_ended(wait, over, self._store, self._settings)
+            if answered is not None:
+                self._post(wait.execution, *answered)
         self._driver.after(functools.partial(self._forget, found.id))
         self._say(
             "execution-ended",
@@ -336,12 +355,7 @@ class Engine:
 
     def _time_out(self, wait: Wait) -> None:
         self._store.disarm(wait)
-        reply: Reply = Returned(None)
-        if wait.kind == "callback":
-            reply = Raised(error("TimeoutError", "timed out waiting for a callback").value)
-        elif wait.kind == "child":
-            reply = Raised(error("TimeoutError", "timed out waiting for an execution").value)
-        self._post(wait.execution, wait.key, reply)
+        self._post(wait.execution, wait.key, timed_out(wait))
 
     def _called(self, execution: str, key: str, reply: Reply) -> bool:
         """A call has ended: record what came back, and go on with it. False: not possible now."""
@@ -367,15 +381,20 @@ class Engine:
         return Site(
             execution=found,
             account=account_of(definition),
+            permits=functools.partial(self._permits, account_of(definition)),
             settings=self._settings,
             clock=self._clock,
             store=self._store,
             issuer=self._issuer,
             stubs=self._stubs,
             client=self._session,
-            start=self._start_child,
+            definition=self._catalog.find,
+            start=self._create,
             later=self._driver.after,
         )
+
+    def _permits(self, account: str, permission: str) -> bool:
+        return self._settings.auth is not Auth.IAM or self._grants.allow(account, permission)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._client is None:

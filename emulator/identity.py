@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -139,6 +141,13 @@ class SigningKey:
         }
 
 
+@lru_cache(maxsize=8)
+def _signer(key: SigningKey) -> crypt.Signer:
+    """What signs with a key. To load one takes longer than to start an emulator."""
+    signer: crypt.Signer = crypt.RSASigner.from_string(key.private_pem, key_id=key.name)
+    return signer
+
+
 class Issuer:
     """Issues tokens and knows its own again, also after a restart.
 
@@ -148,7 +157,7 @@ class Issuer:
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self.key = SigningKey.kept_in(database)
-        self._signer = crypt.RSASigner.from_string(self.key.private_pem, key_id=self.key.name)
+        self._signer = _signer(self.key)
         secret = database.get("token_secret")
         if secret is None:
             secret = secrets.token_hex(32)
@@ -175,16 +184,24 @@ class Issuer:
         Raises:
             InvalidToken: not issued by this emulator, or expired.
         """
+        return str(self.read(token)["email"])
+
+    def read(self, token: str) -> dict[str, Any]:
+        """What an access token says: `email`, `scope`, and `exp` in seconds since 1970.
+
+        Raises:
+            InvalidToken: not issued by this emulator, or expired.
+        """
         if not token.isascii():
             raise InvalidToken("the token was not issued by this emulator")
         text, _, seal = token.removeprefix(_PREFIX).partition(".")
         expected = self._seal(text).encode()
         if not token.startswith(_PREFIX) or not hmac.compare_digest(seal.encode(), expected):
             raise InvalidToken("the token was not issued by this emulator")
-        record = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        record: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if record["exp"] <= self._clock():
             raise InvalidToken("the token has expired")
-        return str(record["email"])
+        return record
 
     def id_token(
         self,

@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from emulator.compiler import Program, compile_workflow
+from emulator.compiler import compile_workflow
+from emulator.emitter import Program
 from emulator.errors import Frame, WorkflowError, error
 from emulator.frames import MISSING, Code, Memory
 from emulator.frames import Frame as Variables
@@ -19,6 +20,7 @@ from emulator.memory import Map, own, size_of
 from emulator.protocol import Failed, Outcome, Raised, Reply, Request, Returned, Succeeded
 from emulator.syntax import Workflow
 from emulator.threads import Group, Thread
+from emulator.trace import MAIN, Trace, TracedThread
 from emulator.values import Value, to_json
 
 __all__ = [
@@ -35,22 +37,23 @@ __all__ = [
 ]
 
 DEFAULT_LIMITS: Final = Limits()
-_programs: WeakKeyDictionary[Workflow, dict[Limits, Program]] = WeakKeyDictionary()
+_programs: WeakKeyDictionary[Workflow, dict[tuple[Limits, bool], Program]] = WeakKeyDictionary()
 
 
-def _program(workflow: Workflow, limits: Limits) -> Program:
-    """Return the compiled workflow, made once for all its runs."""
+def _program(workflow: Workflow, limits: Limits, *, traced: bool) -> Program:
+    """Return the compiled workflow, made once for all its runs, and once more for traced ones."""
     made = _programs.setdefault(workflow, {})
-    if limits not in made:
-        made[limits] = compile_workflow(workflow, limits)
-    return made[limits]
+    if (limits, traced) not in made:
+        made[limits, traced] = compile_workflow(workflow, limits, traced=traced)
+    return made[limits, traced]
 
 
 class Run:
     """One execution. The same replies in the same order give the same requests and outcome.
 
     Threads are cooperative: one runs until it waits, the next is the one that has been ready
-    the longest, and a reply is applied only when none is ready.
+    the longest, and a reply is applied only when none is ready. With a `trace` it tells what
+    it runs; that changes nothing else.
     """
 
     def __init__(
@@ -59,12 +62,15 @@ class Run:
         argument: Value,
         env: Mapping[str, str],
         limits: Limits = DEFAULT_LIMITS,
+        trace: Trace | None = None,
     ) -> None:
         self.outcome: Outcome | None = None
         self.steps_run = 0
         self.limits = limits
         self.budget = 0
-        self._program = _program(workflow, limits)
+        self.trace = trace
+        self._program = _program(workflow, limits, traced=trace is not None)
+        self._thread = Thread if trace is None else TracedThread
         self._context = Context(dict(env), limits)
         self._memory = Memory(limits.memory_bytes)
         self._waiting: dict[str, Thread] = {}
@@ -73,8 +79,8 @@ class Run:
         self._running = 0
         self._branch_errors = 0
         self._current: Thread | None = None
-        self._main = Thread(self, "0", self.frame("main"))
-        self._threads = {"0": self._main}
+        self._main = self._thread(self, MAIN, self.frame("main"))
+        self._threads = {MAIN: self._main}
         self._ready = deque([self._main])
         self._give_argument(argument)
 
@@ -235,11 +241,11 @@ class Run:
     def fork(
         self,
         parent: Thread,
-        limit: int | None,
+        limit: int,
         start: Callable[[int], Variables | None],
         names: Sequence[str],
     ) -> Group:
-        """Start branches; the parent waits until all have ended.
+        """Start branches, `limit` at a time; the parent waits until all have ended.
 
         Raises ParallelNestingError where the parallel steps around it are too many already.
         """
@@ -247,8 +253,7 @@ class Run:
             depth = self.limits.parallel_depth
             raise error("ParallelNestingError", f"parallel steps nested more than {depth} deep")
         parent.groups += 1
-        most = self.limits.concurrent_branches if limit is None else limit
-        group = Group(parent, most, start, names, parent.groups)
+        group = Group(parent, limit, start, names, parent.groups)
         parent.ready = False
         self._running -= parent.group is not None  # it does nothing while its branches run
         self._groups.append(group)
@@ -282,7 +287,7 @@ class Run:
             group.exhausted = True
             return
         path = f"{group.parent.path}/p{group.number}.{number}"
-        thread = Thread(self, path, frame, group, number)
+        thread = self._thread(self, path, frame, group, number)
         self._threads[path] = thread
         group.active += 1
         self._running += 1

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import emulator.library  # noqa: F401  # fills the table of functions
 from emulator.errors import SourceError
-from emulator.library.registry import CONSTANTS, FUNCTIONS, POLICIES, Kind, find
+from emulator.library.registry import CONNECTORS, CONSTANTS, FUNCTIONS, POLICIES, Kind, find
 from emulator.scopes import Scope
 from emulator.syntax import (
     Call,
@@ -25,7 +25,7 @@ from emulator.syntax import (
     dotted_names,
 )
 
-MODULES = frozenset(name.split(".")[0] for name in FUNCTIONS if "." in name) | {"googleapis"}
+MODULES = frozenset(name.split(".")[0] for name in (*FUNCTIONS, *CONNECTORS) if "." in name)
 
 
 def fail(where: Position, message: str) -> NoReturn:

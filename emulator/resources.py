@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from emulator.callbacks import payload_text
 from emulator.catalog import Definition
-from emulator.clock import duration
+from emulator.clock import duration, timestamp
 from emulator.interpreter import payload
 from emulator.protocol import Failed
 from emulator.settings import WORKFLOW_ACCOUNT, Settings
 from emulator.store import Callback, Execution, State
+from emulator.trace import MAIN, StepEntry
+from emulator.values import tagged
 
 _TYPES = "type.googleapis.com/"
 WORKFLOW_TYPE = f"{_TYPES}google.cloud.workflows.v1.Workflow"
@@ -32,11 +34,10 @@ def workflow(
     """A workflow, named with the project as the client named it.
 
     Args:
-        source: with `sourceContents`; lists leave it out.
+        source: with `sourceContents`; lists leave it out. Tags are never shown: input only.
     """
-    fields = {
-        key: value for key, value in definition.fields.items() if source or key != "sourceContents"
-    }
+    hidden = ("tags",) if source else ("tags", "sourceContents")
+    fields = {key: value for key, value in definition.fields.items() if key not in hidden}
     return {
         "name": workflow_name(definition.workflow, settings, project),
         "state": "ACTIVE",
@@ -118,6 +119,41 @@ def failure(failed: Failed) -> dict[str, object]:
     return shown
 
 
+def step_entry(entry: StepEntry, owner: Execution, settings: Settings) -> dict[str, object]:
+    """A step entry. Numbers are texts, as 64-bit ones are; bytes in variables are tagged."""
+    navigation = {"parent": entry.parent, "previous": entry.previous, "next": entry.next}
+    metadata = {
+        "threadId": None if entry.thread == MAIN else entry.thread,
+        "progressType": entry.progress,
+        "progressNumber": _number(entry.iteration),
+        "expectedIteration": _number(entry.expected),
+    }
+    shown: dict[str, object] = {
+        "name": f"{execution_name(owner, settings)}/stepEntries/{entry.id}",
+        "entryId": str(entry.id),
+        "createTime": timestamp(entry.created),
+        "updateTime": timestamp(entry.updated),
+        "routine": entry.routine,
+        "step": entry.step,
+        "stepType": entry.step_type,
+        "state": entry.state,
+    }
+    if entry.exception is not None:
+        shown["exception"] = {"payload": payload(entry.exception)}
+    beside = {name: str(number) for name, number in navigation.items() if number is not None}
+    children = {"children": list(map(str, entry.children))} if entry.children else {}
+    about = {name: value for name, value in metadata.items() if value is not None}
+    shown |= {"navigationInfo": beside | children} if beside or children else {}
+    shown |= {"stepEntryMetadata": about} if about else {}
+    if entry.variables is not None:
+        shown["variableData"] = {"variables": tagged(dict(entry.variables))}
+    return shown
+
+
+def _number(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
 def environment(found: Execution, definition: Definition, settings: Settings) -> dict[str, str]:
     """What `sys.get_env` knows in an execution."""
     own = definition.fields.get("userEnvVars")
@@ -134,9 +170,13 @@ def environment(found: Execution, definition: Definition, settings: Settings) ->
 
 
 def operation(
-    verb: str, target: str, started: str, ended: str, response: Mapping[str, object]
+    verb: str, target: str, started: str, ended: str, outcome: Mapping[str, object]
 ) -> dict[str, object]:
-    """The body of an operation that is done."""
+    """The body of an operation that is done.
+
+    Args:
+        outcome: its `response`, with an `@type`, or its `error`.
+    """
     return {
         "metadata": {
             "@type": _METADATA_TYPE,
@@ -147,5 +187,5 @@ def operation(
             "apiVersion": "v1",
         },
         "done": True,
-        "response": dict(response),
+        **outcome,
     }

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import aiohttp
@@ -20,11 +20,10 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 from yarl import URL
 
-from emulator import console
-from emulator.api.access import is_loopback
-from emulator.methods import SERVICES, Method
-from emulator.refusal import Refusal, Status, invalid
 from emulator.settings import Settings
+
+if TYPE_CHECKING:
+    from emulator.methods import Method
 
 MAX_MESSAGE = 1024 * 1024
 """Bytes of a request, as over REST."""
@@ -42,12 +41,21 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),  # or a second emulator on the port would get half of the calls
     ("grpc.max_receive_message_length", MAX_MESSAGE),
 )
-_CODES: Mapping[Status, Any] = {
-    Status.METHOD_NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
-    Status.PAYLOAD_TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
-    Status.REQUEST_TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+_CODES: Mapping[str, Any] = {
+    **{code.name: code for code in grpc.StatusCode},
+    "METHOD_NOT_ALLOWED": grpc.StatusCode.UNIMPLEMENTED,
+    "PAYLOAD_TOO_LARGE": grpc.StatusCode.INVALID_ARGUMENT,
+    "REQUEST_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-"""Codes for the statuses that only HTTP has; the others have the same name there and here."""
+"""Codes by the status of REST's answer: the same name, or the nearest where only HTTP has it."""
+
+
+class _Failed(Exception):
+    """The call ends with an error: a status as REST names it, a sentence and its details."""
+
+    def __init__(self, status: str, message: str, details: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.status, self.message, self.details = status, message, details
 
 
 class Gateway:
@@ -66,10 +74,7 @@ class Gateway:
         self._base = ""
         self._session: aiohttp.ClientSession | None = None
         self._server = grpc.aio.server(options=_OPTIONS)
-        for service, methods in SERVICES.items():
-            handlers = {name: self._handler(method) for name, method in methods.items()}
-            generic = grpc.method_handlers_generic_handler(service, handlers)
-            self._server.add_generic_rpc_handlers((generic,))
+        self._server.add_generic_rpc_handlers((self,))
         try:
             self.port: int = self._server.add_insecure_port(_address(host, port))
         except RuntimeError as failed:
@@ -92,16 +97,28 @@ class Gateway:
         if self._session is not None:
             await self._session.close()
 
+    def service(self, call: Any) -> object:
+        """What serves a call, or None; grpc asks this for each.
+
+        The message classes are there from the first call on, so that the start is quick.
+        """
+        from emulator.methods import SERVICES  # noqa: PLC0415 - see above
+
+        service, _, name = str(call.method).removeprefix("/").partition("/")
+        method = SERVICES.get(service, {}).get(name)
+        return None if method is None else self._handler(method)
+
     def _handler(self, method: Method) -> object:
         async def serve(message: Message, context: Any) -> Message | None:
             try:
-                self._require_admitted(context.peer())
+                if not (self._allow_remote or is_here(context.peer())):
+                    raise _refuse_remote(context.peer())
                 return await self._ask(method, message, context.invocation_metadata() or ())
-            except Refusal as refusal:
-                await _abort(context, refusal)
-            except (aiohttp.ClientError, TimeoutError):
-                console.trouble("rpc-broken", method=method.path)
-                await _abort(context, Refusal(Status.INTERNAL, "the REST port did not answer"))
+            except _Failed as failed:
+                await _abort(context, failed)
+            except (aiohttp.ClientError, TimeoutError) as broken:
+                told = f"no answer from the REST port: {broken or type(broken).__name__}"
+                await _abort(context, _Failed("UNAVAILABLE", told))
             return None
 
         return grpc.unary_unary_rpc_method_handler(
@@ -110,37 +127,18 @@ class Gateway:
             response_serializer=method.answer.SerializeToString,
         )
 
-    def _require_admitted(self, peer: str) -> None:
-        """Refuse callers from elsewhere unless all may call, as the REST port does.
-
-        Args:
-            peer: gRPC's name for the other end, `ipv4:127.0.0.1:54321` or `ipv6:%5B::1%5D:54321`.
-
-        Raises:
-            Refusal: PERMISSION_DENIED.
-        """
-        if self._allow_remote:
-            return
-        host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-        if not is_loopback(_unmapped(host)):
-            raise Refusal(
-                Status.PERMISSION_DENIED,
-                f"the emulator serves this machine only and refuses a connection from {host};"
-                " start it with --allow-remote to serve others",
-            )
-
     async def _ask(self, method: Method, message: Message, metadata: Any) -> Message:
         """The answer to a call, from REST.
 
         Raises:
-            Refusal: what REST refuses, or what has no form there.
+            _Failed: REST refuses the call, or it has no form there.
         """
         if self._session is None:
             raise RuntimeError("the gateway has not been started")
         try:
             fields: dict[str, Any] = json_format.MessageToDict(message)
         except json_format.SerializeToJsonError as wrong:
-            raise invalid(str(wrong)) from None
+            raise _Failed("INVALID_ARGUMENT", str(wrong)) from None
         path = _path(method.path, fields)
         body = fields.pop(method.body, {}) if method.body else None
         query = {name: _text(value) for name, value in fields.items()}
@@ -148,11 +146,13 @@ class Gateway:
         headers = {"Host": "localhost"}  # who may call was decided by the peer's address
         headers |= {name: value for name, value in metadata if name == "authorization"}
         async with self._session.request(method.verb, url, json=body, headers=headers) as response:
-            answer = json.loads(await response.read())
+            text = await response.text()
+        if response.content_type != "application/json":
+            raise _Failed("INTERNAL", f"the REST port answers no JSON: {text[:100]!r}")
+        answer = json.loads(text)
         if response.status >= 400:
             error = answer["error"]
-            details = error.get("details", ())
-            raise Refusal(Status[error["status"]], error["message"], details)
+            raise _Failed(error["status"], error["message"], error.get("details", ()))
         made: Message = json_format.ParseDict(answer, method.answer(), ignore_unknown_fields=True)
         return made
 
@@ -161,7 +161,7 @@ def _path(template: str, fields: dict[str, Any]) -> str:
     """The path below `/v1/` of a message's resource, whose name leaves the fields.
 
     Raises:
-        Refusal: INVALID_ARGUMENT, a name of another form.
+        _Failed: a name of another form.
     """
     variable = _VARIABLE.search(template)
     if variable is None:
@@ -175,7 +175,7 @@ def _path(template: str, fields: dict[str, Any]) -> str:
     rest = re.escape(form.removeprefix("projects/*")).replace(r"\*", "[^/:]+")
     expected = f"projects/[^/]+{rest}"
     if re.fullmatch(expected, name) is None or ".." in name.split("/"):
-        raise invalid(f"{field} must have the form {form}, not {name!r}")
+        raise _Failed("INVALID_ARGUMENT", f"{field} must have the form {form}, not {name!r}")
     return template.replace(variable[0], quote(name, safe="/:"))
 
 
@@ -188,14 +188,27 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _unmapped(host: str) -> str:
-    """An IPv4 address that is written as IPv6, `::ffff:127.0.0.1`, as itself."""
+def is_here(peer: str) -> bool:
+    """Whether a caller is on this machine.
+
+    Args:
+        peer: gRPC's name for the other end, `ipv4:127.0.0.1:54321` or `ipv6:%5B::1%5D:54321`.
+    """
+    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
     try:
         address = ip_address(host)
     except ValueError:
-        return host
+        return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+    return (mapped or address).is_loopback
+
+
+def _refuse_remote(peer: str) -> _Failed:
+    return _Failed(
+        "PERMISSION_DENIED",
+        f"the emulator serves this machine only and refuses a connection from {unquote(peer)};"
+        " start it with --allow-remote to serve others",
+    )
 
 
 def _require_free(host: str, port: int) -> None:
@@ -210,17 +223,20 @@ def _require_free(host: str, port: int) -> None:
         probe.bind((host, port))
 
 
-async def _abort(context: Any, refusal: Refusal) -> None:
+async def _abort(context: Any, failed: _Failed) -> None:
     """End a call with a status, its message and, as far as there is room, its details."""
-    status = refusal.status
-    code = _CODES.get(status) or grpc.StatusCode[status.name]
-    told = refusal.message
+    code, told = code_of(failed.status), failed.message
     if len(quote(told)) > _LONG_TOLD:
         told = f"{told[:MAX_TOLD]} ..."
     packed = b""
-    if refusal.details:
-        full = {"code": code.value[0], "message": told, "details": refusal.details}
+    if failed.details:
+        full = {"code": code.value[0], "message": told, "details": failed.details}
         packed = json_format.ParseDict(full, status_pb2.Status()).SerializeToString()
     fits = 0 < len(packed) <= _LONG_DETAILS
     metadata = (("grpc-status-details-bin", packed),) if fits else ()
     await context.abort(code, told, metadata)
+
+
+def code_of(status: str) -> Any:
+    """gRPC's code for the status of an answer."""
+    return _CODES.get(status, grpc.StatusCode.UNKNOWN)

@@ -14,11 +14,16 @@ from emulator.replies import AT_ONCE, Replies
 from emulator.resources import environment
 from emulator.settings import Settings
 from emulator.store import Execution, Stand, Store
+from emulator.trace import Trace
 from emulator.turn import Live
 from emulator.values import from_json
 
 _KEPT = 256
 """Runs of waiting executions that stay in memory."""
+
+
+Tracing = Callable[[Execution], Trace | None]
+"""Gives the trace for a run that is built, or None to let it run untold."""
 
 
 class Runs:
@@ -35,6 +40,7 @@ class Runs:
         self._store = store
         self._calling = calling
         self._lives: OrderedDict[str, Live] = OrderedDict()
+        self.trace: Tracing = lambda _found: None
 
     def live(self, found: Execution, definition: Definition) -> Live:
         """The run of an execution, built again from its journal if it is not in memory."""
@@ -76,6 +82,7 @@ class Runs:
                 program(definition.source),
                 from_json(found.argument),
                 environment(found, definition, self._settings),
+                trace=self.trace(found),
             ),
             replies=Replies(partial(self._store.journal, found.id, AT_ONCE)),
             settled=answered | waiting | self._calling(found.id),

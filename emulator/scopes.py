@@ -80,6 +80,15 @@ class Scope:
             scope = scope.parent
         return None
 
+    def visible(self) -> dict[str, Variable]:
+        """Return all variables that can be seen here, by name."""
+        scope: Scope | None = self
+        names: set[str] = set()
+        while scope is not None:
+            names.update(scope.names)
+            scope = scope.parent
+        return {name: found for name in sorted(names) if (found := self.find(name)) is not None}
+
     def inner(self, names: list[str], block: Block) -> Scope:
         """Return the scope of a loop or handler: its own names, and those first assigned in it."""
         return self._nested(Scope(self.layout, self), names, block)

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,11 +14,25 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from emulator import console
-from emulator.api import callbacks, clock, executions, metadata, oidc, pages, workflows
+from emulator.api import (
+    callbacks,
+    clock,
+    executions,
+    faults,
+    history,
+    journal,
+    metadata,
+    oidc,
+    pages,
+    pubsub,
+    stubs,
+    workflows,
+)
 from emulator.api.access import SERVICES, is_loopback
 from emulator.api.answers import in_googles_words
+from emulator.api.connection import Connection
 from emulator.services import Services
-from emulator.settings import Auth, Settings
+from emulator.settings import Auth, Settings, Time
 
 if TYPE_CHECKING:
     from emulator.rpc import Gateway
@@ -70,10 +84,8 @@ async def serving(
         raise
     runner = web.AppRunner(
         application(services),
-        access_log=None,
         shutdown_timeout=_STOP_WITHIN,
         handle_signals=False,
-        keepalive_timeout=IDLE_WITHIN,
     )
     accepting: asyncio.Server | None = None
     try:
@@ -99,9 +111,11 @@ async def serving(
 
 def application(services: Services) -> web.Application:
     """The routes, on top of the parts of an emulator."""
-    app = web.Application(middlewares=[in_googles_words], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[faults.on_order, in_googles_words], client_max_size=MAX_BODY)
     app[SERVICES] = services
-    for module in (pages, metadata, oidc, workflows, executions, callbacks, clock):
+    for module in (pages, metadata, oidc, workflows, executions, callbacks, pubsub):
+        app.router.add_routes(module.routes())
+    for module in (history, journal, clock, faults, stubs):
         app.router.add_routes(module.routes())
     return app
 
@@ -113,7 +127,9 @@ async def _accept(runner: web.AppRunner, listener: socket.socket) -> asyncio.Ser
         raise RuntimeError("the runner has not been set up")
 
     def protocol() -> asyncio.BaseProtocol:
-        return server() if len(server.connections) < MAX_CONNECTIONS else _Full()
+        if len(server.connections) >= MAX_CONNECTIONS:
+            return _Full()
+        return Connection(server, idle=IDLE_WITHIN)
 
     return await asyncio.get_running_loop().create_server(protocol, sock=listener)
 
@@ -125,8 +141,15 @@ class _Full(asyncio.Protocol):
         transport.close()
 
 
-async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
+async def serve(
+    settings: Settings,
+    workflows: Mapping[str, str],
+    beside: Callable[[Services], Coroutine[None, None, None]],
+) -> None:
     """Serve until SIGINT or SIGTERM, which end it within two seconds.
+
+    Args:
+        beside: what to do meanwhile.
 
     Raises:
         CannotStart, UnusableData, Refusal: as `serving`.
@@ -136,15 +159,20 @@ async def serve(settings: Settings, workflows: Mapping[str, str]) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     async with serving(settings, workflows) as services:
+        meanwhile = asyncio.create_task(beside(services), name="beside")
         ready = services.settings
+        how = "" if ready.time is Time.REAL else f" time={ready.time}"
         remote = " remote=all-but-metadata-and-tokens" if ready.allow_remote else ""
-        grpc = "" if ready.grpc_port is None else f" grpc={ready.host}:{ready.grpc_port}"
+        host = f"[{ready.host}]" if ":" in ready.host else ready.host
+        grpc = "" if ready.grpc_port is None else f" grpc={host}:{ready.grpc_port}"
         console.announce(
             f"ready {ready.base_url} project={ready.project} location={ready.location}"
-            f" auth={ready.auth}{remote}{grpc} data={ready.data}"
+            f" auth={ready.auth}{how}{remote}{grpc} data={ready.data}"
         )
         await stop.wait()
         console.event("stopping")
+        meanwhile.cancel()
+        await asyncio.gather(meanwhile, return_exceptions=True)
 
 
 def _listen_for_grpc(settings: Settings) -> Gateway:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from emulator.catalog import Catalog
 from emulator.clock import Clock, VirtualClock
 from emulator.database import Database
 from emulator.engine import Engine
+from emulator.faults import Faults
+from emulator.history import Histories
 from emulator.identity import Grants, Issuer
 from emulator.resources import account_of
 from emulator.settings import APP_ACCOUNT, WORKFLOW_ACCOUNT, Settings, Time
@@ -32,6 +34,8 @@ class Services:
     grants: Grants
     stubs: Stubs
     engine: Engine
+    histories: Histories
+    faults: Faults = field(default_factory=Faults)
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -69,9 +73,13 @@ class Services:
             catalog=catalog,
             store=store,
             issuer=issuer,
+            grants=grants,
             stubs=stubs,
         )
-        return cls(settings, clock, database, catalog, store, issuer, grants, stubs, engine)
+        histories = Histories(settings, catalog, store, engine.stand)
+        return cls(
+            *(settings, clock, database, catalog, store, issuer, grants, stubs, engine, histories)
+        )
 
 
 def _clock(settings: Settings, database: Database) -> Clock:

@@ -45,9 +45,11 @@ class Settings:
 
     `base_url` is what callback URLs begin with; empty means the address the server listens on.
     `grants` maps an account to the names of its roles; an account named here has these roles only.
-    `grpc_port` is None where gRPC is not served; 0 takes a free port. `stubs` is a file of answers
-    to connectors and HTTP calls. `hosts` maps the origin of a URL (`https://a.example`) to the one
-    that is called instead; where `allowed_hosts` is not empty, workflows may call no other host.
+    `grpc_port` is None where gRPC is not served; 0 takes a free port. With `operation_errors` a
+    source that does not build ends the operation of its deployment with an error, as on Google;
+    else the request is refused. `stubs` is a file of answers to connectors and HTTP calls. `hosts`
+    maps the origin of a URL (`https://a.example`) to the one that is called instead; where
+    `allowed_hosts` is not empty, workflows may call no other host.
 
     Raises:
         ValueError: a setting cannot be used; the text says which, as a sentence.
@@ -64,6 +66,7 @@ class Settings:
     time_scale: float = 1.0
     time: Time = Time.REAL
     grpc_port: int | None = None
+    operation_errors: bool = False
     stubs: Path | None = None
     hosts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     allowed_hosts: frozenset[str] = frozenset()

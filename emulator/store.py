@@ -5,123 +5,39 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal
 
 from emulator.catalog import Definition
 from emulator.database import Database
-from emulator.interpreter import Raised, Reply, Returned
+from emulator.protocol import Raised, Reply, Returned
+from emulator.rows import (
+    Callback,
+    Execution,
+    LogLine,
+    Received,
+    Recorded,
+    Stand,
+    State,
+    Wait,
+    WaitKind,
+)
 from emulator.values import Value, dump, load
 
-WaitKind = Literal["sleep", "callback", "child"]
+__all__ = [
+    "Callback",
+    "Execution",
+    "LogLine",
+    "Received",
+    "Recorded",
+    "Stand",
+    "State",
+    "Store",
+    "Wait",
+    "WaitKind",
+]
 
 _ACCEPTED = ("HANDED_OVER", "STORED")
 _REFUSED_KEPT = 100
 """Requests kept of each execution that no step can be given."""
-
-
-class State(StrEnum):
-    """The states of an execution that occur here; one that waits is ACTIVE."""
-
-    ACTIVE = "ACTIVE"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-
-@dataclass(frozen=True, slots=True)
-class Stand:
-    """How far a run has come: so many replies were given to it.
-
-    `steps` is how many it has run, None if it has come to the end of what those replies allow.
-    """
-
-    replies: int
-    steps: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """One run of one revision. Times are RFC 3339 text; argument and result are JSON text."""
-
-    sequence: int
-    id: str
-    workflow: str
-    number: int
-    revision: str
-    state: State
-    argument: str
-    settings: Mapping[str, object]
-    created: str
-    ended: str | None
-    result: str | None
-    error: Mapping[str, object] | None
-    steps: Sequence[tuple[str, str]]
-    has_history: bool = True
-    stopped: Stand | None = None
-    """How far it had come when it was cancelled; None if that is all that its journal allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A reply in the journal. `time` is when it was recorded, in seconds since 1970."""
-
-    key: str
-    reply: Reply
-    time: float
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A request that the world answers later. `due` is in seconds since 1970."""
-
-    sequence: int
-    execution: str
-    key: str
-    kind: WaitKind
-    due: float | None
-    subject: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """An endpoint of an execution, with the one request it may hold."""
-
-    id: str
-    execution: str
-    method: str
-    stored: Value | None
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request that reached a callback, and what became of it.
-
-    `request` is as `events.await_callback` returns it; `verdict` is the name of a Verdict, or says
-    why the request got no further; `fault` names what was played on it, for a test; `taken` is when
-    a step was given it, None if that has not happened. Times are RFC 3339 text.
-    """
-
-    execution: str
-    callback: str
-    time: str
-    request: Value
-    verdict: str
-    fault: str | None = None
-    taken: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One `sys.log`; the payload is JSON text."""
-
-    execution: str
-    time: str
-    severity: str
-    routine: str
-    step: str
-    payload: str
 
 
 class Store:
@@ -262,6 +178,15 @@ class Store:
         )
         return 0 if row is None else int(row["last"] or 0)
 
+    def with_history(self, most: int) -> list[str]:
+        """The IDs of executions that are over and whose history is kept, oldest first."""
+        rows = self._database.rows(
+            "SELECT execution FROM executions WHERE history AND state <> 'ACTIVE'"
+            " ORDER BY sequence LIMIT ?",
+            most,
+        )
+        return [row["execution"] for row in rows]
+
     def delete_history(self, execution: str) -> None:
         """Forget what an execution that is over has done: replies, and requests received."""
         for table in ("journal", "received"):
@@ -371,12 +296,17 @@ class Store:
             *(time, execution, callback),
         )
 
-    def received(self, execution: str) -> list[Received]:
-        """What reached the callbacks of an execution, in order."""
+    def received(self, execution: str, most: int = -1, after: int = 0) -> list[Received]:
+        """What reached the callbacks of an execution, in order.
+
+        Args:
+            most: this many of them, -1 for all.
+            after: without so many of the first.
+        """
         rows = self._database.rows(
             "SELECT execution, callback, time, request, verdict, fault, taken FROM received"
-            " WHERE execution = ? ORDER BY sequence",
-            execution,
+            " WHERE execution = ? ORDER BY sequence LIMIT ? OFFSET ?",
+            *(execution, most, after),
         )
         return [
             Received(
@@ -396,12 +326,12 @@ class Store:
             *(line.execution, line.time, line.severity, line.routine, line.step, line.payload),
         )
 
-    def logs(self, execution: str) -> list[LogLine]:
-        """The log lines of an execution, in order."""
+    def logs(self, execution: str, most: int = -1, after: int = 0) -> list[LogLine]:
+        """The log lines of an execution, in order; `most` and `after` as in `received`."""
         rows = self._database.rows(
             "SELECT execution, time, severity, routine, step, payload FROM logs"
-            " WHERE execution = ? ORDER BY sequence",
-            execution,
+            " WHERE execution = ? ORDER BY sequence LIMIT ? OFFSET ?",
+            *(execution, most, after),
         )
         return [LogLine(*row) for row in rows]
 

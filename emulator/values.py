@@ -148,18 +148,18 @@ def _refuse_constant(name: str) -> Value:
 
 def dump(value: Value) -> str:
     """Return text from which `load` makes the same value: bytes, doubles, order of keys."""
-    return json.dumps(_tagged(value), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(tagged(value), ensure_ascii=False, separators=(",", ":"))
 
 
-def _tagged(value: Value) -> Value:
-    """Write bytes as {"$bytes": …}; keys that begin with $ get one more."""
+def tagged(value: Value) -> Value:
+    """Write bytes as {"$bytes": …}; keys that begin with $ get one more. The rest is JSON."""
     if isinstance(value, bytes):
         return {"$bytes": base64.b64encode(value).decode()}
     if isinstance(value, list):
-        return [_tagged(item) for item in value]
+        return [tagged(item) for item in value]
     if isinstance(value, dict):
         return {
-            f"${key}" if key.startswith("$") else key: _tagged(item) for key, item in value.items()
+            f"${key}" if key.startswith("$") else key: tagged(item) for key, item in value.items()
         }
     return value
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.services import Unavailable, ensure_chromium, ensure_postgres
+from tests.services import NO_GCLOUD, Unavailable, ensure_chromium, ensure_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "tests"
@@ -35,7 +35,8 @@ def main() -> int:
         say("Tests failed, or were left out in CI: see above.")
     elif not missing:
         say("Everything ran, and everything passed.")
-    return int(failed or (bool(missing) and os.environ.get("CI") == "true"))
+    required = [line for line in missing if NO_GCLOUD not in line]
+    return int(failed or (bool(required) and os.environ.get("CI") == "true"))
 
 
 def run_pytest(database: str, environment: dict[str, str], paths: tuple[str, ...]) -> bool:

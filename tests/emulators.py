@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -99,6 +100,12 @@ class EmulatorProcess:
         """`kill -9`."""
         self._end(signal.SIGKILL)
 
+    @property
+    def process_id(self) -> int:
+        """The ID of the process."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     def signal(self, signum: signal.Signals) -> None:
         """Send it a signal, SIGSTOP to freeze it and SIGCONT to let it go on."""
         assert self._process is not None, "it does not run"
@@ -183,15 +190,19 @@ class EmulatorProcess:
         body: dict[str, Any] = answer.json()
         return body
 
-    def deploy(self, workflow: str, source: str) -> dict[str, Any]:
-        """Deploy a source under a new or a known name; gives the operation."""
+    def deploy(
+        self, workflow: str, source: str, env: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Deploy a source, and variables, under a new or a known name; gives the operation."""
         there = self.request("GET", f"{self.parent}/workflows/{workflow}")
-        body = {"sourceContents": source}
+        body: dict[str, Any] = {"sourceContents": source}
+        if env is not None:
+            body["userEnvVars"] = dict(env)
         if there.status_code == 404:
             return self.ask(
                 "POST", f"{self.parent}/workflows", params={"workflowId": workflow}, json=body
             )
-        params = {"updateMask": "sourceContents"}
+        params = {"updateMask": ",".join(body)}
         return self.ask("PATCH", f"{self.parent}/workflows/{workflow}", params=params, json=body)
 
     def execute(self, workflow: str, argument: Json = None) -> Execution:
@@ -300,3 +311,13 @@ def command(
         timeout=60,
         check=False,
     )
+
+
+def own_address() -> str:
+    """An address of this machine that others can reach, or else a loopback one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])

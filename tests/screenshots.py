@@ -1,5 +1,6 @@
 """The pictures of README and docs, taken of the real product: `python -m tests.screenshots`."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,16 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / f"{name}.png")
 
 
+def shoot_emulator(browser: Browser, system: System) -> None:
+    """The emulator's page of an execution that waits: where it is, and the way to there."""
+    page = browser.new_context(viewport={"width": 1080, "height": 1200}).new_page()
+    page.goto(f"{system.emulator.url}/?state=ACTIVE")
+    page.get_by_role("link", name=re.compile("^execution ")).first.click()
+    page.get_by_role("heading", name="Waits for").wait_for()
+    shoot(page, "emulator")
+    page.context.close()
+
+
 def main() -> None:
     """Start everything, walk through the first approval, keep the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -59,6 +70,8 @@ def main() -> None:
                     page.get_by_role("button", name="Approve").click()
                     page.get_by_text("Paid 1240 EUR").wait_for()
                     shoot(page, "receipt")
+            if not name:
+                shoot_emulator(browser, system)
         browser.close()
 
 

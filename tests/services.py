@@ -22,6 +22,8 @@ import psycopg
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DOWNLOAD_SECONDS = 600
+NO_GCLOUD = "gcloud is not installed"
+"""The one reason for which tests may be left out in CI too: Google's tool is not ours to bring."""
 
 
 class Unavailable(Exception):

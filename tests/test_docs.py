@@ -381,7 +381,7 @@ class TestCommands:
     def test_every_module_that_is_run_exists(self):
         (commands,) = emulator_cli.parser()._subparsers._group_actions
         known = set(commands.choices or ())
-        for page, called in in_code(r"python -m ([a-z.]+(?: [a-z]+)?)"):
+        for page, called in in_code(r"python -m ([a-z_.]+(?: [a-z]+)?)"):
             module, _, command = called.partition(" ")
             assert importlib.util.find_spec(module), (page, module)
             if module == "emulator" and command:

@@ -11,18 +11,66 @@ import pytest
 import yaml
 
 from emulator import commands as cli
+from emulator import faults as faulty
 from emulator import world
-from emulator.api import callbacks, clock, executions, metadata, oidc, pages, workflows
+from emulator.api import (
+    callbacks,
+    clock,
+    executions,
+    faults,
+    history,
+    journal,
+    metadata,
+    oidc,
+    pages,
+    pubsub,
+    stubs,
+    workflows,
+)
 from emulator.errors import TAGS
 from emulator.library.registry import CONNECTORS, CONSTANTS, FUNCTIONS, POLICIES, Function, Kind
 from emulator.limits import Limits
 from emulator.parser import parse
 from emulator.parser.steps import COMPANIONS
+from emulator.world import connectors
 from tests.emulators import EmulatorProcess
-from tests.pages import ROOT, blocks, names, read, section, shown, table, tables
+from tests.emulators import command as emulator_command
+from tests.pages import FENCE, ROOT, blocks, names, read, section, shown, table, tables
 from workflows.bundle import bundle_file
 
 NONE = "\N{EN DASH}"
+WORKFLOW = "/v1/projects/{project}/locations/{location}/workflows/{workflow}"
+EXECUTION = f"{WORKFLOW}/executions/{{execution}}"
+# What Google's references list: tags of errors, and methods of the two APIs.
+GOOGLE_TAGS = {
+    *("AuthError", "ConnectionError", "ConnectionFailedError", "HttpError", "IndexError"),
+    *("KeyError", "OperationError", "ParallelNestingError", "RecursionError"),
+    *("ResourceLimitError", "ResponseTypeError", "SystemError", "TimeoutError", "TypeError"),
+    *("UnhandledBranchError", "ValueError", "ZeroDivisionError"),
+}
+GOOGLE_METHODS = {
+    ("POST", WORKFLOW.removesuffix("/{workflow}")),
+    ("GET", WORKFLOW.removesuffix("/{workflow}")),
+    ("GET", WORKFLOW),
+    ("PATCH", WORKFLOW),
+    ("DELETE", WORKFLOW),
+    ("GET", f"{WORKFLOW}:listRevisions"),
+    ("GET", "/v1/projects/{project}/locations/{location}/operations"),
+    ("GET", "/v1/projects/{project}/locations/{location}/operations/{operation}"),
+    ("DELETE", "/v1/projects/{project}/locations/{location}/operations/{operation}"),
+    ("GET", "/v1/projects/{project}/locations"),
+    ("GET", "/v1/projects/{project}/locations/{location}"),
+    ("POST", EXECUTION.removesuffix("/{execution}")),
+    ("GET", EXECUTION.removesuffix("/{execution}")),
+    ("GET", EXECUTION),
+    ("POST", f"{EXECUTION}:cancel"),
+    ("GET", f"{EXECUTION}/callbacks"),
+    ("GET", f"{EXECUTION}/stepEntries"),
+    ("GET", f"{EXECUTION}/stepEntries/{{entry}}"),
+    ("GET", f"{EXECUTION}:exportData"),
+    ("POST", f"{EXECUTION}:deleteExecutionHistory"),
+    ("POST", f"{WORKFLOW}:triggerPubsubExecution"),
+}
 
 
 def signature(function: Function) -> str:
@@ -76,23 +124,37 @@ class TestEmulator:
         for name in (*CONSTANTS, *POLICIES):
             assert f"`{name}`" in text
 
-    def test_what_nobody_performs_is_said_to_fail(self):
-        rows = table(read("emulator.md"), "function", "expr.", "notes")
+    def test_every_function_is_performed(self):
         asked = {name for name, function in FUNCTIONS.items() if function.kind is not Kind.PURE}
-        failing = {
-            row[0].strip("`").partition("(")[0] for row in rows if "raises `SystemError`" in row[2]
-        }
 
-        assert failing == asked - world._PERFORMERS.keys()
-        for name in world._PERFORMERS.keys() - FUNCTIONS.keys():
-            assert name.startswith(CONNECTORS)
-            assert f"Connectors: `{name}`" in read("emulator.md")
+        assert [name for name in asked if not world.performs(name)] == []
+
+    def test_every_connector_is_listed_with_its_arguments(self):
+        rows = table(read("emulator.md"), "connector", "arguments")
+        listed = {row[0].strip("`"): set(names([row], 1)) for row in rows}
+        found = {name for name in connectors.CONNECTORS if name.startswith(CONNECTORS)}
+
+        assert listed.keys() == found | connectors.METHODS.keys()
+        for name, method in connectors.METHODS.items():
+            named = method.path.partition("{")[2].partition("=")[0]
+            assert listed[name] == {named, *method.query}
 
     def test_every_tag_of_an_error_is_listed(self):
         rows = table(read("emulator.md"), "tag", "further tags", "when")
         listed = {row[0].strip("`"): (row[0].strip("`"), *names([row], 1)) for row in rows}
 
         assert listed == {kind: TAGS.get(kind, (kind,)) for kind in error_kinds() | TAGS.keys()}
+
+    def test_what_google_lists_is_there_or_left_out_for_a_reason(self):
+        page = read("emulator.md")
+        left_out = {name for row in table(page, "left out", "because") for name in names([row])}
+        tags = {row[0].strip("`") for row in table(page, "tag", "further tags", "when")}
+        methods = {(row[0], row[1].strip("`")) for row in table(page, "method", "path", "")}
+        missing = {path.rpartition(":")[2] for verb, path in GOOGLE_METHODS - methods}
+
+        assert GOOGLE_TAGS - tags | missing <= left_out
+        assert not left_out & (tags | {path.rpartition(":")[2] for _, path in methods})
+        assert all(row[1] for row in table(page, "left out", "because"))
 
     def test_every_limit_is_listed_with_its_value(self):
         rows = table(read("emulator.md"), "limit", "value", "what")
@@ -102,32 +164,92 @@ class TestEmulator:
             name: getattr(limits, name) for name in Limits.__dataclass_fields__
         }
 
-    def test_every_route_is_listed_and_what_is_not_offered_says_501(self):
+    def test_every_route_is_listed(self):
         rows = table(read("emulator.md"), "method", "path", "")
-        listed = {(row[0], row[1].strip("`")): row[2] == "501" for row in rows}
-        found = {}
-        for module in (callbacks, clock, executions, metadata, oidc, pages, workflows):
+        listed = {(row[0], row[1].strip("`")) for row in rows}
+        found = set()
+        for module in (
+            callbacks,
+            clock,
+            executions,
+            faults,
+            history,
+            journal,
+            metadata,
+            oidc,
+            pages,
+            pubsub,
+            stubs,
+            workflows,
+        ):
             for route in module.routes():
                 path = re.sub(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}", r"{\1}", route.path)
-                handlers = [cell.cell_contents for cell in route.handler.__closure__ or ()]
-                offered = executions.not_yet not in handlers
-                found[route.method.replace("*", "any"), path] = not offered
+                found.add((route.method.replace("*", "any"), path))
 
         assert listed == found
 
+    def test_every_kind_of_fault_is_listed_with_its_fields(self):
+        rows = table(read("emulator.md"), "kind", "fields", "what the client sees")
+        listed = {row[0].strip("`"): set(names([row], 1)) for row in rows}
+
+        assert listed == {
+            kind: {faulty.camel(name) for name, kinds in faulty.TAKES.items() if kind in kinds}
+            for kind in faulty.Kind
+        }
+
+    def test_the_stubs_let_the_workflow_run_as_it_says(self, tmp_path):
+        stubs, workflow = (
+            next(block for block in blocks("emulator.md", "yaml") if block.startswith(begin))
+            for begin in ("strict: true", "main:")
+        )
+        (tmp_path / "stubs.yaml").write_text(stubs, encoding="utf-8")
+        (tmp_path / "order.yaml").write_text(workflow, encoding="utf-8")
+
+        done = emulator_command(
+            "run", f"{tmp_path / 'order.yaml'}", f"--stubs={tmp_path / 'stubs.yaml'}"
+        )
+
+        told = re.search(
+            r"run order.yaml --stubs stubs.yaml` prints `([^`]+)`", read("emulator.md")
+        )
+        assert told is not None
+        assert json.loads(done.stdout) == json.loads(told[1]), done.stderr
+
     def test_the_programs_run_as_they_stand(self, tmp_path):
         programs = blocks("emulator.md", "python")
-        with EmulatorProcess(tmp_path / "data.sqlite3", workflows=ROOT / "workflows") as emulator:
+        data, folder = tmp_path / "data.sqlite3", ROOT / "workflows"
+        with EmulatorProcess(data, workflows=folder, grpc=True) as emulator:
             for program in programs:
+                here = program.replace("127.0.0.1:8787", emulator.url[7:])
+                here = here.replace("127.0.0.1:8788", f"127.0.0.1:{emulator.grpc_port}")
                 done = subprocess.run(
-                    [sys.executable, "-c", program.replace("127.0.0.1:8787", emulator.url[7:])],
+                    [sys.executable, "-c", here],
                     env={**os.environ, **emulator.environment, "CLOUDSDK_CONFIG": str(tmp_path)},
                     capture_output=True,
                     text=True,
                     check=False,
                 )
                 assert "workflows/expense-approval" in done.stdout, done.stderr
-        assert len(programs) == 2
+        assert len(programs) == 3
+
+    @pytest.mark.parametrize("heading", ["## Time", "## Faults"])
+    def test_the_curl_lines_run_as_they_stand(self, heading, tmp_path):
+        (program,) = [
+            text for name, text in FENCE.findall(section("emulator.md", heading)) if name == "sh"
+        ]
+        options = ["--time", "virtual"]
+        with EmulatorProcess(tmp_path / "data.sqlite3", options=options) as emulator:
+            done = subprocess.run(
+                ["sh", "-e", "-c", program.replace("127.0.0.1:8787", emulator.url[7:])],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        answers = re.split(r"(?<=})\n(?={|$)", done.stdout)[:-1]
+
+        assert done.returncode == 0, done.stderr
+        assert len(answers) == program.count("curl")
+        assert not any("error" in json.loads(answer) for answer in answers)
 
 
 class TestWorkflowAuthors:

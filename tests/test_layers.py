@@ -32,13 +32,21 @@ def of(package: str, *names: str) -> tuple[str, ...]:
 PAGES = of("approvals", "admin", "forms", "iap", "urls", "views")
 PROGRAMS = of("approvals", "api", "health", "management", "schemas")
 GROUND = of("emulator", "charsets", "errors", "limits", "syntax", "values")
-READING = of("emulator", "checker", "document", "expressions", "parser", "references")
+READING = of("emulator", "checker", "document", "expressions", "parser", "references", "walk")
 VALUES = of("emulator", "evaluate", "library", "memory", "operators")
-STEPS = of("emulator", "compiler", "frames", "interpreter", "operations", "threads")
+STEPS = of(
+    *("emulator", "compiler", "emitter", "frames", "interpreter", "operations", "threads", "trace")
+)
 PURE = (*GROUND, *READING, *VALUES, *STEPS, *of("emulator", "protocol", "scopes"))
-KEEPING = of("emulator", "catalog", "database", "store")
-DOING = of("emulator", "calls", "driver", "engine", "replies", "timekeeper", "turn", "world")
-SERVING = of("emulator", "__main__", "api", "client", "commands", "remote", "server", "services")
+KEEPING = of("emulator", "catalog", "database", "overview", "rows", "store")
+DOING = of(
+    *("emulator", "calls", "driver", "engine", "history", "replies", "retention", "stubs"),
+    *("timekeeper", "turn", "world"),
+)
+SERVING = of(
+    *("emulator", "__main__", "api", "client", "commands", "pages", "reloading", "remote"),
+    *("methods", "rpc", "server", "services"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,12 @@ class Rule:
 RULES = (
     Rule(("approvals",), ("emulator",), "the halves meet only over HTTP"),
     Rule(("emulator",), ("approvals", "config", "django"), "the halves meet only over HTTP"),
+    Rule(
+        ("emulator",),
+        ("emulator.testing",),
+        "whoever tests uses the emulator, which knows nothing of it",
+        but=("emulator.testing",),
+    ),
     Rule(("workflows",), ("approvals", "config", "django", "emulator"), "both halves use it"),
     Rule(
         ("approvals",),

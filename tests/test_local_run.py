@@ -423,6 +423,11 @@ class TestRun:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as response:
                 assert response.status == 200
 
+        passed = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text()
+        commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in passed.split()]
+        (serving,) = [words for words in commands if "emulator\0serve" in words]
+        assert "--watch\0workflows\0" in serving
+        assert f"--env\0COUNTERSIGN_URL=http://127.0.0.1:{run.port}\0" in serving
         database = run.data_dir / "countersign.sqlite3"
         for path in (database, database.with_name("emulator.sqlite3"), run.data_dir / "env"):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -5,8 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,19 +59,52 @@ class TestLists:
                 assert package.lower() in pins(name)
 
     @pytest.mark.parametrize(
-        ("packages", "name"),
+        ("packages", "but", "name"),
         [
-            (("approvals", "config", "workflows"), "requirements.txt"),
-            (("emulator", "workflows"), "requirements-emulator.txt"),
+            (("approvals", "config", "workflows"), (), "requirements.txt"),
+            (("emulator", "workflows"), ("emulator.testing",), "requirements-emulator.txt"),
+            (("emulator.testing",), (), "requirements-dev.txt"),
         ],
     )
-    def test_what_is_imported_is_in_the_list(self, packages, name):
+    def test_what_is_imported_is_in_the_list(self, packages, but, name):
         providers = packages_distributions()
-        imported = {top.split(".")[0] for module in members(packages) for top in imports_of(module)}
+        modules = members(packages, but)
+        imported = {top.split(".")[0] for module in modules for top in imports_of(module)}
         foreign = imported - set(PACKAGES) - sys.stdlib_module_names
 
         for top in foreign:
             assert {provider.lower() for provider in providers[top]} & pins(name).keys(), top
+
+
+class TestPackage:
+    """What `pip install` makes: the emulator, the plugin for tests, the shared subworkflows."""
+
+    def told(self) -> dict[str, Any]:
+        found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+        return found
+
+    def test_it_needs_what_the_emulator_needs(self):
+        lines = (ROOT / "requirements-emulator.in").read_text(encoding="utf-8").splitlines()
+        asked = [line.split()[0] for line in lines if line and not line.startswith(("#", "-"))]
+
+        assert self.told()["project"]["dependencies"] == asked
+
+    def test_it_holds_every_file_that_is_no_module(self):
+        folders = self.told()["tool"]["setuptools"]["package-data"]
+        patterns = [
+            f"{package.replace('.', '/')}/{pattern}"
+            for package, given in folders.items()
+            for pattern in given
+        ]
+        files = [
+            str(path.relative_to(ROOT))
+            for package in ("emulator", "workflows")
+            for path in (ROOT / package).rglob("*")
+            if path.is_file() and path.suffix not in (".py", ".pyc")
+        ]
+
+        assert [name for name in files if not any(fnmatch(name, each) for each in patterns)] == []
+        assert "workflows/request_approval.yaml" in files
 
 
 class TestMake:

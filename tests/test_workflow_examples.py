@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from emulator.parser import parse
-from tests.emulator.stub import StubServer
+from emulator.testing import responds
+from tests.authors import CONFTEST, run_tests
 from tests.emulators import Execution, command, eventually
 from tests.pages import FENCE, ROOT
 from tests.round_trip.system import Person, System
@@ -80,51 +81,70 @@ class TestBuild:
         assert [len(examples(page)) for page in PAGES] == [1, 2]
 
 
-@pytest.mark.round_trip
 class TestRun:
     @pytest.mark.parametrize(
         ("outcome", "result"), [("approved", "paid"), ("rejected", "not paid, rejected")]
     )
-    def test_readme(self, system, ana, deploy, outcome, result):
+    def test_readme(self, workflows, outcome, result):
         (example,) = examples("README.md")
-        deploy("pay-order", example)
-        execution = system.emulator.execute("pay-order", argument("README.md", "NAME"))
+        workflows.deploy(example, name="pay-order")
+        run = workflows.start("pay-order", argument("README.md", "NAME"))
 
-        ana.decide(system.asked(execution), outcome, "Why.")
+        run.approval().choose(outcome, "Why.")
 
-        assert execution.result() == result
+        assert run.result() == result
+
+    def test_readme_when_nobody_answers(self, workflows):
+        (example,) = examples("README.md")
+        workflows.deploy(example, name="pay-order")
+        run = workflows.start("pay-order", argument("README.md", "NAME"))
+
+        workflows.advance(days=1)
+
+        assert run.result() == "not paid, expired"
 
     @pytest.mark.parametrize("outcome", ["approved", "rejected"])
-    def test_pay_invoice(self, system, ana, deploy, outcome):
+    def test_pay_invoice(self, workflows, outcome):
         example, _ = examples("docs/workflow-authors.md")
         invoice = argument("docs/workflow-authors.md", "pay-invoice")
-        with StubServer() as bank:
-            bank.script(
-                [
-                    {
-                        "method": "POST",
-                        "url": f"{BANK}/transfers",
-                        "responses": [{"status": 200, "json": {}}],
-                    }
-                ]
-            )
-            deploy("pay-invoice", example.replace("https:/", bank.url))
-            execution = system.emulator.execute("pay-invoice", invoice)
-            ana.decide(system.asked(execution), outcome, "Why.")
+        workflows.deploy(example, name="pay-invoice")
+        workflows.stub(f"POST {BANK}/transfers", responds(json={}))
+        run = workflows.start("pay-invoice", invoice)
+        approval = run.approval()
 
-            assert execution.result() == outcome
-        paid = [json.loads(received.body) for received in bank.received]
-        assert paid == ([invoice] if outcome == "approved" else [])
+        approval.choose(outcome, "Why.")
 
-    def test_simple_mode(self, system, ana, deploy):
+        assert run.result() == outcome
+        is_paid = outcome == "approved"
+        assert [call.body for call in run.calls] == ([invoice] if is_paid else [])
+        assert (approval.reported is not None) == is_paid
+
+    def test_simple_mode(self, workflows):
         _, example = examples("docs/workflow-authors.md")
-        deploy("restart", example)
-        execution = system.emulator.execute("restart")
+        workflows.deploy(example, name="restart")
+        run = workflows.start("restart")
+        approval = run.approval()
 
-        ana.decide(system.asked(execution), "approved")
+        approval.approve()
 
-        assert execution.result() == "approved"
+        assert run.result() == "approved"
+        assert approval.delivery == "confirmed"
 
+    @pytest.mark.parametrize(("page", "name"), [(PAGES[0], "NAME"), (PAGES[1], "pay-invoice")])
+    def test_the_tests_on_the_pages_pass(self, tmp_path, page, name):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        tests = [block for language, block in FENCE.findall(text) if language == "python"]
+        assert len(tests) == 1
+        workflow = examples(page)[0]
+        files = {"conftest.py": CONFTEST, f"workflows/{name}.yaml": workflow}
+
+        done = run_tests(tmp_path, {**files, "test_page.py": tests[0]})
+
+        assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.round_trip
+class TestRunWithTheInbox:
     def test_start_waits_for_the_answer(self, system, ana, deploy):
         (example,) = examples("README.md")
         deploy("waited", example)

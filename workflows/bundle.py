@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -209,6 +210,7 @@ def _read(path: Path) -> Source:
     return Source(path, text, frozenset(names), frozenset(_calls(top)))
 
 
+@lru_cache(maxsize=32)  # tests put the same files together again and again
 def _compose(text: str) -> yaml.MappingNode | None:
     """The map that the text is, or None for anything else and for what is not YAML."""
     try:

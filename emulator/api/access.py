@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -11,14 +12,15 @@ from aiohttp import web
 from emulator.identity import InvalidToken
 from emulator.refusal import Refusal, Status, invalid
 from emulator.services import Services
-from emulator.settings import Auth
+from emulator.settings import Auth, Settings
 
 SERVICES = web.AppKey("services", Services)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOOPBACK_NAMES = ("localhost", ".localhost")
-_NEVER_REMOTE = ("/computeMetadata", "/emulator")
+IMPERSONATION = "/v1/projects/-/serviceAccounts/"
+_NEVER_REMOTE = ("/computeMetadata", "/emulator", "/ui", IMPERSONATION)
 """What the paths begin with where tokens are given to whoever asks."""
 
 
@@ -34,13 +36,37 @@ def guarded(permission: str, handler: Handler) -> Handler:
     return checked
 
 
+def settings_for(request: web.Request) -> Settings:
+    """The settings, with the names of project and location that answers to this request use.
+
+    With authentication switched off whatever the client calls them are names of the one project
+    and the one location: test suites of others bring their own.
+    """
+    settings = request.app[SERVICES].settings
+    if settings.auth is not Auth.OFF:
+        return settings
+    project = request.match_info.get("project", settings.project)
+    location = request.match_info.get("location", "-")
+    known = project in settings.projects
+    return replace(
+        settings,
+        project=settings.project if known else project,
+        project_number=settings.project_number if known else project,
+        location=settings.location if location == "-" else location,
+    )
+
+
 def require_place(request: web.Request, services: Services) -> None:
     """Make sure that the path names the one project and location of this emulator.
+
+    With authentication switched off every name is one of theirs.
 
     Raises:
         Refusal: PERMISSION_DENIED for another project, NOT_FOUND for another location.
     """
     settings = services.settings
+    if settings.auth is Auth.OFF:
+        return
     project = request.match_info.get("project", settings.project)
     if project not in settings.projects:
         raise Refusal(

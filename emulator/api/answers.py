@@ -33,21 +33,21 @@ def answer(body: object, status: int = 200) -> web.Response:
 async def in_googles_words(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve whom the settings allow, and turn all that goes wrong into Google's error JSON."""
     try:
-        _require_utf8(request)
+        require_utf8(request)
         require_admitted(request)
         # What handlers wait for is the rest of the request, unless they say otherwise.
         async with asyncio.timeout(REQUEST_WITHIN) as limit:
             request[_LIMIT] = limit
             return await handler(request)
     except Refusal as refusal:
-        return _refused(refusal)
+        return refused(refusal)
     except TimeoutError:
         message = f"the request was not complete after {REQUEST_WITHIN:g} seconds"
-        return _refused(Refusal(Status.REQUEST_TIMEOUT, message))
-    except web.RequestPayloadError:
-        return _refused(invalid("the body breaks off, or is not encoded as its headers say"))
+        return refused(Refusal(Status.REQUEST_TIMEOUT, message))
+    except (web.RequestPayloadError, ConnectionError):
+        return refused(invalid("the body breaks off, or is not encoded as its headers say"))
     except web.HTTPRequestEntityTooLarge:
-        return _refused(
+        return refused(
             Refusal(
                 Status.PAYLOAD_TOO_LARGE,
                 f"the body is too large: {request.client_max_size} bytes at most",
@@ -56,15 +56,15 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
     except web.HTTPMethodNotAllowed as wrong:
         message = f"{request.method} is not a method of {request.path}"
         headers = {"Allow": ", ".join(sorted(wrong.allowed_methods))}
-        return _refused(Refusal(Status.METHOD_NOT_ALLOWED, message, headers=headers))
+        return refused(Refusal(Status.METHOD_NOT_ALLOWED, message, headers=headers))
     except web.HTTPNotFound:
         message = f"{request.method} {request.path} matches nothing that this emulator serves"
-        return _refused(Refusal(Status.NOT_FOUND, message))
+        return refused(Refusal(Status.NOT_FOUND, message))
     except web.HTTPException:
         raise
     except Exception:  # the client gets an answer, the terminal the traceback
         console.trouble("request-broken", method=request.method, path=request.path)
-        return _refused(Refusal(Status.INTERNAL, "internal error of the emulator, see its output"))
+        return refused(Refusal(Status.INTERNAL, "internal error of the emulator, see its output"))
 
 
 def take_time(request: web.Request) -> None:
@@ -72,7 +72,7 @@ def take_time(request: web.Request) -> None:
     request[_LIMIT].reschedule(None)
 
 
-def _require_utf8(request: web.Request) -> None:
+def require_utf8(request: web.Request) -> None:
     """Refuse a header with bytes that are no UTF-8: nothing can be kept of it.
 
     A token is left to those who know tokens, and say that the caller is unknown.
@@ -94,7 +94,8 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def refused(refusal: Refusal) -> web.Response:
+    """The answer that a refusal is."""
     response = answer(refusal.as_json(), refusal.status.code)
     response.headers.update(refusal.headers)
     return response
@@ -102,6 +103,8 @@ def _refused(refusal: Refusal) -> web.Response:
 
 async def json_body(request: web.Request) -> dict[str, object]:
     """The JSON object in the body; an empty body is an empty object.
+
+    So is an empty text, which Google's client for Node sends for a body that is not given.
 
     Raises:
         Refusal: INVALID_ARGUMENT.
@@ -118,6 +121,8 @@ async def json_body(request: web.Request) -> dict[str, object]:
         raise invalid(f"Invalid JSON payload received. {half} is no character") from None
     except (ValueError, RecursionError) as wrong:
         raise invalid(f"Invalid JSON payload received. {wrong}") from None
+    if body == "":
+        return {}
     if not isinstance(body, dict):
         raise invalid("Invalid JSON payload received. The body must be a JSON object")
     return body
@@ -174,9 +179,13 @@ def page(name: str, items: Iterable[tuple[int, object]], *, size: int, about: st
     if taken:
         body[name] = [resource for _, resource in taken[:size]]
     if len(taken) > size:
-        place, _ = taken[size - 1]
-        body["nextPageToken"] = base64.urlsafe_b64encode(f"{place} {about}".encode()).decode()
+        body["nextPageToken"] = token_of(taken[size - 1][0], about)
     return answer(body)
+
+
+def token_of(place: int, about: str) -> str:
+    """The token of a page that begins at a place, as `page_token` reads it."""
+    return base64.urlsafe_b64encode(f"{place} {about}".encode()).decode()
 
 
 def listed(

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from aiohttp import web
 
 from emulator.api.access import SERVICES, require_permission, require_place
-from emulator.api.answers import answer
+from emulator.api.answers import REQUEST_WITHIN, answer, require_utf8
 from emulator.callbacks import MAX_BYTES, Verdict, payload_text, request_value
 from emulator.errors import WorkflowError
 from emulator.limits import Limits
 from emulator.memory import own
 from emulator.refusal import Refusal, Status, invalid, not_found
-from emulator.store import Callback
+from emulator.store import Callback, Received
 from emulator.values import Value, scalar_text
 
 _ENDPOINT = (
     "/v1/projects/{project}/locations/{location}/workflows/{workflow:[^/:]+}"
     "/executions/{execution:[^/:]+}/callbacks/{callback}"
 )
+FAULT = web.RequestKey("fault", str)
+"""The fault that is played on a request."""
+
+_UNHANDLED = "UNHANDLED"
 _NEEDS_TYPE = ("POST", "PUT", "PATCH")
 _REFUSED: Mapping[Verdict, tuple[Status, str]] = {
     Verdict.FULL: (
@@ -53,15 +58,42 @@ async def receive(request: web.Request) -> web.Response:
             f"this callback takes {endpoint.method}, not {request.method}",
             headers={"Allow": endpoint.method},
         )
-    body = await _body(request)
-    query = ((scalar_text(name), scalar_text(value)) for name, value in request.query.items())
-    received = request_value(request.method, request.path, query, request.headers.items(), body)
+    received = await _value(request)
     if not _fits(received):
         raise _too_large()
-    decided = services.engine.offer(endpoint.execution, endpoint.id, received)
+    decided = services.engine.offer(endpoint.execution, endpoint.id, received, request.get(FAULT))
     if decided in _REFUSED:
         raise Refusal(*_REFUSED[decided])
     return answer({})
+
+
+async def keep_unhandled(request: web.Request, fault: str) -> None:
+    """Keep a request that a fault stops, if it is for a callback: nothing else comes of it."""
+    services = request.app[SERVICES]
+    if "callback" not in request.match_info:
+        return
+    try:
+        require_utf8(request)
+        endpoint = _endpoint(request)
+        async with asyncio.timeout(REQUEST_WITHIN):
+            value = await _value(request)
+    except (Refusal, TimeoutError, web.RequestPayloadError):
+        return
+    stamp = services.clock.stamp()
+    with services.database.write():
+        services.store.receive(
+            Received(endpoint.execution, endpoint.id, stamp, value, _UNHANDLED, fault)
+        )
+
+
+async def _value(request: web.Request) -> Value:
+    """The request as the step sees it that takes it."""
+    body = await _body(request)
+    query = ((scalar_text(name), scalar_text(value)) for name, value in request.query.items())
+    return request_value(
+        *(request.method, request.path, query, request.headers.items(), body),
+        moment=request.app[SERVICES].clock.now(),
+    )
 
 
 def _endpoint(request: web.Request) -> Callback:

@@ -16,7 +16,7 @@ from emulator.services import Services
 from emulator.settings import Time
 
 PATIENCE = 30.0
-"""Seconds that an advance may stand at one moment, for outside calls that get no answer."""
+"""Seconds that an advance may stand at one moment because outside calls get no answer."""
 
 _DURATION = re.compile(r"(?P<seconds>[0-9]{1,12}(\.[0-9]{1,9})?)s", re.ASCII)
 
@@ -63,7 +63,7 @@ async def move(request: web.Request) -> web.Response:
 
 
 async def _patiently(services: Services, going_on: Coroutine[None, None, object]) -> None:
-    """Wait as long as time goes on.
+    """Wait until time has gone on as it was told.
 
     Raises:
         Refusal: INVALID_ARGUMENT, it cannot go on by so much; DEADLINE_EXCEEDED, it is held up.
@@ -76,7 +76,7 @@ async def _patiently(services: Services, going_on: Coroutine[None, None, object]
             if done:
                 task.result()
                 return
-            if services.clock.seconds() == before:
+            if services.engine.is_calling and services.clock.seconds() == before:
                 break
     except ValueError as wrong:
         raise invalid(str(wrong)) from None
@@ -84,8 +84,8 @@ async def _patiently(services: Services, going_on: Coroutine[None, None, object]
         task.cancel()
     raise Refusal(
         Status.DEADLINE_EXCEEDED,
-        f"nothing settled for {PATIENCE:g} seconds, time stands at {services.clock.stamp()}:"
-        " an execution waits for the answer to an HTTP call, or runs without end",
+        f"time stands at {services.clock.stamp()}, and has for {PATIENCE:g} seconds:"
+        " an execution waits for the answer to an HTTP call",
     )
 
 

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
 from aiohttp import web
 
-from emulator.api import fields, filters
-from emulator.api.access import SERVICES, guarded
-from emulator.api.answers import answer, json_body, page, page_size, page_token
+from emulator import creation
+from emulator.api import filters
+from emulator.api.access import SERVICES, guarded, settings_for
+from emulator.api.answers import answer, json_body, listed, page, page_size, page_token
 from emulator.api.workflows import found as found_workflow
-from emulator.limits import Limits
-from emulator.refusal import Refusal, Status, invalid, not_found
-from emulator.resources import callback, execution, execution_name, workflow_name
+from emulator.refusal import invalid, not_found
+from emulator.resources import callback, execution, workflow_name
+from emulator.settings import Settings
 from emulator.store import Execution
-from emulator.values import from_json
 
-_CHECKS: Mapping[str, fields.Check] = {
-    "argument": fields.text(Limits().argument_bytes),
-    "callLogLevel": fields.LOG_LEVEL,
-    "executionHistoryLevel": fields.HISTORY_LEVEL,
-    "labels": fields.labels,
-    "disableConcurrencyQuotaOverflowBuffering": fields.flag,
-}
-_OUTPUT = frozenset(
+_TIMES = ("createTime", "startTime", "endTime", "duration")
+_QUEUED_ANYWAY = "disableConcurrencyQuotaOverflowBuffering"
+_FILTERED = frozenset(
     {
-        *("name", "createTime", "startTime", "endTime", "duration", "state", "result", "error"),
-        *("workflowRevisionId", "status", "stateError"),
+        *("executionId", "state", *_TIMES, "workflowRevisionId", "stepName"),
+        *("label.*", "labels.*", _QUEUED_ANYWAY),
     }
 )
-_TIMES = ("createTime", "startTime", "endTime", "duration")
-_FILTERED = frozenset({"executionId", "state", *_TIMES, "workflowRevisionId", "labels.*"})
+_AT_ONCE = 200
 _SORTED = frozenset({"executionId", "state", *_TIMES, "workflowRevisionId"})
 
 
@@ -47,10 +42,6 @@ def routes() -> list[web.RouteDef]:
         get(one, guarded("workflows.executions.get", show)),
         web.post(f"{one}:cancel", guarded("workflows.executions.cancel", cancel)),
         get(f"{one}/callbacks", guarded("workflows.callbacks.list", list_callbacks)),
-        get(f"{one}/stepEntries", guarded("workflows.stepEntries.list", not_yet)),
-        get(f"{one}/stepEntries/{{entry}}", guarded("workflows.stepEntries.get", not_yet)),
-        get(f"{one}:exportData", guarded("workflows.executions.get", not_yet)),
-        web.post(f"{one}:deleteExecutionHistory", guarded("workflows.executions.get", not_yet)),
     ]
 
 
@@ -65,7 +56,7 @@ def found(request: web.Request) -> Execution:
     there = services.store.find(execution_id)
     if there is None or there.workflow != request.match_info["workflow"]:
         parent = workflow_name(
-            request.match_info["workflow"], services.settings, request.match_info["project"]
+            request.match_info["workflow"], settings_for(request), request.match_info["project"]
         )
         raise not_found(f"{parent}/executions/{execution_id}")
     return there
@@ -74,64 +65,62 @@ def found(request: web.Request) -> Execution:
 async def create(request: web.Request) -> web.Response:
     """Start an execution of the latest revision. The argument is JSON text, null when not given."""
     services = request.app[SERVICES]
-    wanted = fields.read(await json_body(request), _CHECKS, _OUTPUT, "execution")
+    argument, wanted = creation.read(await json_body(request))
     definition = found_workflow(request)
-    argument = str(wanted.pop("argument", "null"))
-    if len(argument.encode()) > Limits().argument_bytes:
-        raise invalid(f"execution.argument is too large: {Limits().argument_bytes} bytes at most")
-    try:
-        from_json(argument)
-    except ValueError as wrong:
-        raise invalid(f"execution.argument is not JSON: {wrong}") from None
-    for name in ("callLogLevel", "executionHistoryLevel"):
-        if name in definition.fields:
-            wanted.setdefault(name, definition.fields[name])
-    inherited, own = definition.fields.get("labels"), wanted.get("labels")
-    if isinstance(inherited, dict):
-        wanted["labels"] = inherited | (own if isinstance(own, dict) else {})
-    created = services.engine.create(definition, argument, wanted)
-    return answer(execution(created, services.settings))
+    settings = creation.settings(definition, wanted)
+    created = services.engine.create(definition, argument, settings)
+    return answer(execution(created, settings_for(request)))
 
 
 async def show(request: web.Request) -> web.Response:
     """An execution; the view is FULL unless it says BASIC."""
-    services = request.app[SERVICES]
     there = found(request)
-    return answer(execution(there, services.settings, full=_full(request, default=True)))
+    return answer(execution(there, settings_for(request), full=_full(request, default=True)))
 
 
 async def list_all(request: web.Request) -> web.Response:
     """The executions of a workflow, newest first or as `orderBy` says; the view is BASIC."""
-    services = request.app[SERVICES]
-    settings = services.settings
-    query = request.query
+    settings, query = settings_for(request), request.query
     full = _full(request, default=False)
     definition = found_workflow(request)
-    passes = filters.filtered(query.get("filter", ""), _FILTERED)
-    keys = filters.ordered(query.get("orderBy", ""), _SORTED)
-    about = f"{definition.workflow} {query.get('filter', '')} {query.get('orderBy', '')}"
-    size = page_size(request, 100, 100 if full else 1000)
-    begin = page_token(request, about)
-
-    def resource(there: Execution) -> Mapping[str, object]:
-        return {**execution(there, settings), "executionId": there.id}
-
-    def shown(there: Execution) -> object:
-        return execution(there, settings, full=full)
-
-    every = services.store.newest_first(definition.workflow, None if keys else begin)
-    passed = (there for there in every if passes(resource(there)))
+    wanted, order = query.get("filter", ""), query.get("orderBy", "")
+    keys = filters.ordered(order, _SORTED)
+    about = f"{definition.workflow} {wanted} {order}"
+    most = 100 if full else 1000
+    passing = _passing(request, definition.workflow, wanted, None if keys else about)
     if not keys:
-        items = ((there.sequence, shown(there)) for there in passed)
+        size = page_size(request, 100, most)
+        items = []
+        async for there in passing:
+            items.append((there.sequence, execution(there, settings, full=full)))
+            if len(items) > size:
+                break
         return page("executions", items, size=size, about=about)
-    in_order = list(passed)
+    compared = [(_compared(there, settings), there) async for there in passing]
     for field, descending in reversed(keys):
-        in_order.sort(
-            key=lambda there, field=field: filters.sort_key(resource(there), field),  # type: ignore[misc]  # a default binds the loop's field
-            reverse=descending,
-        )
-    numbered = list(enumerate(map(shown, in_order), start=1))
-    return page("executions", numbered[begin or 0 :], size=size, about=about)
+        by_field = partial(filters.sort_key, field=field)
+        compared.sort(key=lambda pair, key=by_field: key(pair[0]), reverse=descending)  # type: ignore[misc]  # a default binds the loop's field
+    shown = [execution(there, settings, full=full) for _, there in compared]
+    return listed(request, "executions", shown, usual=100, most=most, about=about)
+
+
+async def _passing(
+    request: web.Request, workflow: str, wanted: str, about: str | None
+) -> AsyncIterator[Execution]:
+    """The executions that a filter lets through, newest first; others have turns meanwhile.
+
+    Args:
+        about: the list whose token says where to begin; None to begin with the newest.
+    """
+    settings = settings_for(request)
+    passes = filters.filtered(wanted, _FILTERED)
+    begin = None if about is None else page_token(request, about)
+    newest_first = request.app[SERVICES].store.newest_first(workflow, begin)
+    for number, there in enumerate(newest_first, start=1):
+        if not wanted or passes(_compared(there, settings)):
+            yield there
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -139,7 +128,7 @@ async def cancel(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     await json_body(request)
     cancelled = services.engine.cancel(found(request).id)
-    return answer(execution(cancelled, services.settings))
+    return answer(execution(cancelled, settings_for(request)))
 
 
 async def list_callbacks(request: web.Request) -> web.Response:
@@ -148,22 +137,22 @@ async def list_callbacks(request: web.Request) -> web.Response:
     owner = found(request)
     about = f"{owner.id} callbacks"
     shown = [
-        callback(there, owner, services.settings, len(services.store.waits_on(there.id)))
+        callback(there, owner, settings_for(request), len(services.store.waits_on(there.id)))
         for there in services.store.callbacks(owner.id)
     ]
-    numbered = list(enumerate(shown, start=1))[page_token(request, about) or 0 :]
-    return page("callbacks", numbered, size=page_size(request, 100, 100), about=about)
+    return listed(request, "callbacks", shown, usual=100, most=100, about=about)
 
 
-async def not_yet(request: web.Request) -> web.Response:
-    """What the service has and the emulator does not."""
-    owner = found(request)
-    name = execution_name(owner, request.app[SERVICES].settings)
-    raise Refusal(
-        Status.UNIMPLEMENTED,
-        f"the emulator does not offer {request.path.rpartition(owner.id)[2].strip(':/')} of {name}:"
-        " look at status.currentSteps of the execution and at the emulator's output",
-    )
+def _compared(there: Execution, settings: Settings) -> Mapping[str, object]:
+    """What filters and orders of a list look at."""
+    shown = execution(there, settings)
+    return {
+        _QUEUED_ANYWAY: False,
+        **shown,
+        "executionId": there.id,
+        "stepName": [step for _, step in there.steps],
+        "label": shown.get("labels"),
+    }
 
 
 def _full(request: web.Request, *, default: bool) -> bool:

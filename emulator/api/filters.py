@@ -1,6 +1,6 @@
-"""`filter` and `orderBy` of lists: the part of AIP-160 and AIP-132 that is understood.
+"""`filter` and `orderBy` of lists: AIP-160 and AIP-132, without functions and free text.
 
-Comparisons joined by AND. Whatever is not understood is refused, never ignored.
+What is not understood is refused, never ignored. `OR` binds tighter than `AND`, as AIP-160 says.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from emulator.clock import parse_timestamp
 from emulator.refusal import Refusal, Status, invalid
 
 Resource = Mapping[str, object]
+Test = Callable[[Resource], bool]
 
-_TERM = re.compile(
-    r"""\s*(?P<field>[A-Za-z][\w.]*)\s*(?P<operator><=|>=|!=|=|<|>|:)\s*
-    (?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s"()]+))\s*""",
-    re.VERBOSE,
+_LONGEST = 4000  # characters
+_DEEPEST = 50  # parentheses in parentheses
+
+_SPACE = re.compile(r"\s*")
+_JOINT = re.compile(r"(AND|OR)(?=[\s(])\s*")
+_NOT = re.compile(r"NOT(?=[\s(])\s*|-")
+_FIELD = re.compile(r"[A-Za-z][\w-]*(?:\.(?:[\w-]+|\"[^\"]*\"))*")
+_OPERATOR = re.compile(r"\s*(<=|>=|!=|=|<|>|:)\s*")
+_VALUE = re.compile(
+    r"""\"(?P<double>(?:[^"\\]|\\.)*)\"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<bare>[^\s"'()]+)"""
 )
-_AND = re.compile(r"\s*AND\b\s*")
-_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    ":": operator.eq,
-    "!=": operator.ne,
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -32,53 +36,142 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def filtered(text: str, fields: Collection[str]) -> Callable[[Resource], bool]:
+def filtered(text: str, fields: Collection[str]) -> Test:
     """A test for resources that the filter lets through; an empty filter lets all through.
 
     Args:
-        fields: the fields that may be compared; `labels` means any `labels.KEY`.
+        fields: the fields that may be compared; `labels.*` means `labels` and any `labels.KEY`.
 
     Raises:
-        Refusal: INVALID_ARGUMENT for an unknown field, UNIMPLEMENTED for another form.
+        Refusal: INVALID_ARGUMENT for what is no filter or an unknown field, UNIMPLEMENTED for a
+            form of AIP-160 that is not understood here.
     """
-    tests: list[Callable[[Resource], bool]] = []
-    rest = text.strip()
-    while rest:
-        term = _TERM.match(rest)
-        if term is None:
+    if len(text) > _LONGEST:
+        raise invalid(f"filter: {_LONGEST} characters at most")
+    if not text.strip():
+        return lambda _resource: True
+    reader = _Reader(text, fields)
+    test = reader.conjunction(0)
+    if reader.rest():
+        raise reader.wrong("unexpected")
+    return test
+
+
+class _Reader:
+    """Reads a filter from left to right."""
+
+    def __init__(self, text: str, fields: Collection[str]) -> None:
+        self._text = text
+        self._fields = fields
+        self._place = 0
+
+    def rest(self) -> str:
+        """What has not been read yet, from its first character on."""
+        self._take(_SPACE)
+        return self._text[self._place :]
+
+    def wrong(self, what: str) -> Refusal:
+        """The filter cannot be read on."""
+        return invalid(f"filter: {what} at {self.rest()[:40]!r} in {self._text!r}")
+
+    def conjunction(self, depth: int) -> Test:
+        """Terms joined by AND, or by nothing, which means the same."""
+        tests = [self._disjunction(depth)]
+        while (rest := self.rest()) and rest[0] != ")":
+            joint = self._take(_JOINT)
+            if joint is not None and joint[1] == "OR":
+                raise self.wrong("misplaced OR")
+            tests.append(self._disjunction(depth))
+        return lambda resource: all(test(resource) for test in tests)
+
+    def _disjunction(self, depth: int) -> Test:
+        tests = [self._term(depth)]
+        while self.rest().startswith("OR") and self._take(_JOINT) is not None:
+            tests.append(self._term(depth))
+        return lambda resource: any(test(resource) for test in tests)
+
+    def _term(self, depth: int) -> Test:
+        if not self.rest():
+            raise self.wrong("a comparison is missing")
+        negated = self._take(_NOT) is not None
+        if self.rest().startswith("("):
+            if depth >= _DEEPEST:
+                raise self.wrong("too many parentheses")
+            self._place += 1
+            test = self.conjunction(depth + 1)
+            if not self.rest().startswith(")"):
+                raise self.wrong("a closing parenthesis is missing")
+            self._place += 1
+        else:
+            test = self._comparison()
+        return (lambda resource: not test(resource)) if negated else test
+
+    def _comparison(self) -> Test:
+        field = self._take(_FIELD)
+        sign = self._take(_OPERATOR) if field is not None else None
+        if field is None or sign is None:
             raise Refusal(
                 Status.UNIMPLEMENTED,
-                'the emulator understands filters such as state="ACTIVE" AND'
-                f' createTime>"2026-01-31T00:00:00Z", but not {text!r}',
+                'the emulator understands comparisons such as state="ACTIVE" AND createTime>'
+                f'"2026-01-31T00:00:00Z", but neither text alone nor functions: {self._text!r}',
             )
-        tests.append(_test(term, fields))
-        rest = rest[term.end() :]
-        joint = _AND.match(rest)
-        if rest and (joint is None or joint.end() == len(rest)):
-            raise Refusal(Status.UNIMPLEMENTED, f"filter: terms are joined by AND only: {text!r}")
-        rest = rest[joint.end() :] if joint else ""
-    return lambda resource: all(test(resource) for test in tests)
+        value = self._take(_VALUE)
+        if value is None:
+            raise self.wrong("a value is missing")
+        quoted = value["double"] if value["single"] is None else value["single"]
+        wanted = value["bare"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        return _comparison(field[0].replace('"', ""), sign[1], wanted, self._fields)
+
+    def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self._text, self._place)
+        if found is not None:
+            self._place = found.end()
+        return found
 
 
-def _test(term: re.Match[str], fields: Collection[str]) -> Callable[[Resource], bool]:
-    field, sign = term["field"], term["operator"]
+def _comparison(field: str, sign: str, wanted: str, fields: Collection[str]) -> Test:
+    """A test of one field.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, an unknown field or a value that it is not compared with.
+    """
     if field not in fields and field.partition(".")[0] + ".*" not in fields:
         raise invalid(f"filter: no field {field!r}; there are {', '.join(sorted(fields))}")
-    quoted = term["quoted"]
-    wanted = term["bare"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+    if (sign, wanted) == (":", "*"):
+        return lambda resource: value_of(resource, field) not in (None, "")
     try:
         _comparable(field, wanted)
     except ValueError:
         raise invalid(f"filter: {field} cannot be compared with {wanted!r}") from None
-    compare = _OPERATORS[sign]
 
     def test(resource: Resource) -> bool:
         found = value_of(resource, field)
-        if found is None:
-            return sign == "!="
-        return compare(_comparable(field, found), _comparable(field, wanted))
+        if sign == "!=":
+            return not _holds("=", field, found, wanted)
+        return _holds(sign, field, found, wanted)
 
     return test
+
+
+def _holds(sign: str, field: str, found: object, wanted: str) -> bool:
+    """Whether a comparison with a value that is there is true; one of several is enough."""
+    if found is None:
+        return False
+    if isinstance(found, Mapping):
+        return sign in ":=" and wanted in found
+    if isinstance(found, list | tuple):
+        return any(_holds(sign, field, each, wanted) for each in found)
+    left, right = _comparable(field, found), _comparable(field, wanted)
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        left, right = found, _number(field, wanted)
+    if sign in _COMPARED:
+        return _COMPARED[sign](left, right)
+    if not isinstance(left, str):
+        return left == right
+    if sign == ":":
+        return wanted in left
+    pieces = map(re.escape, wanted.split("*"))
+    return re.fullmatch(".*".join(pieces), left, re.DOTALL) is not None
 
 
 def ordered(text: str, fields: Collection[str]) -> list[tuple[str, bool]]:
@@ -113,9 +206,21 @@ def value_of(resource: Resource, field: str) -> object:
 
 
 def _comparable(field: str, value: object) -> object:
+    """A value in the form in which values of the field are compared.
+
+    Raises:
+        ValueError: no value of the field looks like that.
+    """
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if field.endswith("Time"):
-        return parse_timestamp(text)
+        return parse_timestamp(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
     if field == "duration":
         return float(text.removesuffix("s"))
     return text
+
+
+def _number(field: str, wanted: str) -> float:
+    try:
+        return float(wanted)
+    except ValueError:
+        raise invalid(f"filter: {field} cannot be compared with {wanted!r}") from None

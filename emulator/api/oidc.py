@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import time
+from datetime import UTC, datetime
 from functools import partial
 
 from aiohttp import web
 
-from emulator.api.access import SERVICES
+from emulator.api.access import IMPERSONATION, SERVICES, require_permission
 from emulator.api.answers import answer, json_body
-from emulator.identity import ISSUER, LIFETIME, SCOPE
+from emulator.identity import ISSUER, LIFETIME, SCOPE, InvalidToken, account_number
 from emulator.refusal import invalid
+
+_LONGEST_LIFE = 12 * 3600
+"""Seconds of an access token of another account, as Google allows at most."""
 
 _CACHED = {"Cache-Control": "public, max-age=3600"}
 
@@ -21,6 +27,8 @@ def routes() -> list[web.RouteDef]:
         get("/oauth2/v1/certs", certificates),
         get("/oauth2/v3/certs", keys),
         get("/.well-known/openid-configuration", discovery),
+        get("/tokeninfo", describe),
+        web.post(IMPERSONATION + "{account}:generateAccessToken", impersonate),
         web.post("/emulator/tokens", issue),
     ]
 
@@ -50,6 +58,52 @@ async def discovery(request: web.Request) -> web.Response:
         },
         headers=_CACHED,
     )
+
+
+async def describe(request: web.Request) -> web.Response:
+    """What an access token says, as `oauth2.googleapis.com/tokeninfo` shows it.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT.
+    """
+    issuer = request.app[SERVICES].issuer
+    try:
+        token = issuer.read(request.query.get("access_token", ""))
+    except InvalidToken as reason:
+        raise invalid(str(reason)) from None
+    number = account_number(str(token["email"]))
+    shown = {
+        "azp": number,
+        "aud": number,
+        "scope": token["scope"],
+        "exp": str(token["exp"]),
+        "expires_in": str(max(0, int(token["exp"] - time.time()))),
+        "email": token["email"],
+        "email_verified": "true",
+    }
+    return answer(shown)
+
+
+async def impersonate(request: web.Request) -> web.Response:
+    """An access token of another account, as the IAM Credentials API gives it; for this machine.
+
+    Raises:
+        Refusal: UNAUTHENTICATED, INVALID_ARGUMENT.
+    """
+    services = request.app[SERVICES]
+    account = request.match_info["account"]
+    require_permission(request, services, "iam.serviceAccounts.getAccessToken", account)
+    body = await json_body(request)
+    scopes, life = body.get("scope"), str(body.get("lifetime") or f"{LIFETIME}s")
+    if not isinstance(scopes, list) or not scopes:
+        raise invalid("scope must be a list of scopes")
+    seconds = int(life[:-1]) if re.fullmatch(r"\d{1,5}s", life, re.ASCII) else 0
+    if not 0 < seconds <= _LONGEST_LIFE:
+        raise invalid(f"lifetime must be from 1s to {_LONGEST_LIFE}s")
+    token = services.issuer.access_token(account, map(str, scopes), seconds)
+    # google-auth reads whole seconds and nothing else.
+    expires = datetime.fromtimestamp(int(time.time()) + seconds, UTC)
+    return answer({"accessToken": token, "expireTime": f"{expires:%Y-%m-%dT%H:%M:%SZ}"})
 
 
 async def issue(request: web.Request) -> web.Response:

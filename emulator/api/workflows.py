@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from aiohttp import web
 
-from emulator.api import fields, filters
-from emulator.api.access import SERVICES, guarded
-from emulator.api.answers import answer, json_body, page, page_size, page_token
+from emulator import fields
+from emulator.api import filters
+from emulator.api.access import SERVICES, guarded, settings_for
+from emulator.api.answers import answer, json_body, listed
 from emulator.catalog import Definition
+from emulator.errors import SourceError
 from emulator.limits import Limits
-from emulator.refusal import invalid, not_found
+from emulator.refusal import Refusal, invalid, not_found
 from emulator.resources import EMPTY_TYPE, WORKFLOW_TYPE, operation, workflow, workflow_name
-from emulator.services import Services
 
 _CHECKS: Mapping[str, fields.Check] = {
     "description": fields.text(1000),
@@ -36,6 +37,9 @@ _OUTPUT = frozenset(
 _FILTERED = frozenset(
     {"name", "state", "revisionId", "createTime", "updateTime", "description", "labels.*"}
 )
+_GONE = {"response": {"@type": EMPTY_TYPE}}
+_OPERATIONS_FILTERED = frozenset({"name", "done", "metadata.*", "error.*", "response.*"})
+_PLACES_FILTERED = frozenset({"name", "locationId"})
 _SORTED = frozenset({"name", "createTime", "updateTime", "state", "revisionId"})
 
 
@@ -76,16 +80,20 @@ def found(request: web.Request) -> Definition:
     definition = services.catalog.find(workflow_id)
     if definition is None:
         project = request.match_info["project"]
-        raise not_found(workflow_name(workflow_id, services.settings, project))
+        raise not_found(workflow_name(workflow_id, settings_for(request), project))
     return definition
 
 
 async def create(request: web.Request) -> web.Response:
-    """Deploy a new workflow; a source that does not build is refused at once."""
+    """Deploy a new workflow."""
     services = request.app[SERVICES]
     started = services.clock.stamp()
     wanted = fields.read(await json_body(request), _CHECKS, _OUTPUT, "workflow")
-    definition = services.catalog.create(request.query.get("workflowId", ""), wanted)
+    workflow_id = request.query.get("workflowId", "")
+    try:
+        definition = services.catalog.create(workflow_id, wanted)
+    except Refusal as refusal:
+        return _not_built(request, "create", started, workflow_id, refusal)
     return _deployed(request, "create", started, definition)
 
 
@@ -96,10 +104,16 @@ async def update(request: web.Request) -> web.Response:
     given = fields.read(await json_body(request), _CHECKS, _OUTPUT, "workflow")
     old = found(request)  # as it is now that the body is here: slow clients overlap
     mask = _mask(request)
+    if "tags" in old.fields:
+        given["tags"] = old.fields["tags"]  # they never change
     if mask is not None:
         kept = {name: value for name, value in old.fields.items() if name not in mask}
         given = kept | {name: value for name, value in given.items() if name in mask}
-    return _deployed(request, "update", started, services.catalog.update(old, given))
+    try:
+        changed = services.catalog.update(old, given)
+    except Refusal as refusal:
+        return _not_built(request, "update", started, old.workflow, refusal)
+    return _deployed(request, "update", started, changed)
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -108,7 +122,7 @@ async def remove(request: web.Request) -> web.Response:
     started = services.clock.stamp()
     definition = found(request)
     services.engine.delete_workflow(definition.workflow)
-    return _operation(request, "delete", started, definition.workflow, {"@type": EMPTY_TYPE})
+    return _operation(request, "delete", started, definition.workflow, _GONE)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -121,7 +135,7 @@ async def show(request: web.Request) -> web.Response:
         definition = next(
             (revision for revision in revisions if revision.revision == wanted), None
         ) or _no_revision(definition, wanted)
-    return answer(workflow(definition, services.settings, request.match_info["project"]))
+    return answer(workflow(definition, settings_for(request), request.match_info["project"]))
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -130,29 +144,30 @@ async def list_all(request: web.Request) -> web.Response:
     query = request.query
     passes = filters.filtered(query.get("filter", ""), _FILTERED)
     keys = filters.ordered(query.get("orderBy", ""), _SORTED)
-    project = request.match_info["project"]
+    settings, project = settings_for(request), request.match_info["project"]
     shown = [
-        workflow(definition, services.settings, project, source=False)
+        workflow(definition, settings, project, source=False)
         for definition in services.catalog.all()
     ]
     shown = [resource for resource in shown if passes(resource)]
     for field, descending in reversed(keys):
         shown.sort(key=partial(filters.sort_key, field=field), reverse=descending)
     about = f"workflows {query.get('filter', '')} {query.get('orderBy', '')}"
-    return _numbered_page(request, "workflows", shown, usual=500, most=1000, about=about)
+    return listed(request, "workflows", shown, usual=500, most=1000, about=about)
 
 
 async def list_revisions(request: web.Request) -> web.Response:
     """The revisions of a workflow, newest first."""
     services = request.app[SERVICES]
-    project = request.match_info["project"]
+    settings, project = settings_for(request), request.match_info["project"]
     definition = found(request)
     shown = [
-        workflow(revision, services.settings, project)
+        workflow(revision, settings, project)
         for revision in services.catalog.revisions(definition.workflow)
     ]
-    return _numbered_page(
-        request, "workflows", shown, usual=20, most=100, about=f"{definition.workflow} revisions"
+    about = f"{definition.workflow} revisions"
+    return listed(
+        *(request, "workflows", shown), usual=20, most=100, about=about, known_by="revisionId"
     )
 
 
@@ -169,14 +184,14 @@ async def show_operation(request: web.Request) -> web.Response:
 async def list_operations(request: web.Request) -> web.Response:
     """The operations, newest first."""
     services = request.app[SERVICES]
-    passes = filters.filtered(request.query.get("filter", ""), {"done"})
+    query = request.query.get("filter", "")
+    passes = filters.filtered(query, _OPERATIONS_FILTERED)
     shown = [
         {"name": f"{_location(request)}/operations/{name}", **body}
         for name, body in services.catalog.operations()
     ]
-    return _numbered_page(
-        request, "operations", list(filter(passes, shown)), usual=100, most=1000, about="operations"
-    )
+    kept = list(filter(passes, shown))
+    return listed(request, "operations", kept, usual=100, most=1000, about=f"operations {query}")
 
 
 async def remove_operation(request: web.Request) -> web.Response:
@@ -194,15 +209,13 @@ async def show_place(request: web.Request) -> web.Response:
 
 async def list_places(request: web.Request) -> web.Response:
     """The one location, as a list."""
-    return answer({"locations": [_place(request)]})
+    passes = filters.filtered(request.query.get("filter", ""), _PLACES_FILTERED)
+    places = list(filter(passes, [_place(request)]))
+    return listed(request, "locations", places, usual=100, most=1000, about="locations")
 
 
 def _place(request: web.Request) -> dict[str, object]:
-    location = request.app[SERVICES].settings.location
-    return {
-        "name": f"projects/{request.match_info['project']}/locations/{location}",
-        "locationId": location,
-    }
+    return {"name": _location(request), "locationId": settings_for(request).location}
 
 
 def _mask(request: web.Request) -> frozenset[str] | None:
@@ -212,7 +225,7 @@ def _mask(request: web.Request) -> frozenset[str] | None:
     names = frozenset(map(fields.json_name, paths))
     if not names or names == {"*"}:
         return None
-    unknown = sorted(names - _CHECKS.keys())
+    unknown = sorted(names - (_CHECKS.keys() - {"tags"}))
     if unknown:
         raise invalid(f"updateMask: {unknown[0]} is no field that can be changed")
     return names
@@ -223,42 +236,38 @@ def _no_revision(definition: Definition, wanted: str) -> Definition:
 
 
 def _location(request: web.Request) -> str:
-    location = request.app[SERVICES].settings.location
+    location = settings_for(request).location
     return f"projects/{request.match_info['project']}/locations/{location}"
 
 
 def _deployed(
     request: web.Request, verb: str, started: str, definition: Definition
 ) -> web.Response:
-    services: Services = request.app[SERVICES]
-    shown = workflow(definition, services.settings, request.match_info["project"])
+    shown = workflow(definition, settings_for(request), request.match_info["project"])
     response = {"@type": WORKFLOW_TYPE, **shown}
-    return _operation(request, verb, started, definition.workflow, response)
+    return _operation(request, verb, started, definition.workflow, {"response": response})
+
+
+def _not_built(
+    request: web.Request, verb: str, started: str, workflow_id: str, refusal: Refusal
+) -> web.Response:
+    """Refuse a source that does not build: at once, or as Google does, as what became of it.
+
+    Raises:
+        Refusal: the one given, unless operations are to tell.
+    """
+    told_later = request.app[SERVICES].settings.operation_errors
+    if not (told_later and isinstance(refusal.__cause__, SourceError)):
+        raise refusal
+    error = {"code": 3, "message": refusal.message, "details": refusal.details}
+    return _operation(request, verb, started, workflow_id, {"error": error})
 
 
 def _operation(
-    request: web.Request,
-    verb: str,
-    started: str,
-    workflow_id: str,
-    response: Mapping[str, object],
+    request: web.Request, verb: str, started: str, workflow_id: str, outcome: Mapping[str, object]
 ) -> web.Response:
     services = request.app[SERVICES]
-    target = workflow_name(workflow_id, services.settings, request.match_info["project"])
-    body = operation(verb, target, started, services.clock.stamp(), response)
+    target = workflow_name(workflow_id, settings_for(request), request.match_info["project"])
+    body = operation(verb, target, started, services.clock.stamp(), outcome)
     name = services.catalog.record_operation(body)
     return answer({"name": f"{_location(request)}/operations/{name}", **body})
-
-
-def _numbered_page(
-    request: web.Request,
-    name: str,
-    resources: Iterable[Mapping[str, object]],
-    *,
-    usual: int,
-    most: int,
-    about: str,
-) -> web.Response:
-    """A page of a list that is at hand; its tokens are positions in it."""
-    numbered = list(enumerate(resources, start=1))[page_token(request, about) or 0 :]
-    return page(name, numbered, size=page_size(request, usual, most), about=about)

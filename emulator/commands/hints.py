@@ -7,20 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from emulator.library.registry import CONNECTORS
-from emulator.syntax import (
-    Block,
-    Call,
-    For,
-    Parallel,
-    Position,
-    Raise,
-    Return,
-    Step,
-    Steps,
-    Switch,
-    Try,
-    Workflow,
-)
+from emulator.syntax import Block, Call, Position, Raise, Return, Step, Workflow
+from emulator.walk import all_steps, blocks
 from emulator.world import performs
 
 
@@ -37,10 +25,10 @@ class Hint:
 def hints(workflow: Workflow) -> Iterator[Hint]:
     """Connectors that only a stub answers, and steps that nothing leads to."""
     for routine in workflow.routines.values():
-        steps = list(_all(routine.steps))
+        steps = list(all_steps(routine.steps))
         jumps = {step.next.target for step in steps if step.next is not None}
         for step in steps:
-            for block in _blocks(step):
+            for block in blocks(step):
                 yield from _unreachable(routine.name, block, jumps)
             match step.body:
                 case Call(function, _, _, where) if _needs_stub(function):
@@ -66,26 +54,3 @@ def _unreachable(routine: str, block: Block, jumps: set[str]) -> Iterator[Hint]:
 def _leaves(step: Step) -> bool:
     """Whether the step below is never next."""
     return step.next is not None or isinstance(step.body, Return | Raise)
-
-
-def _all(block: Block) -> Iterator[Step]:
-    """The steps of a block with those inside of them, cases and branches included."""
-    for step in block:
-        yield step
-        for inner in _blocks(step):
-            yield from _all(inner)
-
-
-def _blocks(step: Step) -> Iterator[Block]:
-    """The blocks right inside of a step. A case or a branch is a block of one."""
-    match step.body:
-        case Steps(steps) | For(steps=steps) | Parallel(work=For(steps=steps)):
-            yield steps
-        case Switch(conditions):
-            yield from ((condition.then,) for condition in conditions)
-        case Parallel(work=tuple(branches)):
-            yield from ((branch.body,) for branch in branches)
-        case Try(body, _, handler):
-            yield (body,)
-            if handler is not None:
-                yield handler.steps

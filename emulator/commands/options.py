@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from emulator.api.fields import environment
+from emulator.fields import environment
 from emulator.limits import Limits
 from emulator.settings import Auth, Settings, Time
 from emulator.values import from_json
@@ -94,6 +94,11 @@ def add_settings(parser: argparse.ArgumentParser, *, port: int) -> None:
         help="virtual: waits pass when they are told to; skip: at once",
     )
     add("--grpc-port", type=_port, metavar="PORT", help="port of gRPC; 0 takes a free one; or off")
+    add(
+        "--operation-errors",
+        action="store_true",
+        help="a source that does not build ends the operation, as on Google, and is no HTTP 400",
+    )
     add("--stubs", metavar="FILE", help="answers to connectors and HTTP calls")
     _add_repeated(parser, "--host-map", "ORIGIN=ORIGIN", "call the second in place of the first")
     _add_repeated(parser, "--allow-host", "HOST", "workflows may call these hosts alone")
@@ -130,6 +135,7 @@ def settings(options: argparse.Namespace, data: Path, grpc_port: int | None) -> 
         time_scale=options.time_scale,
         time=Time(options.time),
         grpc_port=grpc_port,
+        operation_errors=options.operation_errors,
         stubs=Path(options.stubs) if options.stubs else None,
         hosts=_hosts(options.host_map),
         allowed_hosts=frozenset(host.lower() for host in options.allow_host),

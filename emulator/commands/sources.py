@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from emulator import console
+from emulator.catalog import Catalog
 from emulator.commands.exits import WRONG_INPUT
 from emulator.errors import SourceError
 from emulator.parser import parse
@@ -37,6 +38,16 @@ def problems(bundles: Mapping[str, Bundle]) -> int:
     if broken and len(bundles) > 1:
         console.complain(f"{len(broken)} of {len(bundles)} do not build: {', '.join(broken)}")
     return WRONG_INPUT if broken else 0
+
+
+def set_variables(catalog: Catalog, workflows: Iterable[str], variables: Mapping[str, str]) -> None:
+    """Set variables of deployed workflows beside those that they have."""
+    for workflow in workflows if variables else ():
+        deployed = catalog.find(workflow)
+        if deployed is not None:
+            own = deployed.fields.get("userEnvVars")
+            merged = {**(own if isinstance(own, dict) else {}), **variables}
+            catalog.update(deployed, {**deployed.fields, "userEnvVars": merged})
 
 
 def workflow_id(path: Path) -> str:

@@ -40,7 +40,7 @@ MESSAGE_NAMES: Final[dict[type, str]] = {
     List: "list",
     Map: "dict",
 }
-CONNECTORS: Final = "googleapis."
+CONNECTORS: Final = ("googleapis.", "gke.")  # of Google's APIs, and of Kubernetes'
 
 
 class Kind(Enum):
@@ -92,7 +92,7 @@ POLICIES: Final[dict[str, str]] = {}
 
 
 def find(name: str) -> Function | None:
-    """Return the function of that name, or None. Every `googleapis.…` name is one."""
+    """Return the function of that name, or None. Every name of a connector is one."""
     if name.startswith(CONNECTORS):
         return Function(name, Kind.BLOCKING, None)
     return FUNCTIONS.get(name)

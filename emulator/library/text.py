@@ -148,7 +148,7 @@ def _check_growth(context: Context, source: str, count: int, repl: str) -> None:
 
 
 def _matches(source: str, regexp: str, most: int) -> list[Any]:
-    """Return all matches, if they are not too many.
+    """Return all matches, if they are not too many; an empty one right after another is none.
 
     After each match RE2 begins anew, and may read to the end of the text: what a long text with
     many matches can cost is limited too.
@@ -157,7 +157,8 @@ def _matches(source: str, regexp: str, most: int) -> list[Any]:
     found = list(islice(_regex(regexp).finditer(source), most + 1))
     if len(found) > most:
         raise error("ResourceLimitError", "too many matches of a regular expression")
-    return found
+    ends = [-1, *(match.end() for match in found)]
+    return [match for match, end in zip(found, ends, strict=False) if match.span() != (end, end)]
 
 
 def _regex(regexp: str) -> Any:

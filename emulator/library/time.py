@@ -7,6 +7,7 @@ from emulator.errors import error
 from emulator.library.registry import function
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OF_THE_MACHINE = frozenset(("localtime", "posix", "posixrules", "right"))
 
 
 @function('time.format(seconds: number, timezone: string="UTC")')
@@ -15,15 +16,23 @@ def format_time(seconds: float, timezone: str) -> str:
 
     Raises ValueError for an unknown time zone and for a time outside the years 1 to 9999.
     """
-    try:
-        zone = ZoneInfo(timezone)
-    except (LookupError, ValueError, OSError):
-        raise error("ValueError", f"unknown time zone: {timezone[:100]}") from None
+    zone = _zone(timezone)
     try:
         text = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone).isoformat()
     except (OverflowError, ValueError):
         raise error("ValueError", "time out of range") from None
     return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
+
+
+def _zone(name: str) -> ZoneInfo:
+    """Return the zone of an IANA name. What else this machine has files for is unknown."""
+    try:
+        found = ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        found = None
+    if found is None or name.partition("/")[0] in _OF_THE_MACHINE:
+        raise error("ValueError", f"unknown time zone: {name[:100]}")
+    return found
 
 
 @function("time.parse(value: string)")

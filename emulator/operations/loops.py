@@ -10,6 +10,7 @@ from emulator.frames import GO_ON, MISSING, STOP, Code, Frame, Label, Operation
 from emulator.library.registry import MESSAGE_NAMES
 from emulator.memory import List
 from emulator.operations.flow import Action
+from emulator.operators import number
 from emulator.threads import Group, Thread
 from emulator.values import Value
 
@@ -17,18 +18,19 @@ from emulator.values import Value
 def iteration(value: Value, *, is_range: bool) -> Callable[[int], Any]:
     """Return the function from number to element, which gives MISSING after the last.
 
-    Raises TypeError for what is no list, or no list of two numbers.
+    Raises TypeError for what is no list, or no list of two numbers. The function raises
+    ValueError where a range leaves 64 bits.
     """
     if type(value) is not List:
         kind: Any = type(value)
         raise error("TypeError", f"for loop needs a list, not '{MESSAGE_NAMES[kind]}'")
     if not is_range:
         items = value
-        return lambda number: items[number] if number < len(items) else MISSING
+        return lambda step: items[step] if step < len(items) else MISSING
     if len(value) != 2 or any(type(end) not in {int, float} for end in value):
         raise error("TypeError", "range needs a list of two numbers")
     first, last = value
-    return lambda number: first + number if first + number <= last else MISSING
+    return lambda step: number(first + step) if first + step <= last else MISSING
 
 
 def begin_loop(state: int, *, is_range: bool) -> Action:
@@ -77,7 +79,7 @@ def fork(
 
     def action(thread: Thread, frame: Frame, value: Any) -> bool:
         limit, items = value
-        if limit is not None and (type(limit) is not int or limit < 1):
+        if type(limit) is not int or limit < 1:
             kind = "TypeError" if type(limit) is not int else "ValueError"
             raise error(kind, "concurrency_limit must be a positive integer")
         if isinstance(codes, Code):

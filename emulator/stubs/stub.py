@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from emulator.addresses import pattern
 from emulator.callbacks import METHODS
+from emulator.library.registry import CONNECTORS
 from emulator.stubs.answers import Answer
 from emulator.values import Value, equals, to_json
 
-CONNECTORS = ("googleapis.", "experimental.executions.")
+STUBBED = (*CONNECTORS, "experimental.executions.")
 """What the names of the functions begin with that a stub may take the place of, besides HTTP."""
 
 HTTP_CONDITIONS = ("auth", "body", "headers", "query")
@@ -72,7 +73,7 @@ def http_arguments(
 
 
 def _connectors(call: str) -> str:
-    if not call.startswith(CONNECTORS) or _NAME.fullmatch(call) is None:
+    if not call.startswith(STUBBED) or _NAME.fullmatch(call) is None:
         raise ValueError(
             f"{call!r} is no connector such as googleapis.storage.v1.objects.get or"
             " googleapis.storage.*, and no URL such as POST https://api.example/orders/*"
@@ -81,7 +82,7 @@ def _connectors(call: str) -> str:
 
 
 def _http_calls(call: str) -> str:
-    method, _, url = call.rpartition(" ")
+    method, _, url = call.partition(" ") if "://" not in call.partition(" ")[0] else ("", "", call)
     if method and method not in METHODS:
         raise ValueError(f"{method!r} is no method; there are {', '.join(METHODS)}")
     return f"{method or '[A-Z]+'} {pattern(url)}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.errors import WorkflowError, error
+from emulator.errors import WorkflowError
 from emulator.protocol import Raised, Request
-from emulator.world import basics, events, executions, http
+from emulator.world import basics, connectors, events, http
 from emulator.world.site import Performed, Site
 
 __all__ = ["Performed", "Site", "perform", "performs"]
@@ -25,30 +25,20 @@ _PERFORMERS: dict[str, Callable[[Request, Site], Performed]] = {
     "http.patch": http.send,
     "http.delete": http.send,
     "http.request": http.send,
-    executions.RUN: executions.run,
-    "experimental.executions.run": executions.run,
+    "experimental.executions.run": connectors.perform,
+    "experimental.executions.map": connectors.perform,
 }
 
 
 def performs(function: str) -> bool:
-    """Whether there is somebody here for a function or connector."""
-    return function in _PERFORMERS
+    """Whether there is somebody here for a function or connector, without a stub."""
+    return function in _PERFORMERS or connectors.performs(function)
 
 
 def perform(request: Request, site: Site) -> Performed:
     """Answer a request now, say what it waits for, or give the call to make after the commit."""
-    performer = _PERFORMERS.get(request.function)
-    if performer is None:
-        return Raised(_unavailable(request.function).value)
+    performer = _PERFORMERS.get(request.function, connectors.perform)
     try:
         return performer(request, site)
     except WorkflowError as raised:
         return Raised(raised.value)
-
-
-def _unavailable(function: str) -> WorkflowError:
-    return error(
-        "SystemError",
-        f"{function} is not available in the emulator; available is"
-        f" {executions.RUN}. Other services can be called with http.*",
-    )

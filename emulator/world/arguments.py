@@ -6,7 +6,19 @@ import math
 from collections.abc import Mapping
 
 from emulator.errors import error
+from emulator.protocol import Request
 from emulator.values import Value, to_json, type_name
+
+
+def known(request: Request, *names: str) -> None:
+    """Make sure that a connector is given no arguments but these.
+
+    Raises:
+        WorkflowError: TypeError, there is another.
+    """
+    unknown = sorted(set(request.args) - set(names))
+    if unknown:
+        raise error("TypeError", f"{request.function} has no parameter '{unknown[0]}'")
 
 
 def text(args: Mapping[str, Value], name: str) -> str:
@@ -33,6 +45,19 @@ def number(args: Mapping[str, Value], name: str) -> float:
     if not math.isfinite(value):
         raise error("ValueError", f"{name} must be finite")
     return float(value)
+
+
+def query_text(name: str, value: Value) -> str:
+    """A query parameter as it is sent.
+
+    Raises:
+        WorkflowError: TypeError, it is no string, number or boolean.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return to_json(value)
+    raise error("TypeError", f"query parameter {name} must not be of type {type_name(value)}")
 
 
 def optional_map(args: Mapping[str, Value], name: str) -> dict[str, Value]:

@@ -60,11 +60,13 @@ def log(request: Request, site: Site) -> Performed:
     """`sys.log`: one entry, kept in the store and printed once it is there.
 
     Exactly one of `data`, `text` and `json` must be given. `data` is a payload of its own type,
-    `text` always text, `json` always a map.
+    `text` always text, `json` always a map. Nothing is waited for, so `timeout` changes nothing.
     """
     severity = text(request.args, "severity").upper()
     if severity not in _SEVERITIES:
         raise error("ValueError", f"severity must be one of {', '.join(_SEVERITIES)}")
+    if request.args.get("timeout") is not None:
+        number(request.args, "timeout")
     line = LogLine(
         execution=site.execution.id,
         time=site.clock.stamp(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 
+from emulator.catalog import Definition
 from emulator.clock import Clock
 from emulator.identity import Issuer
 from emulator.protocol import Reply
@@ -39,19 +40,21 @@ class Site:
     """What a request of one execution may use.
 
     All of it is used inside the transaction of the turn. `account` is the workflow's service
-    account, `client` the session for HTTP calls. `start` starts
-    an execution of another workflow and gives its ID, or None when there is no such workflow.
-    `stubs` are asked before anything is called.
+    account, `permits` tells whether it has a permission, `client` is the session for HTTP calls,
+    `stubs` are asked before anything is called. `definition` finds a workflow at its latest
+    revision, `start` starts an execution of one, with its argument and settings, and gives its ID.
     `later` runs something once the turn is on disk.
     """
 
     execution: Execution
     account: str
+    permits: Callable[[str], bool]
     settings: Settings
     clock: Clock
     store: Store
     issuer: Issuer
     stubs: Stubs
     client: Callable[[], aiohttp.ClientSession]
-    start: Callable[[str, str], str | None]
+    definition: Callable[[str], Definition | None]
+    start: Callable[[Definition, str, Mapping[str, object]], str]
     later: Callable[[Callable[[], None]], None]

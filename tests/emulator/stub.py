@@ -84,10 +84,17 @@ def _fits(stub: Stub, received: Received) -> bool:
 
 
 def url_fits(stub: Stub, url: str) -> bool:
-    """Whether a URL is the one of a stub or an expectation; a slash at its end does not matter."""
-    if stub.get("regex"):
-        return re.fullmatch(stub["url"], url) is not None
-    return bool(stub["url"].rstrip("/") == url.rstrip("/"))
+    """Whether a URL is the one of a stub or an expectation.
+
+    A slash at its end does not matter, nor does the scheme, which the stub's own URL hides.
+    """
+    for scheme in ("https://", "http://"):
+        asked = scheme + url.partition("://")[2]
+        if stub.get("regex") and re.fullmatch(stub["url"], asked) is not None:
+            return True
+        if stub["url"].rstrip("/") == asked.rstrip("/"):
+            return True
+    return False
 
 
 class _Server(ThreadingHTTPServer):
@@ -126,8 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
+    do_HEAD = do_OPTIONS = handle_any  # noqa: N815 - the names of the base class
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names of the base class
 
     def log_message(self, *_: object) -> None:

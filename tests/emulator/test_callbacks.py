@@ -1,6 +1,7 @@
 """Callback endpoints: the rule of the one slot, and how requests look to workflows."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -11,6 +12,7 @@ from tests.emulators import NUMBER, EmulatorProcess, Execution, eventually
 
 EMPTY = Callback("c", "e", "POST", None)
 FULL = Callback("c", "e", "POST", {"http_request": {}})
+NOON = datetime(2026, 1, 31, 12, 0, 0, 7, UTC)
 WAITER = Wait(1, "e", "0:1", "callback", 10.0, "c")
 
 
@@ -100,7 +102,7 @@ class TestRequestValue:
     def test_the_body_is_decoded_by_its_type(self, content_type, body, seen):
         headers = [("content-type", content_type)]
 
-        value = request_value("POST", "/p", [], headers, body)
+        value = request_value("POST", "/p", [], headers, body, moment=NOON)
 
         assert value["http_request"]["body"] == seen
         assert type(value["http_request"]["body"]) is type(seen)
@@ -108,12 +110,15 @@ class TestRequestValue:
     def test_headers_are_canonical_and_without_credentials(self):
         headers = [("x-trace-ID", "1"), ("X-Trace-Id", "2"), ("authorization", "Bearer secret")]
 
-        value = request_value("GET", "/p", [], headers, b"")
+        value = request_value("GET", "/p", [], headers, b"", moment=NOON)
 
         assert value["http_request"]["headers"] == {"X-Trace-Id": "1, 2"}
+        assert value["received_time"] == "2026-01-31 12:00:00.000007000 +0000 UTC"
 
     def test_a_parameter_given_twice_is_a_list(self):
-        value = request_value("GET", "/p", [("a", "1"), ("b", "2"), ("a", "3")], [], b"")
+        value = request_value(
+            "GET", "/p", [("a", "1"), ("b", "2"), ("a", "3")], [], b"", moment=NOON
+        )
 
         assert value["http_request"]["query"] == {"a": ["1", "3"], "b": "2"}
 

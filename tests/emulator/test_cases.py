@@ -1,82 +1,37 @@
-"""The language as data: sources with what they must give. See the first lines of each file.
-
-A case has a `source`, or one `expression` with its `variables`. It may have an `argument`, `env`,
-`limits` and `replies` of the world, which are given in the order of the requests. It says what
-must come out: `result`, or `fails` (`tag`, `message`, exact `value`, exact `context`), or
-`refused` (place `at`, part of the message `says`), and perhaps the `requests` that were made.
-"""
+"""The cases of the language, and the published workflows, run with replies from a list."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from emulator.errors import SourceError
 from emulator.interpreter import Failed, Run, Succeeded
 from emulator.limits import Limits
 from emulator.parser import parse
+from tests.emulator.language_cases import Case, cases
 from tests.emulator.scripted import exact, finish, run_until_waiting, script
 
 HERE = Path(__file__).parent
-FILES = sorted((HERE / "cases").glob("*.yaml"))
-KEYS = {
-    "argument",
-    "env",
-    "expression",
-    "fails",
-    "limits",
-    "name",
-    "refused",
-    "replies",
-    "requests",
-    "result",
-    "source",
-    "steps",
-    "variables",
-}
 
 
-def cases() -> list[Any]:
-    found = []
-    for path in FILES:
-        for number, case in enumerate(yaml.safe_load(path.read_text())):
-            assert case.keys() <= KEYS, f"{path.name}, case {number}: {case.keys() - KEYS}"
-            assert len(case.keys() & {"result", "fails", "refused"}) == 1, (path.name, case)
-            name = case.get("name") or case["expression"]
-            found.append(pytest.param(case, id=f"{path.stem}: {name}"))
-    return found
-
-
-def source_of(case: dict[str, Any]) -> str:
-    """The case's source, or one that returns the value of its expression."""
-    if "source" in case:
-        return str(case["source"])
-    steps: list[Any] = [{"give": {"return": f"${{{case['expression']}}}"}}]
-    variables = case.get("variables")
-    if variables:
-        names = [{name: f"${{args.{name}}}"} for name in variables]
-        steps.insert(0, {"set": {"assign": names}})
-    return json.dumps({"main": {"params": ["args"], "steps": steps}})
-
-
-@pytest.mark.parametrize("case", cases())
-def test_a_source_gives_what_the_case_says(case):
-    limits = Limits(**case.get("limits", {}))
-    if "refused" in case:
-        check_refusal(source_of(case), case["refused"], limits)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in cases()])
+def test_a_source_gives_what_the_case_says(case: Case):
+    says = case.says
+    limits = Limits(**says.get("limits", {}))
+    if "refused" in says:
+        check_refusal(case.source, says["refused"], limits)
         return
-    argument = case.get("argument", case.get("variables"))
-    run = Run(parse(source_of(case), limits=limits), argument, case.get("env", {}), limits)
-    made = finish(run, run_until_waiting(run), script(case.get("replies", [])))
+    run = Run(parse(case.source, limits=limits), case.argument, says.get("env", {}), limits)
+    made = finish(run, run_until_waiting(run), script(says.get("replies", [])))
 
-    check_outcome(run.outcome, case)
-    if "requests" in case:
+    check_outcome(run.outcome, says)
+    if "requests" in says:
         shown = [{request.function: dict(request.args)} for request in made]
-        assert exact(shown) == exact(case["requests"])
-    if "steps" in case:
-        assert run.steps_run == case["steps"]
+        assert exact(shown) == exact(says["requests"])
+    if "steps" in says:
+        assert run.steps_run == says["steps"]
 
 
 def check_refusal(source: str, expected: dict[str, Any], limits: Limits) -> None:

@@ -44,7 +44,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("source", "places"),
         [
-            ("- a: {call: nope}\n- b: {next: nowhere}\n", ["1:11", "2:12"]),
+            ("- a: {call: nope}\n- b: {next: nowhere}\n", ["1:13", "2:13"]),
             ("- a: {retrun: 1}\n- b: {return: '${1 +}'}\n- c: [1]\n", ["1:7", "2:21", "3:6"]),
             (
                 (

@@ -1,17 +1,13 @@
 """The command line, each command as a process."""
 
-import json
-import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from functools import partial
 
 import pytest
-import requests
 
 from emulator.__main__ import main
 from tests.emulator.stub import StubServer
@@ -117,133 +113,6 @@ class TestServe:
         assert "another emulator is using it" in in_use[1]
         assert "belongs to the project countersign-demo" in of_another[1]
         assert in_use[0] == of_another[0] == 2
-
-
-class TestRun:
-    def test_the_result_is_on_standard_output_and_the_log_beside_it(self, tmp_path):
-        path = tmp_path / "greet.yaml"
-        path.write_text(
-            "main:\n  params: [input]\n  steps:\n"
-            "    - say: {call: sys.log, args: {text: '${\"hello \" + input.who}'}}\n"
-            "    - done: {return: {said: '${input.who}'}}\n"
-        )
-
-        done = command("run", str(path), "--data", '{"who": "Ada"}')
-
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == {"said": "Ada"}
-        assert 'text="hello Ada"' in done.stderr
-
-    def test_a_failure_shows_payload_and_context(self, tmp_path):
-        path = tmp_path / "fail.yaml"
-        path.write_text("main:\n  steps:\n    - bad:\n        raise: {code: 7}\n")
-
-        done = command("run", str(path))
-
-        assert (done.returncode, done.stdout) == (1, "")
-        assert 'FAILED: {"code":7}' in done.stderr
-        assert 'in step "bad", routine "main", line: 4' in done.stderr
-
-    def test_a_source_error_names_file_line_and_column(self, tmp_path):
-        path = tmp_path / "broken.yaml"
-        path.write_text("- good: {return: 1}\n- bad: {return: '${1 +}'}\n")
-
-        done = command("run", str(path))
-
-        assert done.returncode == 2
-        assert f"{path}:2:" in done.stderr
-
-    def test_variables_reach_the_workflow(self, tmp_path):
-        path = tmp_path / "level.yaml"
-        path.write_text('- done: {return: \'${sys.get_env("LEVEL") + sys.get_env("SIGN")}\'}\n')
-
-        done = command("run", str(path), "--env", "LEVEL=2", "--env", "SIGN==")
-
-        assert done.stdout == '"2="\n', done.stderr
-
-    def test_asking_without_an_inbox_says_what_to_set(self, tmp_path):
-        path = tmp_path / "ask.yaml"
-        path.write_text(
-            "main:\n  steps:\n    - ask: {call: request_approval, args: {request: {}}}\n"
-        )
-
-        done = command("run", str(path))
-
-        assert done.returncode == 1
-        assert 'FAILED: "Set COUNTERSIGN_URL when deploying, or pass inbox:' in done.stderr
-
-    def test_reporting_without_an_inbox_logs_it_and_goes_on(self, tmp_path):
-        path = tmp_path / "tell.yaml"
-        decision = "{approval_id: a, decision_id: d}"
-        path.write_text(
-            "main:\n  steps:\n    - tell: {call: report_outcome, args: {decision: "
-            + decision
-            + ", status: succeeded}}\n    - done: {return: told}\n"
-        )
-
-        done = command("run", str(path))
-
-        assert done.stdout == '"told"\n'
-        assert "Set COUNTERSIGN_URL when deploying, or pass inbox:" in done.stderr
-
-    @pytest.mark.parametrize("pair", ["LEVEL", "=2", "GOOGLE_LEVEL=2"])
-    def test_a_variable_that_cannot_be_set_is_refused(self, folder, capsys, pair):
-        code, printed = here(capsys, "run", str(folder / "add-one.yaml"), "--env", pair)
-
-        assert code == 2
-        assert printed.startswith("--env ")
-
-    @pytest.mark.parametrize("data", ["{", "[1,]", "nope"])
-    def test_an_argument_that_is_not_json_is_refused(self, folder, capsys, data):
-        code, printed = here(capsys, "run", str(folder / "add-one.yaml"), "--data", data)
-
-        assert code == 2
-        assert "--data is not JSON" in printed
-
-    def test_a_file_that_is_not_there_is_a_sentence(self, capsys):
-        code, printed = here(capsys, "run", "/no/such/file.yaml")
-
-        assert code == 2
-        assert "/no/such/file.yaml" in printed
-
-    def test_the_callback_url_it_prints_works(self):
-        path = ROOT / "tests/emulator/seed/expense-callback.yaml"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "emulator", "run", str(path), "--auth", "off"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stderr is not None
-        watch = threading.Timer(20, process.kill)
-        watch.start()
-        line = next(line for line in process.stderr if "/callbacks/" in line)
-        url = "http" + line.rpartition("http")[2].rstrip().rstrip('"')
-        answer = requests.post(url, json={"ok": True}, timeout=10)
-        out, _ = process.communicate(timeout=20)
-        watch.cancel()
-
-        assert answer.status_code == 200
-        assert json.loads(out)["body"] == {"ok": True}
-
-    def test_ctrl_c_ends_it(self):
-        path = ROOT / "tests/emulator/seed/expense-callback.yaml"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "emulator", "run", str(path)],
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stderr is not None
-        next(line for line in process.stderr if "/callbacks/" in line)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
-
-        assert (process.returncode, out) == (130, "")
-        assert "Traceback" not in err
 
 
 class TestDeployAndExecutions:

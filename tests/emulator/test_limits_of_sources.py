@@ -9,6 +9,7 @@ from emulator.limits import Limits
 from emulator.parser import parse
 from emulator.parser.steps import StepParser
 from emulator.protocol import Failed, Outcome, Succeeded
+from emulator.values import Value
 
 LIMITS = Limits()
 
@@ -67,6 +68,92 @@ class TestExpressions:
         assert failed.value["message"] == "KeyError: key not found: z"
 
 
+def assignments(count: int) -> str:
+    return f"- a: {{assign: [{', '.join(['{x: 1}'] * count)}]}}"
+
+
+def conditions(count: int) -> str:
+    return f"- a: {{switch: [{', '.join(['{condition: false}'] * count)}]}}"
+
+
+def characters(count: int) -> str:
+    return f"- a: {{return: '${{1{' ' * (count - 1)}}}'}}"
+
+
+def branches(count: int) -> str:
+    listed = ", ".join(f"{{b{number}: {{assign: [{{x: 1}}]}}}}" for number in range(count))
+    return f"- a: {{parallel: {{branches: [{listed}]}}}}"
+
+
+def parameters(count: int) -> str:
+    names = ", ".join(f"p{number}" for number in range(count))
+    steps = "steps: [{a: {return: 1}}]"
+    return f"main: {{{steps}}}\no: {{params: [{names}], {steps}}}"
+
+
+def size(count: int) -> str:
+    source = "- a: {return: 1}\n# "
+    return source + "x" * (count - len(source))
+
+
+def nesting(count: int) -> str:
+    inner = "{s: {assign: [{x: 1}]}}"
+    for level in range(count):
+        loop = f"{{value: v{level}, in: [1], steps: [{inner}]}}"
+        inner = f"{{p{level}: {{parallel: {{for: {loop}}}}}}}"
+    return f"[{inner}]"
+
+
+class TestFiguresOfTheService:
+    """Each limit as Google gives it: the last source that deploys, and the first that does not."""
+
+    @pytest.mark.parametrize(
+        ("source", "most", "says"),
+        [
+            (assignments, 50, "assign must have at most 50 entries, not 51"),
+            (conditions, 50, "switch must have at most 50 entries, not 51"),
+            (characters, 400, "the expression is longer than 400 characters"),
+            (branches, 10, "branches must have at most 10 entries, not 11"),
+            (parameters, 10, "params must have at most 10 entries, not 11"),
+            (size, 128 * 1024, "the source is larger than 131072 bytes"),
+            (nesting, 2, "parallel steps can be nested at most 2 deep"),
+        ],
+    )
+    def test_a_source_may_have_so_many_and_no_more(self, source, most, says):
+        parse(source(most))
+
+        with pytest.raises(SourceError) as refused:
+            parse(source(most + 1))
+        assert refused.value.message == says
+
+    @pytest.mark.parametrize(("length", "fits"), [(256 * 1024, True), (256 * 1024 + 1, False)])
+    def test_a_string_has_256_kilobytes(self, length, fits):
+        source = (
+            "main: {params: [n], steps: [{a: {return: '${len(text.replace_all(n.s, n.x, n.y))}'}}]}"
+        )
+        outcome = ran(
+            source, {"s": "x" * 4, "x": "xxxx", "y": "é" * (length // 2) + "e" * (length % 2)}
+        )
+
+        assert isinstance(outcome, Succeeded) is fits
+
+    def test_variables_have_512_kilobytes_together(self):
+        source = (
+            "main: {params: [s], steps: [{a: {assign: [{a: '${s}'}, {b: '${s}'}, {c: '${s}'}]}}, {"
+            "d: {try: {assign: [{d: '${s}'}]}, except: {as: e, steps: [{s: {return: '${e}'}}]}}}]}"
+        )
+
+        fits = ran(source, "x" * (512 * 1024 // 5 - 2))
+        full = ran(source, "x" * (512 * 1024 // 5))
+
+        assert fits == Succeeded(None)
+        assert isinstance(full, Succeeded)
+        assert full.value == {
+            "message": "ResourceLimitError: Memory usage limit exceeded",
+            "tags": ["ResourceLimitError"],
+        }
+
+
 def nested(body: str) -> str:
     """A source with a step in as many steps as there may be."""
     deep = '{"k": ' * 40 + "7" + "}" * 40
@@ -79,8 +166,8 @@ def nested(body: str) -> str:
     )
 
 
-def ran(source: str) -> Outcome | None:
-    run = Run(parse(source), None, {})
+def ran(source: str, argument: Value = None) -> Outcome | None:
+    run = Run(parse(source), argument, {})
     while run.advance():
         pass
     return run.outcome

@@ -1,5 +1,6 @@
 """The data file: transactions, journal, waits and callbacks; who may open it."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from emulator.clock import Clock
 from emulator.database import Database, UnusableData
 from emulator.protocol import Raised, Returned
 from emulator.refusal import Refusal
+from emulator.retention import Retention
 from emulator.store import LogLine, State, Store
 
 SOURCE = "main:\n  steps:\n    - done:\n        return: 1\n"
@@ -262,3 +264,30 @@ class TestCatalog:
         assert catalog.find("flow") is None
         assert catalog.revisions("flow") == []
         assert store.find("e1") is None
+
+
+class TestRetention:
+    def test_the_oldest_histories_go_first_and_only_of_what_is_over(self, database, catalog, store):
+        for name in ("open", *map(str, range(25))):
+            add_execution(catalog, store, name)
+            store.append(name, "0:1", Returned("x" * 100_000), 1.0)
+            if name != "open":
+                store.end(replace(store.find(name), state=State.CANCELLED, ended=LATER))
+        used = database.used_bytes()
+
+        dropped = asyncio.run(Retention(database, store, room=used - 500_000).tidy())
+
+        kept = [name for name in map(str, range(25)) if store.find(name).has_history]
+        assert dropped == 10
+        assert kept == list(map(str, range(10, 25)))
+        assert store.journal("0", 10) == []
+        assert len(store.journal("open", 10)) == len(store.journal("24", 10)) == 1
+        assert database.used_bytes() < used - 500_000
+
+    def test_nothing_is_dropped_while_there_is_room(self, database, catalog, store):
+        add_execution(catalog, store)
+        store.end(replace(store.find("e1"), state=State.CANCELLED, ended=LATER))
+
+        assert asyncio.run(Retention(database, store).tidy()) == 0
+        assert asyncio.run(Retention(database, store, room=0).tidy()) == 1
+        assert not store.find("e1").has_history

@@ -59,6 +59,12 @@ class TestToJson:
 
         assert equals(read, json.loads(json.dumps(value), parse_int=float))
 
+    @given(JSON_VALUES.filter(lambda value: "-0.0" not in repr(value)))
+    def test_what_was_read_is_written_alike(self, value):
+        text = to_json(value)
+
+        assert to_json(from_json(text)) == text
+
     def test_it_is_compact_with_sorted_keys_and_non_ascii_text(self):
         assert to_json({"b": [1, None, True], "a": "ñ\n"}) == '{"a":"ñ\\n","b":[1,null,true]}'
 

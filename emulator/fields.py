@@ -12,8 +12,8 @@ Check = Callable[[object], object]
 """Gives the value to keep, or None for "not set"; raises ValueError with what it must be."""
 
 _LIMITS = Limits()
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_LABEL_KEY = re.compile(r"[^\W\d_][\w-]{0,62}")
+_LABEL_VALUE = re.compile(r"[\w-]{0,63}")
 
 
 def text(most: int) -> Check:
@@ -59,12 +59,13 @@ def strings(value: object) -> Mapping[str, str]:
 
 
 def labels(value: object) -> object:
-    """Labels, with Google's rules for their keys and values."""
+    """Labels, with Google's rules for their keys and values; letters of any alphabet."""
     given = strings(value)
     if len(given) > 64:
         raise ValueError("must have at most 64 entries")
     for key, item in given.items():
-        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(item):
+        fits = _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(item)
+        if not fits or (key + item) != (key + item).lower():
             raise ValueError(
                 f"has the entry {key!r}: {item!r}, but keys and values are up to 63 lower-case"
                 " letters, digits, '_' and '-', and keys start with a letter"
