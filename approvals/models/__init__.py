@@ -20,6 +20,7 @@ from approvals.models.policy import Policy, PolicyVersion
 from approvals.models.record import Event, Vote
 from approvals.models.stand_in import StandIn
 from approvals.models.timer import Timer
+from approvals.models.token import PersonalToken
 from approvals.models.user import User
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Event",
     "FormInvalid",
     "NotYours",
+    "PersonalToken",
     "Policy",
     "PolicyVersion",
     "StandIn",
