@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -14,7 +15,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from approvals.models import Approval, Caller, Event, PolicyVersion
-from approvals.models.approver import Approver, resolve
+from approvals.models.approver import Approver, resolve, welcome
 from approvals.models.callback import Callback
 from approvals.models.content import (
     PENDING,
@@ -22,7 +23,7 @@ from approvals.models.content import (
     inbox_deadline,
     pairs_of,
 )
-from approvals.models.errors import AlreadyRegistered
+from approvals.models.errors import AlreadyRegistered, FormInvalid
 from approvals.models.policy import Policy
 from approvals.models.timer import Timer
 from approvals.models.user import mailbox
@@ -77,7 +78,7 @@ def plan(caller: Caller, content: dict[str, Any]) -> Plan:
     terms = agreed(terms, wish, members=_members(terms) if terms else None)
     if terms.form is not None:
         check_form(terms.form)
-        fitting(terms.form, content["prefill"])
+        _fitting_prefill(terms.form, content["prefill"])
     elif content["prefill"]:
         raise TermsRefused("prefill", "There is no form to fill in; leave prefill out.")
     seen = {name: content[name] for name in SEEN} | {
@@ -94,6 +95,13 @@ def plan(caller: Caller, content: dict[str, Any]) -> Plan:
         content_digest(seen),
         _superseded(caller, content["supersedes"]),
     )
+
+
+def _fitting_prefill(form: Mapping[str, Any], prefill: dict[str, Any]) -> None:
+    try:
+        fitting(form, prefill)
+    except FormInvalid as error:
+        raise FormInvalid(error.errors, within="prefill") from None
 
 
 def _policy(name: str) -> PolicyVersion | None:
@@ -192,6 +200,19 @@ def register(caller: Caller, place: Place, content: dict[str, Any]) -> tuple[App
     return approval, True
 
 
+def check(caller: Caller, place: Place | None, content: dict[str, Any]) -> tuple[Plan, UUID | None]:
+    """What `register` would do; (how it would be asked, the approval that exists already).
+
+    Nothing is stored. Without a place nothing was asked there before. Raises as `register` does.
+    """
+    existing = _registered(caller, place) if place else None
+    if place is None or existing is None:
+        return plan(caller, content), None
+    existing.require_same(caller, place.callback_url, place.execution, content_digest(content))
+    # What it supersedes has been replaced by it, and cannot be a second time.
+    return plan(caller, content | {"supersedes": None}), existing.pk
+
+
 def _again(existing: Approval, caller: Caller, place: Place, sha256: str) -> Approval:
     return existing.register_again(caller, place.callback_url, place.execution, sha256)
 
@@ -224,6 +245,7 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
         **{name: content[name] for name in SEEN},
     )
     Callback.objects.create(url=place.callback_url, approval=approval)
+    welcome(planned.approvers)
     for rows in (planned.approvers, planned.timers):
         for row in rows:
             row.approval = approval

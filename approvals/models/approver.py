@@ -67,11 +67,12 @@ def resolve(asked: Iterable[Asked], *, stage: int = 0, invite: bool = False) -> 
     """Unsaved approvers for names like `user:ana@example.com` and `group:finance`.
 
     Args:
-        invite: a person whose address is unknown becomes a user, who cannot sign in yet.
+        invite: a person whose address is unknown is invited: their user is unsaved here, and
+            `welcome` makes it one who cannot sign in yet.
 
     Raises `UnknownApprover`, naming every text that is nobody here.
     """
-    found: dict[User | Group, Approver] = {}
+    found: dict[str, Approver] = {}
     unknown: list[str] = []
     for each in asked:
         kind, _, rest = each.name.partition(":")
@@ -80,7 +81,7 @@ def resolve(asked: Iterable[Asked], *, stage: int = 0, invite: bool = False) -> 
             email = rest.strip().lower()
             who = User.objects.filter(email=email).first()
             if who is None and invite:
-                who = User.objects.create_user(email)
+                who = User(email=email)
             elif isinstance(who, User) and not who.is_active:
                 who = None
         elif kind == "group":
@@ -90,10 +91,20 @@ def resolve(asked: Iterable[Asked], *, stage: int = 0, invite: bool = False) -> 
             continue
         person = who if isinstance(who, User) else None
         group = who if isinstance(who, Group) else None
-        found.setdefault(who, Approver(stage=stage, user=person, group=group, why=each.why[:500]))
+        approver = Approver(stage=stage, user=person, group=group, why=each.why[:500])
+        found.setdefault(str(approver), approver)
     if unknown:
         raise UnknownApprover(
             f"Nobody here is called {', '.join(unknown)}. Use user:E-MAIL of an active person"
             " or group:NAME; both are kept in the admin."
         )
     return list(found.values())
+
+
+def welcome(approvers: Iterable[Approver]) -> None:
+    """Make users of those who are invited."""
+    for approver in approvers:
+        if approver.user is not None and approver.user.pk is None:
+            email = approver.user.email
+            known = User.objects.filter(email=email).first()
+            approver.user = known or User.objects.create_user(email)

@@ -87,18 +87,8 @@ class Closing(Question):
         self, caller: Caller, callback_url: str, execution: str, sha256: str
     ) -> Self:
         """Answer a repeated registration; with a new URL of the same execution, re-arm."""
-        if self.caller_id != caller.pk or self.request_sha256 != sha256:
-            raise AlreadyRegistered(
-                "This callback URL or Idempotency-Key was registered before with other content."
-                " Use a fresh callback endpoint and key for every question."
-            )
-        if Callback.objects.filter(approval=self.pk, url=callback_url).exists():
+        if self.require_same(caller, callback_url, execution, sha256):
             return self
-        if self.execution != execution:
-            raise AlreadyRegistered(
-                "This Idempotency-Key belongs to another execution."
-                " Put the execution id into the key."
-            )
         with transaction.atomic():
             pending = self.rows().filter(status=PENDING).exclude(callback_url=callback_url)
             if pending.update(callback_url=callback_url):
@@ -106,6 +96,21 @@ class Closing(Question):
                 Event.append(self.pk, Event.Kind.REARMED, caller.actor)
         self.refresh_from_db()
         return self
+
+    def require_same(self, caller: Caller, callback_url: str, execution: str, sha256: str) -> bool:
+        """Whether this URL is known already; raises `AlreadyRegistered` for another question."""
+        if self.caller_id != caller.pk or self.request_sha256 != sha256:
+            raise AlreadyRegistered(
+                "This callback URL or Idempotency-Key was registered before with other content."
+                " Use a fresh callback endpoint and key for every question."
+            )
+        known = Callback.objects.filter(approval=self.pk, url=callback_url).exists()
+        if not known and self.execution != execution:
+            raise AlreadyRegistered(
+                "This Idempotency-Key belongs to another execution."
+                " Put the execution id into the key."
+            )
+        return known
 
     @property
     def last_voter(self) -> User:

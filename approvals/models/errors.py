@@ -38,11 +38,15 @@ class TooLate(ApprovalError):
 
 
 class FormInvalid(ApprovalError):
-    """What was filled in does not fit the form; `errors` says for each field what to mend."""
+    """What was filled in does not fit the form; `errors` says for each field what to mend.
 
-    def __init__(self, errors: dict[str, str]) -> None:
+    `within` is the part of a request that they stand in: `form`, or `prefill`.
+    """
+
+    def __init__(self, errors: dict[str, str], *, within: str = "form") -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
         self.errors = errors
+        self.within = within
 
 
 class CannotHandOver(ApprovalError):

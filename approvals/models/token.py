@@ -45,7 +45,7 @@ class PersonalTokenQuerySet(models.QuerySet["PersonalToken"]):
 
 
 class PersonalToken(models.Model):
-    """A secret that stands for a person who is not at the page; it answers, and does nothing else."""
+    """A secret that answers in a person's name where they are not at a page; nothing else."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
     label = models.CharField(max_length=100, help_text="Where it is kept.")
