@@ -23,7 +23,7 @@ class TestDecide:
 
     def test_it_is_delivered_at_once(self, approval, ana, monkeypatch):
         sent: list[Delivery] = []
-        monkeypatch.setattr("approvals.views.deliver_now", sent.append)
+        monkeypatch.setattr("approvals.views.decision.deliver_now", sent.append)
 
         send(as_person(ana), approval)
 

@@ -58,7 +58,7 @@ def _database_beside_the_browser() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _database(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that the server's threads see; nothing is sent to Google from here."""
-    monkeypatch.setattr("approvals.views.deliver_now", lambda delivery: None)
+    monkeypatch.setattr("approvals.views.decision.deliver_now", lambda delivery: None)
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""What several pages share: who asks, which approval, and the page that says why not."""
+
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from approvals.inbox import next_for
+from approvals.models import Approval, ApprovalError, NotYours, User
+
+# What is read of an approval on every page of it.
+WITH = (
+    "caller",
+    "decided_by",
+    "delivery",
+    "policy__policy",
+    "supersedes",
+    "superseded_by",
+)
+
+
+class PersonRequest(HttpRequest):
+    """A request of somebody who has signed in."""
+
+    user: User
+
+
+signed_in = login_required
+
+
+def find(request: PersonRequest, pk: UUID) -> Approval:
+    """The approval, if this person may read it; 404 for all others, existing or not."""
+    visible = Approval.objects.visible_to(request.user)
+    return get_object_or_404(visible.select_related(*WITH), pk=pk)
+
+
+def see_other(to: Approval | str, *args: object) -> HttpResponse:
+    """The answer to a form that was saved: go there, by GET."""
+    response = redirect(to, *args)
+    response.status_code = 303
+    return response
+
+
+def signed_out(request: HttpRequest, back: str) -> HttpResponse:
+    """A form of somebody who is not signed in any more: what was typed, and nothing else."""
+    context = {"back": back, "posted": request.POST}
+    return render(request, "approvals/signed_out.html", context, status=403)
+
+
+def refused(request: PersonRequest, approval: Approval, error: ApprovalError) -> HttpResponse:
+    """Why nothing was saved, in the model's own sentence, with what was typed."""
+    posted = request.POST.copy()
+    for option in approval.options:
+        if option["value"] == posted.get("outcome"):
+            posted["outcome"] = option["label"]  # what stood on the button
+    context = {
+        "approval": approval,
+        "sentence": str(error),
+        "kind": type(error).__name__,
+        "posted": posted,
+        "next": next_for(request.user, but=approval),
+    }
+    status = 403 if isinstance(error, NotYours) else 409
+    return render(request, "approvals/refused.html", context, status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form's token is not the session's, or there is none. What was typed is shown."""
+    del reason
+    return render(request, "403_csrf.html", {"posted": request.POST}, status=403)
+
+
+def uuid_of(text: str) -> UUID:
+    """The id in a text; 404 where it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None

@@ -1,0 +1,33 @@
+"""The inbox: one tab of it."""
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from approvals.inbox import page_of, tabs_of
+from approvals.models import Approval
+from approvals.people import names_of
+from approvals.views.common import PersonRequest, find, signed_in, uuid_of
+
+
+@require_safe
+@signed_in
+def inbox(request: PersonRequest) -> HttpResponse:
+    """One tab of the inbox; `?after=ID` goes on behind that approval."""
+    tabs = tabs_of(request.user)
+    key = request.GET.get("tab", tabs[0].key)
+    tab = next((tab for tab in tabs if tab.key == key), None)
+    if tab is None:
+        raise Http404
+    after = request.GET.get("after")
+    page = page_of(tab, after=find(request, uuid_of(after)) if after else None)
+    context = {
+        "tab": tab,
+        "tabs": [(each, each.count) for each in tabs],
+        "page": page,
+        "names": names_of(row.requested_by for row in page.rows),
+    }
+    if not page.rows:
+        decided = Approval.objects.decided_for(request.user).filter(decided_by=request.user)
+        context["last"] = decided.order_by("-decided_at").first()
+    return render(request, "approvals/inbox.html", context)
