@@ -1,15 +1,57 @@
-"""Answers that are the same for every address: database trouble, and what browsers may keep."""
+"""What is the same for every address: where it comes from, database trouble, what is kept."""
 
 import logging
+import re
 from collections.abc import Callable
+from ipaddress import ip_address
+from uuid import uuid4
 
+from django.conf import settings
 from django.db import DataError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import render
 
+from approvals.origin import Origin, coming_from
+
 log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class OriginMiddleware:
+    """Says where each request comes from: the record names it, and so do the logs.
+
+    Behind `CLIENT_HOPS` proxies the client's address is that many entries from the end of
+    `X-Forwarded-For`, for each proxy appends whom it saw; what stands before, anybody can write.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        found = Origin(client=client_of(request), request=request_id_of(request))
+        with coming_from(found):
+            response = self.get_response(request)
+        response["X-Request-ID"] = found.request
+        return response
+
+
+def client_of(request: HttpRequest) -> str:
+    """The client's address, or nothing where it is not known."""
+    address = request.META.get("REMOTE_ADDR", "")
+    if hops := settings.CLIENT_HOPS:
+        passed = request.headers.get("X-Forwarded-For", "").split(",")
+        address = passed[-hops].strip() if len(passed) >= hops else ""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return ""
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """The ID of Cloud Run's trace, so that its own logs can be found, or one of ours."""
+    trace = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
+    return trace if re.fullmatch(r"[0-9a-f]{32}", trace) else uuid4().hex
 
 
 class DatabaseTroubleMiddleware:

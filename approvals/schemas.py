@@ -1,8 +1,7 @@
-"""What the API takes and gives: every field with its limit."""
+"""What the API takes: every field with its limit."""
 
 import json
 import re
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -24,6 +23,8 @@ from pydantic import (
 from approvals.callbacks import MAX_URL, BadCallbackUrl, CallbackAddress
 from approvals.models.content import DEFAULT_OPTIONS, PENDING
 
+VALUE = r"^[a-z][a-z0-9_]{0,49}$"
+MAX_COMMENT = 5000
 MAX_FIELDS = 64 * 1024  # bytes of JSON
 MAX_PAIRS = 100
 YEAR = 366 * 24 * 3600
@@ -71,6 +72,10 @@ def _callback(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _callback_or_none(text: str) -> str:
+    return _callback(text) if text else text
+
+
 def _approver(text: str) -> str:
     if not re.fullmatch(r"(user:\S+@\S+|group:.*\S.*)", text):
         raise ValueError("Write user:E-MAIL or group:NAME.")
@@ -80,6 +85,23 @@ def _approver(text: str) -> str:
 def _seconds(value: object) -> object:
     """Workflows send 86400 or 86400.0; both are whole seconds."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _plain_values(value: Any) -> Any:
+    """Values of any depth: texts without control characters, numbers that programs agree on."""
+    match value:
+        case str():
+            _plain(value)
+        case int() | float() if abs(value) > 2**53:
+            raise ValueError("Send numbers this large as text.")
+        case dict():
+            for name, inner in value.items():
+                _plain(name)
+                _plain_values(inner)
+        case list():
+            for inner in value:
+                _plain_values(inner)
+    return value
 
 
 def limits(most: int, *, least: int | None = None) -> StringConstraints:
@@ -100,14 +122,20 @@ class Strict(Schema):
 
 
 class Link(Strict):
-    label: Annotated[str, limits(100, least=1), OneLine]
-    url: WebAddress
+    """Where to read more."""
+
+    label: Annotated[str, limits(100, least=1), OneLine] = Field(description="One line.")
+    url: WebAddress = Field(description="`http` or `https`, ASCII, without user name.")
 
 
 class Option(Strict):
-    value: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
-    label: Annotated[str, limits(40, least=1), OneLine]
-    consequence: Annotated[str, limits(200), OneLine] = ""
+    """One of the answers, as a button."""
+
+    value: str = Field(pattern=VALUE, description="What the workflow branches on.")
+    label: Annotated[str, limits(40, least=1), OneLine] = Field(description="On the button.")
+    consequence: Annotated[str, limits(200), OneLine] = Field(
+        "", description="One line under the button: what will happen."
+    )
 
     @field_validator("value")
     @classmethod
@@ -121,8 +149,10 @@ Value = Scalar | list[Scalar]
 
 
 class Fact(Strict):
-    label: Annotated[str, limits(100, least=1), OneLine]
-    value: Value
+    """One line of what people decide on."""
+
+    label: Annotated[str, limits(100, least=1), OneLine] = Field(description="One line.")
+    value: Value = Field(description="A text, number, boolean, null, or a list of those.")
 
 
 def _form(fields: object) -> str:
@@ -144,19 +174,27 @@ Approvers = Annotated[
 class StageIn(Strict):
     """One of several groups of people that are asked in order."""
 
-    approvers: Annotated[Approvers, Field(min_length=1)]
-    votes_needed: Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"] = 1
-    name: Annotated[str, limits(60), OneLine] = ""
+    approvers: Annotated[Approvers, Field(min_length=1)] = Field(
+        description="`user:E-MAIL` or `group:NAME`."
+    )
+    votes_needed: Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"] = Field(
+        1, description="How many must agree."
+    )
+    name: Annotated[str, limits(60), OneLine] = Field("", description="As people read it.")
 
 
 class ApprovalIn(Strict):
     """One question. Only `title` and `callback_url` are required."""
 
-    title: Annotated[str, limits(200, least=1), OneLine]
+    title: Annotated[str, limits(200, least=1), OneLine] = Field(
+        description="One line: what is asked."
+    )
     callback_url: Annotated[StrictStr, Field(max_length=MAX_URL), AfterValidator(_callback)] = (
         Field(description="The `url` of events.create_callback_endpoint, unchanged.")
     )
-    type: Annotated[str, limits(100), OneLine] = ""
+    type: Annotated[str, limits(100), OneLine] = Field(
+        "", description="The type that says who decides and how; it is kept in the admin."
+    )
     summary: Annotated[Text, Field(max_length=20_000)] = Field("", description="Markdown.")
     fields: Facts = Field(
         default={},
@@ -164,7 +202,9 @@ class ApprovalIn(Strict):
         " {label, value}. Workflows send maps with sorted keys; a list keeps its order.",
         json_schema_extra={"maxProperties": MAX_PAIRS, "maxItems": MAX_PAIRS},
     )
-    links: Annotated[list[Link], Field(max_length=20)] = Field(default=[])
+    links: Annotated[list[Link], Field(max_length=20)] = Field(
+        default=[], description="Where to read more."
+    )
     requested_by: Annotated[StrictStr, Field(max_length=254), AfterValidator(_email)] = Field(
         "", description="E-mail of the person who asks. They cannot decide it."
     )
@@ -178,16 +218,23 @@ class ApprovalIn(Strict):
         default=[], description="Instead of approvers: who is asked one after the other."
     )
     options: Annotated[list[Option], Field(min_length=1, max_length=6)] = Field(
-        default=[Option(**option) for option in DEFAULT_OPTIONS]
+        default=[Option(**option) for option in DEFAULT_OPTIONS],
+        description="The answers that can be given.",
     )
-    comment: Literal["optional", "on_reject", "always"] | None = None
+    comment: Literal["optional", "on_reject", "always"] | None = Field(
+        None, description="When an answer needs one; `on_reject` if nothing else is said."
+    )
     form: dict[str, Any] | None = Field(None, description="JSON Schema of one flat object.")
     prefill: dict[str, Scalar] = Field(default={}, description="Values the form begins with.")
-    priority: Literal["low", "normal", "high", "urgent"] | None = None
+    priority: Literal["low", "normal", "high", "urgent"] | None = Field(
+        None, description="Shown to people; `normal` if nothing else is said."
+    )
     expires_in: Annotated[
         Annotated[StrictInt, Field(ge=1, le=YEAR)] | None, BeforeValidator(_seconds)
     ] = Field(None, description="Seconds from our receipt; ours ends a little earlier.")
-    on_expiry: Literal["expired", "rejected", "approved"] | None = None
+    on_expiry: Literal["expired", "rejected", "approved"] | None = Field(
+        None, description="The outcome if nobody answers in time; `approved` only by a type."
+    )
     supersedes: UUID | None = Field(
         None, description="An approval of yours that this one replaces; it is closed visibly."
     )
@@ -213,6 +260,8 @@ class ApprovalIn(Strict):
             raise ValueError("The fields are larger than 64 kB together.")
         return fields
 
+    _plain_forms = field_validator("form", "prefill")(_plain_values)
+
     @model_validator(mode="after")
     def options_differ(self) -> "ApprovalIn":
         if len({option.value for option in self.options}) < len(self.options):
@@ -220,101 +269,52 @@ class ApprovalIn(Strict):
         return self
 
 
-class WhoOut(Schema):
-    email: str
-    name: str
+class CheckIn(ApprovalIn):
+    """The same question for a dry run; it may come before there is a callback."""
+
+    callback_url: Annotated[
+        StrictStr, Field(max_length=MAX_URL), AfterValidator(_callback_or_none)
+    ] = Field("", description="As registered. Empty: none yet, so nothing is checked of it.")
 
 
-class ApprovalOut(Schema):
-    """An approval as its caller sees it."""
+class VoteIn(Strict):
+    """A person's answer."""
 
-    id: UUID
-    status: str = Field(description="`pending` or the outcome.")
-    url: str = Field(description="The page for people.")
-    title: str
-    type: str
-    requested_by: str
-    approvers: list[str]
-    revision: int
-    content_sha256: str
-    execution: str
-    callback_url: str
-    created_at: datetime
-    expires_at: datetime | None
-    decided_at: datetime | None
-    decided_by: WhoOut | None
-    delivery: str | None = Field(description="State of the delivery, once there is one.")
+    outcome: Annotated[StrictStr, Field(pattern=VALUE)] = Field(
+        description="The `value` of one of the options."
+    )
+    comment: Annotated[Text, Field(max_length=MAX_COMMENT)] = Field(
+        "", description="Needed as the ballot's `comment` says."
+    )
+    form: dict[str, Any] = Field(
+        default={}, description="What was filled in, in the types that the form declares."
+    )
+    revision: Annotated[StrictInt, Field(ge=1, le=2**31 - 1)] = Field(
+        description="The ballot's `revision`: what the person has read."
+    )
 
-    @staticmethod
-    def resolve_approvers(approval: Any) -> list[str]:
-        return [str(approver) for approver in approval.approvers.all()]
-
-    @staticmethod
-    def resolve_decided_by(approval: Any) -> WhoOut | None:
-        person = approval.decided_by
-        return WhoOut(email=person.email, name=person.get_full_name()) if person else None
-
-    @staticmethod
-    def resolve_delivery(approval: Any) -> str | None:
-        return approval.delivery.state if hasattr(approval, "delivery") else None
-
-
-class ApprovalPage(Schema):
-    approvals: list[ApprovalOut]
-    next_cursor: str | None = Field(description="Pass as `cursor` for the next page.")
+    _plain_form = field_validator("form")(_plain_values)
 
 
 class SettleIn(Strict):
+    """Why a workflow asks for the outcome."""
+
     reason: Literal["woken", "timeout"] = Field(
         description="`woken`: the wait ended with a callback. `timeout`: it timed out."
     )
 
 
 class WithdrawIn(Strict):
-    reason: Annotated[Text, Field(max_length=1000)] = ""
+    """Why an answer is no longer needed."""
+
+    reason: Annotated[Text, Field(max_length=1000)] = Field("", description="People see it.")
 
 
 class OutcomeIn(Strict):
-    status: Literal["succeeded", "failed"]
-    message: Annotated[Text, Field(max_length=1000)] = ""
-    url: WebAddress | Literal[""] = ""
+    """What a workflow did with the answer."""
 
-
-class Pending(Schema):
-    """Nobody has answered yet: wait again."""
-
-    approval_id: UUID
-    outcome: Literal["pending"]
-
-
-class DecidedBy(Schema):
-    email: str
-    name: str
-    on_behalf_of: str | None
-
-
-class VoteOut(Schema):
-    email: str
-    on_behalf_of: str | None
-    outcome: str
-    comment: str
-    at: str
-
-
-class Outcome(Schema):
-    """The recorded outcome: what is posted to the callback, word for word."""
-
-    approval_id: UUID
-    decision_id: UUID = Field(description="The same on every try.")
-    outcome: str
-    decided_at: str
-    decided_by: DecidedBy | None = Field(description="null when nobody answered.")
-    comment: str
-    form: dict[str, Any]
-    votes: list[VoteOut]
-    content_sha256: str = Field(description="Digest of what the approvers saw.")
-    url: str
-
-
-class Problem(Schema):
-    detail: str | list[dict[str, Any]]
+    status: Literal["succeeded", "failed"] = Field(description="Whether it worked.")
+    message: Annotated[Text, Field(max_length=1000)] = Field(
+        "", description="A sentence for people."
+    )
+    url: WebAddress | Literal[""] = Field("", description="Where to see it.")

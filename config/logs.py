@@ -3,8 +3,20 @@
 import logging
 from typing import Any
 
+from approvals.origin import origin
+
 # What every record has; all else was given by the call that logs.
 _USUAL = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "request", "server_time"}
+
+
+class RequestFilter(logging.Filter):
+    """Gives every record the ID of the request it is of, as `request_id`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep all of them."""
+        if request := origin().request:
+            record.request_id = request
+        return True
 
 
 class TextFormatter(logging.Formatter):
@@ -34,7 +46,14 @@ def logging_config(log_format: str) -> dict[str, Any]:
                 "style": "{",
             },
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": log_format}},
+        "filters": {"request": {"()": "config.logs.RequestFilter"}},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": log_format,
+                "filters": ["request"],
+            }
+        },
         "root": {"handlers": ["console"], "level": "INFO"},
         "loggers": {
             # Their DEBUG lines carry callback paths, their warnings token addresses.

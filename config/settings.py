@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "approvals.middleware.OriginMiddleware",
     "approvals.middleware.DatabaseTroubleMiddleware",
     "approvals.middleware.NoStoreMiddleware",
     "approvals.middleware.JsonErrorsMiddleware",
@@ -114,6 +115,13 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- How much may be asked of the API -----------------------------------------------------------
+# Of each caller and person, and of each address without good credentials: number/period.
+API_RATE = env.str("API_RATE", default="1200/min")
+API_FAILURE_RATE = env.str("API_FAILURE_RATE", default="60/min")
+# What is counted is kept here: by each process for itself, unless they share a cache.
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+
 # --- People and sessions ------------------------------------------------------------------------
 AUTH_USER_MODEL = "approvals.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -154,6 +162,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 # Only behind a proxy that overwrites the header (Cloud Run sets K_SERVICE and does).
 if env.bool("BEHIND_PROXY", default=bool(env.str("K_SERVICE", default=""))):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Which entry from the end of X-Forwarded-For is the client; 0: the header is not read.
+CLIENT_HOPS = env.int("CLIENT_HOPS", default=1 if env.str("K_SERVICE", default="") else 0)
 SECURE_SSL_REDIRECT = SECURE
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 63_072_000 if SECURE else 0

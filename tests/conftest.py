@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.services import NO_GCLOUD, Unavailable, ensure_chromium, ensure_postgres
@@ -24,6 +25,12 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
         database.setdefault("TEST", {})["NAME"] = str(
             tmp_path_factory.mktemp("db") / "test.sqlite3"
         )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_counted() -> None:
+    """Requests of other tests do not count against the limits of the API."""
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

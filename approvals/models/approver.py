@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import models
 from django.utils import timezone
 
@@ -80,7 +82,7 @@ def resolve(asked: Iterable[Asked], *, stage: int = 0, invite: bool = False) -> 
         if kind == "user":
             email = rest.strip().lower()
             who = User.objects.filter(email=email).first()
-            if who is None and invite:
+            if who is None and invite and _is_address(email):
                 who = User(email=email)
             elif isinstance(who, User) and not who.is_active:
                 who = None
@@ -101,10 +103,18 @@ def resolve(asked: Iterable[Asked], *, stage: int = 0, invite: bool = False) -> 
     return list(found.values())
 
 
+def _is_address(email: str) -> bool:
+    try:
+        validate_email(email)
+    except ValidationError:
+        return False
+    return email.isascii()  # PostgreSQL and Python may differ on what is lower case elsewhere
+
+
 def welcome(approvers: Iterable[Approver]) -> None:
     """Make users of those who are invited."""
     for approver in approvers:
-        if approver.user is not None and approver.user.pk is None:
+        if approver.user is not None and approver.user._state.adding:
             email = approver.user.email
             known = User.objects.filter(email=email).first()
             approver.user = known or User.objects.create_user(email)
