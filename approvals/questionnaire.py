@@ -60,7 +60,7 @@ def _wrong_places(form: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif each.get("format", "date") not in FORMATS:
             found.append((name, f"The format is one of {', '.join(FORMATS)}."))
     required = form.get("required", [])
-    if not isinstance(required, list) or set(required) - set(properties):
+    if not isinstance(required, list) or any(name not in list(properties) for name in required):
         found.append(("required", "It lists names of properties."))
     return found
 
