@@ -25,13 +25,14 @@ from approvals.models.content import (
 )
 from approvals.models.errors import AlreadyRegistered, FormInvalid
 from approvals.models.policy import Policy
+from approvals.models.record import utc
 from approvals.models.timer import Timer
 from approvals.models.user import mailbox
 from approvals.questionnaire import check_form, fitting
 from approvals.terms import EVERYONE, Asked, Stage, Terms, TermsRefused, Wish, agreed
 
-SEEN = ("title", "summary", "links", "requested_by", "options")
-"""What people read, as it is sent; with facts, form and type it makes the content's digest."""
+SENT = ("title", "type", "summary", "links", "requested_by", "options", "prefill")
+"""What is kept as it is sent; the rest follows from the terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Plan:
 
     terms: Terms
     policy: PolicyVersion | None
+    question: Mapping[str, Any]
     approvers: tuple[Approver, ...]
     expires_at: datetime | None
     content_sha256: str
@@ -81,20 +83,33 @@ def plan(caller: Caller, content: dict[str, Any]) -> Plan:
         _fitting_prefill(terms.form, content["prefill"])
     elif content["prefill"]:
         raise TermsRefused("prefill", "There is no form to fill in; leave prefill out.")
-    seen = {name: content[name] for name in SEEN} | {
-        "facts": pairs_of(content["fields"]),
-        "form": terms.form,
-        "prefill": content["prefill"],
-        "type": str(policy) if policy else content["type"],
-    }
+    question = _question(content, policy, terms)
     return Plan(
         terms,
         policy,
+        question,
         tuple(_approvers(terms)),
         inbox_deadline(timezone.now(), terms.expires_in),
-        content_digest(seen),
+        content_digest(Approval(**question).content()),
         _superseded(caller, content["supersedes"]),
     )
+
+
+def _question(
+    content: Mapping[str, Any], policy: PolicyVersion | None, terms: Terms
+) -> dict[str, Any]:
+    """What people decide on, as columns."""
+    return {name: content[name] for name in SENT} | {
+        "fields": pairs_of(content["fields"]),
+        "policy": policy,
+        "stages": [{"name": each.name, "votes_needed": each.votes_needed} for each in terms.stages],
+        "reject_settles": terms.reject_settles,
+        "undo": terms.undo,
+        "form": terms.form,
+        "comment_rule": terms.comment,
+        "on_expiry": terms.on_expiry,
+        "priority": terms.priority,
+    }
 
 
 def _fitting_prefill(form: Mapping[str, Any], prefill: dict[str, Any]) -> None:
@@ -186,18 +201,19 @@ def register(caller: Caller, place: Place, content: dict[str, Any]) -> tuple[App
     A new URL under the same key re-arms it while it is pending. Raises `AlreadyRegistered`
     for other content, and what `plan` raises.
     """
-    sha256 = content_digest(content)
-    if existing := _registered(caller, place):
-        return _again(existing, caller, place, sha256), False
     try:
-        with transaction.atomic():
-            approval = _store(caller, place, content, plan(caller, content))
+        return _register(caller, place, content)
     except IntegrityError:
-        # The same registration came in twice at once; the other one won.
-        if existing := _registered(caller, place):
-            return _again(existing, caller, place, sha256), False
-        raise
-    return approval, True
+        # What came in at the same moment won: the same request, one that supersedes the same
+        # approval, or one that invites the same person. It is there now, and is found.
+        return _register(caller, place, content)
+
+
+def _register(caller: Caller, place: Place, content: dict[str, Any]) -> tuple[Approval, bool]:
+    if existing := _registered(caller, place):
+        return _again(existing, caller, place, content_digest(content)), False
+    with transaction.atomic():
+        return _store(caller, place, content, plan(caller, content)), True
 
 
 def check(caller: Caller, place: Place | None, content: dict[str, Any]) -> tuple[Plan, UUID | None]:
@@ -218,8 +234,6 @@ def _again(existing: Approval, caller: Caller, place: Place, sha256: str) -> App
 
 
 def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan) -> Approval:
-    terms = planned.terms
-    stages = [{"name": each.name, "votes_needed": each.votes_needed} for each in terms.stages]
     approval = Approval.objects.create(
         caller=caller,
         callback_url=place.callback_url,
@@ -229,20 +243,9 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
         content_sha256=planned.content_sha256,
         requester_mailbox=mailbox(content["requested_by"]),
         expires_at=planned.expires_at,
-        fields=pairs_of(content["fields"]),
-        type=content["type"],
-        policy=planned.policy,
         supersedes=planned.supersedes,
-        stages=stages,
-        votes_needed=terms.stages[0].votes_needed,
-        reject_settles=terms.reject_settles,
-        undo=terms.undo,
-        form=terms.form,
-        prefill=content["prefill"],
-        comment_rule=terms.comment,
-        on_expiry=terms.on_expiry,
-        priority=terms.priority,
-        **{name: content[name] for name in SEEN},
+        votes_needed=planned.terms.stages[0].votes_needed,
+        **planned.question,
     )
     Callback.objects.create(url=place.callback_url, approval=approval)
     welcome(planned.approvers)
@@ -254,6 +257,8 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
     told = {
         "content_sha256": planned.content_sha256,
         "approvers": [{"name": str(each), "why": each.why} for each in planned.approvers],
+        "execution": place.execution,
+        "expires_at": utc(planned.expires_at) if planned.expires_at else None,
     }
     if planned.policy:
         told["type"] = str(planned.policy)

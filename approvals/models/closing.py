@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from approvals.models.callback import Callback
 from approvals.models.caller import Caller
-from approvals.models.content import NEGATIVE, PENDING
+from approvals.models.content import NEGATIVE, PENDING, digest
 from approvals.models.delivery import Delivery
 from approvals.models.errors import AlreadyClosed, AlreadyRegistered
 from approvals.models.querysets import ApprovalQuerySet, all_approvals
@@ -150,8 +150,13 @@ class Closing(Question):
         decision_id = uuid.uuid4()
         body = json.dumps(self._payload(decision_id, decided=decided), ensure_ascii=False)
         Delivery.objects.create(id=decision_id, approval_id=self.pk, body=body, created_at=now)
-        told = {"outcome": outcome, "decision_id": str(decision_id), **(data or {})}
-        told["content_sha256"] = self.content_sha256
+        told = {
+            "outcome": outcome,
+            "decision_id": str(decision_id),
+            "body_sha256": digest(body),
+            "content_sha256": self.content_sha256,
+            **(data or {}),
+        }
         Event.append(self.pk, kind, actor, data=told, was=PENDING, at=now)
         return True
 

@@ -30,10 +30,39 @@ def pairs_of(fields: dict[str, Any] | list[dict[str, Any]]) -> list[list[Any]]:
     return [[fact["label"], fact["value"]] for fact in fields]
 
 
+SEEN = (
+    *("title", "summary", "fields", "links", "options", "requested_by", "form", "prefill"),
+    *("stages", "reject_settles", "undo", "comment_rule", "priority", "on_expiry"),
+)
+"""The columns that people decide on, which with the type's version make the content's digest."""
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value, of which digests are taken.
+
+    Names are sorted, and whole numbers have no point: a database may give 1.0 back as 1.
+    """
+    return json.dumps(
+        _whole_numbers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+
+
+def _whole_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _whole_numbers(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def digest(text: str) -> str:
+    """SHA-256 as 64 hexadecimal characters."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def content_digest(content: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON of all that was asked (everything but the callback URL)."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest(canonical(content))
 
 
 def inbox_deadline(now: datetime, expires_in: int | None) -> datetime | None:

@@ -1,6 +1,7 @@
 """What is asked, of whom, and how it stands: the columns of an approval, and reading them."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -9,7 +10,7 @@ from django.utils import formats, timezone
 
 from approvals.models.approver import Approver, ApproverQuerySet
 from approvals.models.caller import Caller
-from approvals.models.content import DEFAULT_OPTIONS, NEGATIVE, OUTCOME_LABELS, PENDING
+from approvals.models.content import DEFAULT_OPTIONS, NEGATIVE, OUTCOME_LABELS, PENDING, SEEN
 from approvals.models.delivery import Delivery
 from approvals.models.errors import UnknownOption
 from approvals.models.policy import PolicyVersion
@@ -97,6 +98,9 @@ class Question(models.Model):
     result_message = models.CharField(max_length=1000, blank=True)
     result_url = models.URLField(max_length=500, blank=True)
 
+    removed_at = models.DateTimeField(
+        null=True, help_text="When its contents were removed, because they were kept long enough."
+    )
     record_length = models.PositiveIntegerField(default=0)
     record_head = models.CharField(max_length=64, default=BEGINNING)
 
@@ -115,6 +119,11 @@ class Question(models.Model):
         return f"{settings.BASE_URL}{self.get_absolute_url()}"
 
     # --- reading --------------------------------------------------------------------------------
+
+    def content(self) -> dict[str, Any]:
+        """What people decide on; `content_sha256` is its digest."""
+        version = f" v{self.policy.number}" if self.policy else ""
+        return {name: getattr(self, name) for name in SEEN} | {"type": self.type + version}
 
     def rows(self) -> ApprovalQuerySet:
         """This approval as a query, for conditional updates."""
@@ -142,11 +151,15 @@ class Question(models.Model):
     @property
     def status_label(self) -> str:
         """The state as people read it: the author's word, where the author chose one."""
+        return self.label_of(self.status)
+
+    def label_of(self, outcome: str) -> str:
+        """An outcome as people read it: “Approved”, or the author's own word for it."""
         words = {option["value"]: option["label"] for option in self.options}
         usual = {option["value"]: option["label"] for option in DEFAULT_OPTIONS}
-        if self.status in words and words[self.status] != usual.get(self.status):
-            return str(words[self.status])
-        return str(OUTCOME_LABELS.get(self.status, self.status))
+        if outcome in words and words[outcome] != usual.get(outcome):
+            return str(words[outcome])
+        return str(OUTCOME_LABELS.get(outcome, outcome))
 
     def option(self, value: str) -> dict[str, str]:
         """The declared option of this value. Raises `UnknownOption`."""

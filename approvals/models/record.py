@@ -1,32 +1,27 @@
 """Votes, and the append-only record of an approval, each line chained to the one before it."""
 
-import hashlib
-import json
 import uuid
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from approvals.models.content import canonical, digest
 from approvals.origin import origin
-
-if TYPE_CHECKING:
-    from approvals.models.approval import Approval
 
 BEGINNING = "0" * 64
 """What stands before the first line of a record."""
 
 
-def canonical(value: Any) -> str:
-    """The one JSON text of a value, of which digests are taken."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+REMOVED = {"removed": True}
+"""What retention leaves of a line's data."""
 
 
-def digest(text: str) -> str:
-    """SHA-256 as 64 hexadecimal characters."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def utc(at: datetime) -> str:
+    """A time as digests have it: UTC, to the microsecond."""
+    return str(at.astimezone(UTC).isoformat(timespec="microseconds"))
 
 
 class VoteQuerySet(models.QuerySet["Vote"]):
@@ -77,6 +72,18 @@ class Vote(models.Model):
         """The person for whom a stand-in answered, or None."""
         return self.principal if self.principal_id != self.user_id else None
 
+    def computed(self) -> str:
+        """The digest of all that was answered, which the record keeps. Not of its taking back."""
+        return digest(
+            canonical(
+                [
+                    *(str(self.pk), str(self.approval_id), self.stage),
+                    *(self.user_id, self.principal_id, self.outcome, self.comment, self.form),
+                    *(self.revision, self.content_sha256, utc(self.at)),
+                ]
+            )
+        )
+
 
 class Event(models.Model):
     """One line of the record: who did what, when, from where. Never changed, never deleted.
@@ -105,6 +112,7 @@ class Event(models.Model):
         MISSED = "missed", "The workflow ended first"
         REQUEUED = "requeued", "Delivered again"
         OUTCOME = "outcome", "The workflow reported"
+        REMOVED = "removed", "Contents removed"
 
     approval = models.ForeignKey("Approval", models.PROTECT, related_name="events")
     number = models.PositiveIntegerField(help_text="Its place in the record, from 1 on.")
@@ -140,7 +148,7 @@ class Event(models.Model):
         was: str | None = None,
         at: datetime | None = None,
     ) -> "Event":
-        """Add a line in the caller's transaction.
+        """Add a line in the caller's transaction, and the notices of it.
 
         The UPDATE of the approval's row comes first: it is the lock that puts lines in order.
 
@@ -148,6 +156,7 @@ class Event(models.Model):
             was: the status before, where this line tells of a change.
         """
         from approvals.models.approval import Approval  # noqa: PLC0415 - they know each other
+        from approvals.models.telling import tell  # noqa: PLC0415 - it tells of events
 
         with transaction.atomic():
             mine = Approval.objects.filter(pk=approval_id)
@@ -171,39 +180,17 @@ class Event(models.Model):
             line.sha256 = line.computed()
             line.save(force_insert=True)
             mine.update(record_head=line.sha256)
+            tell(line)
         return line
 
     def computed(self) -> str:
         """The digest that this line must have."""
-        at = self.at.astimezone(timezone.get_fixed_timezone(0)).isoformat(timespec="microseconds")
         return digest(
             canonical(
                 [
-                    *(str(self.approval_id), self.number, at, str(self.kind), self.actor),
+                    *(str(self.approval_id), self.number, utc(self.at), str(self.kind), self.actor),
                     *(self.old_status, self.new_status, self.client, self.request),
                     *(self.data_sha256, self.previous_sha256),
                 ]
             )
         )
-
-
-def verify(approval: "Approval") -> str:
-    """The first break in the record of an approval as a sentence; empty where it holds."""
-    head, number = BEGINNING, 0
-    for number, line in enumerate(approval.events.order_by("number"), start=1):
-        if line.number != number:
-            return f"Line {number} is missing."
-        if line.previous_sha256 != head:
-            return f"Line {number} does not follow the line before it."
-        if line.sha256 != line.computed():
-            return f"Line {number} was changed."
-        if line.data != REMOVED and line.data_sha256 != digest(canonical(line.data)):
-            return f"The contents of line {number} were changed."
-        head = line.sha256
-    if (number, head) != (approval.record_length, approval.record_head):
-        return f"Lines after {number} are missing."
-    return ""
-
-
-REMOVED = {"removed": True}
-"""What retention leaves of a line's data."""

@@ -29,14 +29,15 @@ class Sharing(Voting):
         if to == by:
             raise CannotHandOver("Choose somebody else.")
         with transaction.atomic():
-            if not self.rows().needing(by).update(changed_at=timezone.now()):
+            # The second look is for PostgreSQL: see `_cast`.
+            if not self._hold(self.rows().needing(by)) or self.principal_for(by) is None:
                 raise NotYours("Only somebody who may decide this request can hand it over.")
-            self.refresh_from_db()
             why = f"Handed over by {by}: {reason.strip() or 'no reason given'}"
             mine = self.asked_now().filter(user=by)
             mine.update(ended_at=timezone.now())
             self._ask(f"user:{to.email}", why)
             self._tell_hand_over(by.actor, str(by), to, reason)
+            self.retally(timezone.now())  # the colleague may have answered, the last of everyone
 
     def reassign(self, approver: Approver, *, to: User, actor: str, reason: str) -> None:
         """Ask somebody else in place of an approver, as for a person who has left.
@@ -45,16 +46,18 @@ class Sharing(Voting):
         """
         self._require_taker(to)
         with transaction.atomic():
-            if not self.rows().filter(status=PENDING).update(changed_at=timezone.now()):
+            if not self._hold(self.rows().filter(status=PENDING)):
                 self.refresh_from_db()
                 raise AlreadyClosed(self.how_it_closed())
-            self.refresh_from_db()
+            if self._has_answered(approver):
+                raise CannotHandOver(f"{approver.label} has answered already.")
             current = Approver.objects.current().filter(pk=approver.pk, approval=self.pk)
             if not current.update(ended_at=timezone.now()):
                 raise CannotHandOver("This approver was replaced already.")
             why = f"In place of {approver.label}: {reason.strip() or 'no reason given'}"
             self._ask(f"user:{to.email}", why, stage=approver.stage)
             self._tell_hand_over(actor, approver.label, to, reason)
+            self.retally(timezone.now())
 
     def escalate(self, to: str, *, after: str) -> bool:
         """Ask somebody besides because nobody has answered; False where it is closed.
@@ -64,11 +67,18 @@ class Sharing(Voting):
             after: the time that passed, in words.
         """
         with transaction.atomic():
-            if not all_approvals().open().filter(pk=self.pk).update(changed_at=timezone.now()):
+            if not self._hold(all_approvals().open()):
                 return False
-            self.refresh_from_db()
             self._ask(to, f"Nobody had answered after {after}")
             Event.append(self.pk, Event.Kind.ESCALATED, "system", data={"to": to, "after": after})
+        return True
+
+    def remind(self, *, after: str) -> bool:
+        """Note that those who have not answered are reminded; False where nobody is asked."""
+        with transaction.atomic():
+            if not self._hold(all_approvals().open()):
+                return False
+            Event.append(self.pk, Event.Kind.REMINDED, "system", data={"after": after})
         return True
 
     def say(self, text: str, *, by: User) -> Event:
@@ -79,7 +89,7 @@ class Sharing(Voting):
         asker = by.mailbox == self.requester_mailbox
         kind = Event.Kind.ANSWER if asker else Event.Kind.QUESTION
         with transaction.atomic():
-            if not self.rows().filter(status=PENDING).update(changed_at=timezone.now()):
+            if not self._hold(self.rows().filter(status=PENDING)):
                 self.refresh_from_db()
                 raise AlreadyClosed(self.how_it_closed())
             if not (asker or self.rows().asking(by).exists()):
@@ -100,6 +110,13 @@ class Sharing(Voting):
             raise CannotHandOver(f"{to} cannot sign in any more.")
         if to.mailbox == self.requester_mailbox:
             raise CannotHandOver(f"{to} asked for this, and cannot decide it.")
+
+    def _has_answered(self, approver: Approver) -> bool:
+        """Whether the person has, or somebody in their right; a group's members answer singly."""
+        if approver.user_id is None:
+            return False
+        given = self.standing_votes().filter(stage=approver.stage)
+        return given.filter(principal=approver.user_id).exists()
 
     def _ask(self, name: str, why: str, *, stage: int | None = None) -> None:
         stage = self.stage if stage is None else stage

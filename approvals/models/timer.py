@@ -7,7 +7,6 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from approvals.models.content import PENDING
-from approvals.models.record import Event
 
 
 class TimerQuerySet(models.QuerySet["Timer"]):
@@ -55,9 +54,4 @@ class Timer(models.Model):
                 return False
             if self.kind == self.Kind.ESCALATE:
                 return self.approval.escalate(self.to, after=self.after)
-            if not self.approval.is_open:
-                return False
-            Event.append(
-                self.approval_id, Event.Kind.REMINDED, "system", data={"after": self.after}
-            )
-        return True
+            return self.approval.remind(after=self.after)

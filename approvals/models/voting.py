@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from approvals.models.closing import Closing
@@ -48,11 +48,8 @@ class Voting(Closing):
         if self.needs_comment(outcome) and not comment:
             raise CommentRequired("Please say why: the comment goes to the person who asked.")
         values = filled_in(self.form, form or {}, negative=outcome in NEGATIVE)
-        try:
-            with transaction.atomic():
-                cast = self._cast(outcome, by, revision, comment, values)
-        except IntegrityError:
-            cast = False  # the same person has answered at the same moment, and that one counts
+        with transaction.atomic():
+            cast = self._cast(outcome, by, revision, comment, values)
         if not cast:
             self._explain_refusal(outcome, by, revision)
 
@@ -68,14 +65,16 @@ class Voting(Closing):
 
         The conditional UPDATE is the lock: whoever comes later waits, and counts this vote.
         """
-        now = timezone.now()
-        self.refresh_from_db(fields=["stage"])
-        principal = self.principal_for(by)
         mine = self.rows().needing(by).filter(revision=revision, stage=self.stage)
-        if principal is None or not mine.update(changed_at=now):
+        if not self._hold(mine):
             return False
-        self.refresh_from_db()
-        vote = Vote.objects.create(
+        # Looked at again with the row held: PostgreSQL, after waiting for a row, sees its new
+        # state, but votes, hand-overs and groups as they were before.
+        principal = self.principal_for(by)
+        if principal is None:
+            return False
+        now = self._next_moment()
+        vote = Vote(
             approval_id=self.pk,
             stage=self.stage,
             user=by,
@@ -87,19 +86,32 @@ class Voting(Closing):
             content_sha256=self.content_sha256,
             at=now,
         )
+        vote.save(force_insert=True)
         told: dict[str, Any] = {
             "outcome": outcome,
             "comment": comment,
             "content_sha256": self.content_sha256,
+            "vote": str(vote.pk),
+            "vote_sha256": vote.computed(),
         }
         if values:
             told["form"] = values
         if vote.on_behalf_of:
             told["on_behalf_of"] = principal.email
         Event.append(self.pk, Event.Kind.VOTED, by.actor, data=told, at=now)
-        if settled := self.tally():
-            self._settle_as(settled, now, by.actor)
+        self.retally(now)
         return True
+
+    def _next_moment(self) -> datetime:
+        """Now, but behind every vote: their times tell their order, whatever clocks say."""
+        last = Vote.objects.filter(approval=self.pk).aggregate(at=models.Max("at"))["at"]
+        now = timezone.now()
+        return now if last is None else max(now, last + timedelta(microseconds=1))
+
+    def retally(self, now: datetime) -> None:
+        """Settle the stage if its votes have come to something. The caller holds the row."""
+        if self.settles_at is None and (settled := self.tally()):
+            self._settle_as(settled, now, self.last_voter.actor)
 
     def tally(self) -> str | None:
         """What the standing votes of this stage come to; None while it is open."""
@@ -156,17 +168,22 @@ class Voting(Closing):
         with transaction.atomic():
             # The row first, as everywhere: whoever closes it meanwhile is done before, or waits.
             undoable = all_approvals().undoable(now)
-            mine = undoable.filter(pk=self.pk, stage=models.F("stage"))
+            mine = undoable.filter(pk=self.pk)
             if not mine.update(settles_as="", settles_at=None, changed_at=now):
                 raise TooLate("It is too late to take it back: the answer has gone out.")
             self.refresh_from_db()
             since = now - timedelta(seconds=self.undo)
             standing = self.standing_votes().filter(stage=self.stage, user=by)
-            if not standing.filter(at__gt=since).update(taken_back_at=now):
-                if standing.exists():
-                    raise TooLate("It is too late to take it back.")
+            vote = standing.first()
+            if vote is None:
                 raise NotYours("You have not answered this request.")
-            Event.append(self.pk, Event.Kind.TAKEN_BACK, by.actor, at=now)
+            if vote.at <= since:
+                raise TooLate("It is too late to take it back.")
+            now = self._next_moment()
+            standing.filter(pk=vote.pk).update(taken_back_at=now)
+            told = {"vote": str(vote.pk)}
+            Event.append(self.pk, Event.Kind.TAKEN_BACK, by.actor, data=told, at=now)
+            self.retally(now)  # without it, those that stand may still be enough
 
     def _hold(self, rows: ApprovalQuerySet) -> bool:
         """Lock the row, if it is one of these, and read it again."""
@@ -176,9 +193,10 @@ class Voting(Closing):
         return bool(held)
 
     def _explain_refusal(self, outcome: str, by: User, revision: int) -> None:
+        stage = self.stage
         self.refresh_from_db()
         mine = self.standing_votes().filter(user=by).last()
-        if mine is not None and mine.outcome == outcome and mine.stage == self.stage:
+        if mine is not None and mine.outcome == outcome and mine.stage == stage:
             return
         if self.status != PENDING:
             raise AlreadyClosed(self.how_it_closed())
@@ -186,7 +204,7 @@ class Voting(Closing):
             raise AlreadyClosed("The answer is given already, and goes out in a moment.")
         if not self.is_open:
             raise AlreadyClosed("The time to answer has passed; nothing was saved.")
-        if self.revision != revision:
+        if self.revision != revision or self.stage != stage:
             raise WasChanged("The request was changed after you opened it. Please read it again.")
         if mine is not None:
             raise AlreadyClosed("You have answered this request already; others have not yet.")
