@@ -206,7 +206,15 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+# Without a mail server nobody is told by mail, and nothing waits until there is one.
+TELL_BY_MAIL = bool(env.str("EMAIL_URL", default=""))
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
+    "MAIL_FROM", default=f"Countersign <countersign@{BASE_URL.partition('://')[2].split(':')[0]}>"
+)
+# Seconds for which a worker that died keeps its notices from the others.
+NOTICE_LEASE = 120
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if sys.stderr.isatty() else "json")
 LOGGING = logging_config(LOG_FORMAT)

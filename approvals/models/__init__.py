@@ -2,6 +2,7 @@
 
 from approvals.models.approval import Approval
 from approvals.models.caller import ApiKey, Caller
+from approvals.models.channel import Channel
 from approvals.models.delivery import Attempt, Delivery
 from approvals.models.errors import (
     AlreadyClosed,
@@ -16,7 +17,9 @@ from approvals.models.errors import (
     UnknownOption,
     WasChanged,
 )
+from approvals.models.notice import Notice
 from approvals.models.policy import Policy, PolicyVersion
+from approvals.models.preference import Preference
 from approvals.models.record import Event, Vote
 from approvals.models.stand_in import StandIn
 from approvals.models.timer import Timer
@@ -32,14 +35,17 @@ __all__ = [
     "Attempt",
     "Caller",
     "CannotHandOver",
+    "Channel",
     "CommentRequired",
     "Delivery",
     "Event",
     "FormInvalid",
     "NotYours",
+    "Notice",
     "PersonalToken",
     "Policy",
     "PolicyVersion",
+    "Preference",
     "StandIn",
     "Timer",
     "TooLate",

@@ -1,0 +1,133 @@
+"""Who is told of an event, and of what. Pure: the people come in as addresses."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Matter(StrEnum):
+    """What somebody is told: the kind of a notice."""
+
+    ASKED = "asked"
+    REMINDER = "reminder"
+    ESCALATED = "escalated"
+    HANDED_OVER = "handed_over"
+    QUESTION = "question"
+    ANSWER = "answer"
+    RECEIPT = "receipt"
+    RESULT = "result"
+    REPORT = "report"
+    CLOSED = "closed"
+    ATTENTION = "attention"
+
+
+LABELS: Mapping[str, str] = {
+    Matter.ASKED.value: "Asked",
+    Matter.REMINDER.value: "Reminder",
+    Matter.ESCALATED.value: "Asked as well",
+    Matter.HANDED_OVER.value: "Handed over",
+    Matter.QUESTION.value: "Question",
+    Matter.ANSWER.value: "Answer to a question",
+    Matter.RECEIPT.value: "Receipt",
+    Matter.RESULT.value: "Result",
+    Matter.REPORT.value: "What the workflow reported",
+    Matter.CLOSED.value: "Closed",
+    Matter.ATTENTION.value: "Needs attention",
+}
+"""How people read them."""
+TO_ANSWER = (Matter.ASKED, Matter.REMINDER, Matter.ESCALATED, Matter.HANDED_OVER)
+"""Those that ask for an answer."""
+
+
+class Circle(StrEnum):
+    """People around an approval, as they are at the moment of the event."""
+
+    ASKED = "asked"  # who may answer now, with their stand-ins
+    NEW = "new"  # who may answer because of this event
+    REQUESTER = "requester"
+    VOTERS = "voters"  # whose answer stands, with those in whose right it was given
+    ACTORS = "actors"  # who did it, and in whose right
+    ASKERS = "askers"  # who asked the requester something
+    OPERATORS = "operators"
+
+
+Step = tuple[Matter, Circle]
+
+STEPS: Mapping[str, tuple[Step, ...]] = {
+    "registered": ((Matter.ASKED, Circle.ASKED),),
+    "stage": ((Matter.ASKED, Circle.ASKED),),
+    "reminded": ((Matter.REMINDER, Circle.ASKED),),
+    "escalated": ((Matter.ESCALATED, Circle.NEW),),
+    "handed_over": ((Matter.HANDED_OVER, Circle.NEW),),
+    "question": ((Matter.QUESTION, Circle.REQUESTER),),
+    "answer": ((Matter.ANSWER, Circle.ASKED), (Matter.ANSWER, Circle.ASKERS)),
+    "voted": ((Matter.RECEIPT, Circle.ACTORS),),
+    "decided": ((Matter.RESULT, Circle.REQUESTER), (Matter.RESULT, Circle.VOTERS)),
+    "expired": (
+        (Matter.RESULT, Circle.REQUESTER),
+        (Matter.RESULT, Circle.VOTERS),
+        (Matter.CLOSED, Circle.ASKED),
+    ),
+    "withdrawn": (
+        (Matter.RESULT, Circle.REQUESTER),
+        (Matter.CLOSED, Circle.VOTERS),
+        (Matter.CLOSED, Circle.ASKED),
+    ),
+    "outcome": ((Matter.REPORT, Circle.REQUESTER), (Matter.REPORT, Circle.VOTERS)),
+    "blocked": ((Matter.ATTENTION, Circle.OPERATORS),),
+    "missed": ((Matter.ATTENTION, Circle.OPERATORS),),
+}
+"""Who is told what by the kind of an event. The other kinds are of interest on the page alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One person who is told one thing."""
+
+    matter: Matter
+    address: str
+
+
+def told(
+    kind: str,
+    data: Mapping[str, Any],
+    people: Callable[[Circle], Collection[str]],
+) -> list[Telling]:
+    """Who is told of this event, nobody twice.
+
+    Args:
+        kind: of the event.
+        data: of the event.
+        people: the lower-case addresses of a circle. Called for those circles only that matter.
+    """
+    found: dict[str, Telling] = {}
+    for matter, circle in steps(kind, data):
+        there = people(circle)
+        if not there and (matter, circle) == (Matter.ASKED, Circle.ASKED):
+            # Nobody who could answer: that is for those who can mend it.
+            matter, there = Matter.ATTENTION, people(Circle.OPERATORS)  # noqa: PLW2901 - see above
+        for address in there:
+            found.setdefault(address, Telling(matter, address))
+    if kind == "decided":
+        # Who gave the deciding answer has a receipt that says what it came to.
+        for address in people(Circle.ACTORS):
+            found.pop(address, None)
+    return list(found.values())
+
+
+def steps(kind: str, data: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The rows of the table for this event."""
+    found = STEPS.get(kind, ())
+    if kind == "withdrawn" and "superseded_by" in data:
+        # The requester has asked anew, and hears of that one.
+        found = tuple(step for step in found if step[1] != Circle.REQUESTER)
+    if kind == "outcome" and data.get("result") != "failed":
+        # Success is news to who asked; a failure also to those who answered.
+        found = tuple(step for step in found if step[1] == Circle.REQUESTER)
+    return found
+
+
+def matters_of(kind: str, data: Mapping[str, Any]) -> tuple[Matter, ...]:
+    """What a channel is told of this event, where it takes that."""
+    return tuple(dict.fromkeys(matter for matter, _ in steps(kind, data)))
