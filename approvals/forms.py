@@ -1,9 +1,14 @@
-"""What people send: a decision, the label of a key."""
+"""What people send: an answer, a question, a colleague, an absence, the label of a key."""
 
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.core.validators import MaxLengthValidator
+from django.utils import timezone
+
+from approvals.models import User
+from approvals.people import person_called
 
 MAX_COMMENT = 5000
 _STALE = "This page is out of date. Please open the request again."
@@ -12,8 +17,8 @@ _STALE = "This page is out of date. Please open the request again."
 class CommentField(forms.CharField):
     """A comment; browsers send CR LF for a line break, which counts as one character."""
 
-    def __init__(self) -> None:
-        super().__init__(required=False)
+    def __init__(self, *, required: str = "") -> None:
+        super().__init__(required=bool(required), error_messages={"required": required})
         text = "Please shorten it to 5,000 characters; it has %(show_value)s."
         self.validators.append(MaxLengthValidator(MAX_COMMENT, text))
 
@@ -41,3 +46,84 @@ class DecisionForm(forms.Form):
         error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), _STALE),
     )
     comment = CommentField()
+
+
+class PersonField(forms.CharField):
+    """An active colleague, by address or by whole name."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=254, error_messages={"required": "Please choose a colleague."})
+
+    def clean(self, value: Any) -> User:
+        person = person_called(super().clean(value))
+        if person is None:
+            raise forms.ValidationError(
+                "Nobody here has this name or address, or several people do. Please give the"
+                " e-mail address of a colleague."
+            )
+        return person
+
+
+class SayForm(forms.Form):
+    """A question to the requester, or their answer."""
+
+    text = CommentField(required="Please write something.")
+
+
+class HandOverForm(forms.Form):
+    """Who decides instead, and why."""
+
+    to = PersonField()
+    reason = forms.CharField(
+        max_length=500, error_messages={"required": "Please say why: your colleague reads it."}
+    )
+
+
+class AbsenceForm(forms.Form):
+    """From which day to which a colleague decides for me. Both days count in full."""
+
+    first = forms.DateField(error_messages={"required": "Please say from which day on."})
+    last = forms.DateField(error_messages={"required": "Please say until which day."})
+    colleague = PersonField()
+    reason = forms.CharField(max_length=200, required=False)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_colleague(self) -> User:
+        colleague: User = self.cleaned_data["colleague"]
+        if colleague == self.user:
+            raise forms.ValidationError("Please choose somebody else.")
+        return colleague
+
+    def clean_last(self) -> Any:
+        last = self.cleaned_data["last"]
+        if last < timezone.localdate():
+            raise forms.ValidationError("This day is over.")
+        first = self.cleaned_data.get("first")
+        if first and last < first:
+            raise forms.ValidationError("The last day is before the first.")
+        return last
+
+    @property
+    def begins(self) -> datetime:
+        """The beginning of the first day."""
+        return timezone.make_aware(datetime.combine(self.cleaned_data["first"], time()))
+
+    @property
+    def ends(self) -> datetime:
+        """The end of the last day."""
+        following = self.cleaned_data["last"] + timedelta(days=1)
+        return timezone.make_aware(datetime.combine(following, time()))
+
+
+class TokenForm(forms.Form):
+    """What a personal token is called, and for how long it is good."""
+
+    label = forms.CharField(
+        max_length=100, error_messages={"required": "Please say where the token will be kept."}
+    )
+    days = forms.TypedChoiceField(
+        choices=[(days, f"{days} days") for days in (30, 90, 365)], coerce=int
+    )

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat
+
 from approvals.models import User
 
 Names = dict[str, str]
@@ -23,3 +26,28 @@ def called(actor: str, names: Names) -> str:
     """How a sentence names an actor of the record; nobody for the system itself."""
     rest = actor.partition(":")[2]
     return names.get(rest.lower(), rest)
+
+
+def colleagues(text: str = "", *, but: Iterable[str] = ()) -> QuerySet[User]:
+    """The active people whose name or address holds this text, by name.
+
+    Args:
+        but: addresses of those who are left out.
+    """
+    people = User.objects.filter(is_active=True).exclude(email__in=list(but))
+    for word in text.split():
+        people = people.filter(
+            Q(email__icontains=word) | Q(first_name__icontains=word) | Q(last_name__icontains=word)
+        )
+    return people.order_by("first_name", "last_name", "email")
+
+
+def person_called(text: str) -> User | None:
+    """The one active person of this address or whole name; None for nobody, and for several."""
+    text = " ".join(text.split())
+    people = User.objects.filter(is_active=True)
+    if "@" in text:
+        return people.filter(email=text.lower()).first()
+    named = people.annotate(whole=Concat("first_name", Value(" "), "last_name"))
+    found = list(named.filter(whole__iexact=text)[:2])
+    return found[0] if len(found) == 1 else None

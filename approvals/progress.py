@@ -1,12 +1,13 @@
 """How far an answer has come, in steps, and how soon a page should look again."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.utils import timezone
 
-from approvals.models import Approval, Delivery
+from approvals.models import Approval, Delivery, Vote
 from approvals.models.content import PENDING
 from approvals.models.delivery import FINAL, State
 
@@ -93,13 +94,26 @@ def look_again(approval: Approval, now: datetime | None = None) -> int | None:
     now = now or timezone.now()
     delivery = _delivery(approval)
     if approval.status == PENDING or delivery is None:
-        return 10
+        until = approval.settles_at
+        return 10 if until is None or until - now > timedelta(minutes=1) else 1
     if delivery.state not in FINAL:
         return 2 if now - delivery.created_at < timedelta(minutes=2) else 15
     confirmed_at = delivery.confirmed_at
     if confirmed_at and not approval.result and now - confirmed_at < REPORT_WITHIN:
         return 2 if now - confirmed_at < timedelta(seconds=30) else 10
     return None
+
+
+def undoable_for(approval: Approval, vote: Vote, now: datetime | None = None) -> int:
+    """For how many seconds this answer can still be taken back; 0 when it cannot."""
+    now = now or timezone.now()
+    until = vote.at + timedelta(seconds=approval.undo)
+    if approval.settles_at is not None:
+        until = min(until, approval.settles_at)
+    standing = vote.taken_back_at is None and vote.stage == approval.stage
+    if approval.status != PENDING or not standing:
+        return 0
+    return max(math.ceil((until - now).total_seconds()), 0)
 
 
 def _delivery(approval: Approval) -> Delivery | None:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from approvals.fields import Filled, filled
 from approvals.models import Approval, Event
-from approvals.models.content import OUTCOME_LABELS
+from approvals.models.record import REMOVED
 from approvals.people import Names, called
 
 Kind = Event.Kind
@@ -32,6 +33,7 @@ class Line:
     note: str = ""
     url: str = ""
     trouble: bool = False
+    filled: tuple[Filled, ...] = ()
 
 
 def lines(approval: Approval, events: Iterable[Event], names: Names) -> list[Line]:
@@ -40,6 +42,8 @@ def lines(approval: Approval, events: Iterable[Event], names: Names) -> list[Lin
 
 
 def _line(approval: Approval, event: Event, names: Names) -> Line:
+    if event.data == REMOVED:
+        return Line(event.at, event.get_kind_display(), note="What was said was removed since.")
     tell = TELLERS.get(Kind(event.kind))
     if tell is not None:
         return tell(approval, event, names)
@@ -59,11 +63,14 @@ def _asked(approval: Approval, event: Event, names: Names) -> Line:
 
 def _voted(approval: Approval, event: Event, names: Names) -> Line:
     outcome = event.data["outcome"]
-    did = DID.get(outcome) or f"answered “{_label(approval, outcome)}”"
+    did = DID.get(outcome) or f"answered “{approval.label_of(outcome)}”"
     who = called(event.actor, names)
     if principal := event.data.get("on_behalf_of"):
         who = f"{who}, for {names.get(principal, principal)},"
-    return Line(event.at, f"{who} {did}", quote=event.data.get("comment", ""))
+    entries = filled(approval.form, approval.prefill, event.data.get("form", {}))
+    return Line(
+        event.at, f"{who} {did}", quote=event.data.get("comment", ""), filled=tuple(entries)
+    )
 
 
 def _handed_over(_approval: Approval, event: Event, names: Names) -> Line:
@@ -87,11 +94,11 @@ def _reported(_approval: Approval, event: Event, _names: Names) -> Line:
 
 
 def _decided(approval: Approval, event: Event, _names: Names) -> Line:
-    return Line(event.at, f"Decided: {_label(approval, event.data['outcome'])}")
+    return Line(event.at, f"Decided: {approval.label_of(event.data['outcome'])}")
 
 
 def _expired(approval: Approval, event: Event, _names: Names) -> Line:
-    text = f"Nobody answered in time; closed as “{_label(approval, event.data['outcome'])}”"
+    text = f"Nobody answered in time; closed as “{approval.label_of(event.data['outcome'])}”"
     return Line(event.at, text, note=event.data.get("reason", ""))
 
 
@@ -139,8 +146,3 @@ TELLERS: dict[Kind, Callable[[Approval, Event, Names], Line]] = {
     Kind.REQUEUED: _requeued,
     Kind.OUTCOME: _reported,
 }
-
-
-def _label(approval: Approval, outcome: str) -> str:
-    declared = {option["value"]: option["label"] for option in approval.options}
-    return OUTCOME_LABELS.get(outcome) or declared.get(outcome, outcome)

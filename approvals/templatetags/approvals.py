@@ -1,9 +1,10 @@
 """What the templates need beyond Django's own: times in words, others' text made harmless."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.http import QueryDict
@@ -12,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from approvals import markdown as markdown_
+from approvals.fields import PREFIX
 from approvals.models import Approval
 from approvals.people import Names
 from approvals.plain import visible
@@ -72,7 +74,8 @@ def typed(posted: QueryDict | None) -> Iterator[tuple[str, str]]:
     for name, value in (posted or {}).items():
         text = str(value)
         if text.strip() and not re.search("password|token|revision|next", name):
-            yield "Answer" if name == "outcome" else name.capitalize(), text
+            label = name.removeprefix(PREFIX)
+            yield "Answer" if name == "outcome" else label[:1].upper() + label[1:], text
 
 
 @register.filter
@@ -96,6 +99,30 @@ def comment_hint(approval: Approval) -> str:
     if len(needing) == len(approval.options):
         return "required"
     return "required for " + " or ".join(f"“{visible(option['label'])}”" for option in needing)
+
+
+@register.filter
+def outcome(approval: Approval, value: str) -> str:
+    """An outcome of this approval as people read it."""
+    return visible(approval.label_of(value))
+
+
+@register.filter
+def type_title(approval: Approval) -> str:
+    """What people call the type."""
+    return visible(str(approval.policy.policy) if approval.policy else approval.type)
+
+
+@register.filter
+def seconds(count: int) -> str:
+    """A short time in words: 12 s, 3 min."""
+    return f"{count} s" if count < 100 else span(count)
+
+
+@register.filter
+def seconds_left(until: datetime) -> int:
+    """How many whole seconds are left until then; 0 afterwards."""
+    return max(math.ceil((until - timezone.now()).total_seconds()), 0)
 
 
 @register.filter
@@ -131,6 +158,13 @@ def when(moment: datetime | None) -> str:
     if moment is None:
         return ""
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(), exact(moment))
+
+
+@register.simple_tag
+def day(moment: datetime, *, last: bool = False) -> str:
+    """The day of a moment; `last`: the day that ends then."""
+    local = timezone.localtime(moment - timedelta(seconds=1) if last else moment)
+    return formats.date_format(local, "j F Y")
 
 
 @register.simple_tag

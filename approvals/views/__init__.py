@@ -1,8 +1,26 @@
 """The pages: find what the person may see, tell the model, go on. GET changes nothing."""
 
 from approvals.views.common import csrf_failure
-from approvals.views.decision import decide, receipt
+from approvals.views.decision import decide, receipt, take_back
 from approvals.views.detail import detail
+from approvals.views.handover import hand_over, reassign
 from approvals.views.inbox import inbox
+from approvals.views.profile import absence, end_absence, profile, revoke_token, token
+from approvals.views.talk import say
 
-__all__ = ["csrf_failure", "decide", "detail", "inbox", "receipt"]
+__all__ = [
+    "absence",
+    "csrf_failure",
+    "decide",
+    "detail",
+    "end_absence",
+    "hand_over",
+    "inbox",
+    "profile",
+    "reassign",
+    "receipt",
+    "revoke_token",
+    "say",
+    "take_back",
+    "token",
+]

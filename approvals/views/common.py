@@ -3,11 +3,20 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 
+from approvals.fields import PREFIX, title_of
 from approvals.inbox import next_for
-from approvals.models import Approval, ApprovalError, NotYours, User
+from approvals.models import (
+    AlreadyClosed,
+    Approval,
+    ApprovalError,
+    NotYours,
+    TooLate,
+    User,
+    WasChanged,
+)
 
 # What is read of an approval on every page of it.
 WITH = (
@@ -18,6 +27,13 @@ WITH = (
     "supersedes",
     "superseded_by",
 )
+
+HEADINGS: dict[type[ApprovalError], str] = {
+    AlreadyClosed: "This is settled already",
+    WasChanged: "The request has changed",
+    NotYours: "Others decide this",
+    TooLate: "It is too late to take it back",
+}
 
 
 class PersonRequest(HttpRequest):
@@ -50,19 +66,31 @@ def signed_out(request: HttpRequest, back: str) -> HttpResponse:
 
 def refused(request: PersonRequest, approval: Approval, error: ApprovalError) -> HttpResponse:
     """Why nothing was saved, in the model's own sentence, with what was typed."""
-    posted = request.POST.copy()
-    for option in approval.options:
-        if option["value"] == posted.get("outcome"):
-            posted["outcome"] = option["label"]  # what stood on the button
     context = {
         "approval": approval,
+        "heading": HEADINGS.get(type(error), "This cannot be saved"),
         "sentence": str(error),
         "kind": type(error).__name__,
-        "posted": posted,
+        "posted": _in_words(request.POST, approval),
         "next": next_for(request.user, but=approval),
     }
     status = 403 if isinstance(error, NotYours) else 409
     return render(request, "approvals/refused.html", context, status=status)
+
+
+def _in_words(posted: QueryDict, approval: Approval) -> QueryDict:
+    """What was sent, under the labels that stood on the page."""
+    shown = QueryDict(mutable=True)
+    labels = {option["value"]: option["label"] for option in approval.options}
+    form = approval.form or {"properties": {}}
+    for name, value in posted.items():
+        text = str(value)
+        if name == "outcome":
+            text = labels.get(text, text)
+        elif name.startswith(PREFIX):
+            name = title_of(form, name.removeprefix(PREFIX))  # noqa: PLW2901 - shown instead
+        shown[name] = text
+    return shown
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -1,20 +1,30 @@
-"""Answering: the vote, what is said where it does not count, and the receipt."""
+"""Answering: the vote, taking it back, what is said where it does not count, the receipt."""
 
 from typing import cast
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from approvals.asked import asked_of
 from approvals.delivery import deliver_now
+from approvals.fields import answered, filled, sent
 from approvals.forms import DecisionForm
 from approvals.inbox import next_for
-from approvals.models import AlreadyClosed, Approval, ApprovalError, CommentRequired, UnknownOption
-from approvals.models.content import PENDING
+from approvals.models import (
+    AlreadyClosed,
+    Approval,
+    ApprovalError,
+    CommentRequired,
+    FormInvalid,
+    UnknownOption,
+)
+from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.delivery import State
-from approvals.progress import look_again, steps
+from approvals.progress import look_again, steps, undoable_for
 from approvals.views.common import (
     PersonRequest,
     find,
@@ -44,25 +54,57 @@ def _decide(request: PersonRequest, pk: UUID) -> HttpResponse:
     form = DecisionForm(request.POST)
     if not form.is_valid():
         return _invalid(request, approval, form)
+    given = form.cleaned_data
+    values = {}
+    if approval.form is not None:
+        texts = sent(approval.form, request.POST)
+        negative = given["outcome"] in NEGATIVE
+        values = answered(approval.form, approval.prefill, texts, negative=negative)
     try:
-        approval.decide(**form.cleaned_data, by=request.user)
+        approval.decide(**given, form=values, by=request.user)
+    except FormInvalid as error:
+        return _invalid(request, approval, form, error.errors)
     except (CommentRequired, UnknownOption) as error:
         form.add_error("comment" if isinstance(error, CommentRequired) else None, str(error))
         return _invalid(request, approval, form)
     except ApprovalError as error:
         return refused(request, approval, error)
-    if approval.delivery.state == State.QUEUED:
-        deliver_now(approval.delivery)
+    if approval.status != PENDING and approval.outgoing.state == State.QUEUED:
+        deliver_now(approval.outgoing)
     return see_other("approvals:receipt", pk)
 
 
-def _invalid(request: PersonRequest, approval: Approval, form: DecisionForm) -> HttpResponse:
+def _invalid(
+    request: PersonRequest,
+    approval: Approval,
+    form: DecisionForm,
+    errors: dict[str, str] | None = None,
+) -> HttpResponse:
     """The page again with what was typed; or who decided, when somebody did meanwhile."""
     if approval.is_open:
-        return detail_page(request, approval, form, status=422)
-    closed = approval.status != PENDING
-    sentence = approval.how_it_closed() if closed else "The time to answer has passed."
+        return detail_page(request, approval, form=form, errors=errors, status=422)
+    if approval.status != PENDING:
+        sentence = approval.how_it_closed()
+    elif approval.settles_at:
+        sentence = "The answer is given already, and goes out in a moment."
+    else:
+        sentence = "The time to answer has passed."
     return refused(request, approval, AlreadyClosed(sentence))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Undo this person's own answer (POST), in the time that the type gives for it."""
+    if request.method != "POST" or not request.user.is_authenticated:
+        return redirect("approvals:detail", pk)
+    person = cast("PersonRequest", request)
+    approval = find(person, pk)
+    try:
+        approval.take_back(by=person.user)
+    except ApprovalError as error:
+        return refused(person, approval, error)
+    messages.success(request, "Your answer was taken back. Nothing has gone out.")
+    return see_other(approval)
 
 
 @require_safe
@@ -70,12 +112,18 @@ def _invalid(request: PersonRequest, approval: Approval, form: DecisionForm) -> 
 def receipt(request: PersonRequest, pk: UUID) -> HttpResponse:
     """What I decided, on which text, and how far it has come."""
     approval = find(request, pk)
-    vote = approval.votes.filter(user=request.user).first()
-    if vote is None:
+    asked = asked_of(approval, request.user, may_decide=False)
+    mine = [vote for vote in asked.votes if vote.user_id == request.user.pk]
+    if not mine:
         return redirect(approval)
+    vote = mine[-1]
     context = {
         "approval": approval,
         "vote": vote,
+        "outcome": approval.label_of(vote.outcome),
+        "filled": filled(approval.form, approval.prefill, vote.form),
+        "asked": asked,
+        "undoable": undoable_for(approval, vote),
         "steps": steps(approval),
         "look_again": look_again(approval),
         "next": next_for(request.user, but=approval),

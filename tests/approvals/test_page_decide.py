@@ -45,7 +45,7 @@ class TestDecide:
 
         assert response.status_code == 422
         assert "Please say why" in text_of(response)
-        field = re.findall(r"<textarea[^>]*>", response.content.decode())[0]
+        field = re.findall(r'<textarea[^>]*id="comment"[^>]*>', response.content.decode())[0]
         assert "autofocus" in field
         assert 'aria-invalid="true"' in field
         assert 'aria-describedby="comment-error"' in field

@@ -206,8 +206,8 @@ class TestDetail:
 
     def test_it_asks_the_database_few_things(self, approval, ana, django_assert_max_num_queries):
         client = as_person(ana)
-        with django_assert_max_num_queries(13):
+        with django_assert_max_num_queries(16):
             client.get(approval.get_absolute_url())
         decide(approval, by=ana)
-        with django_assert_max_num_queries(13):
+        with django_assert_max_num_queries(16):
             client.get(approval.get_absolute_url())

@@ -1,0 +1,171 @@
+"""A form as a page shows it: labels, help and limits in words, and what stands in each field."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from approvals.questionnaire import from_page
+
+# Before the name of a field in what a page sends, so that no field is taken for another input.
+PREFIX = "form."
+MOST_RADIOS = 4
+INPUTS = {"date": "date", "email": "email", "uri": "url"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values a field may have."""
+
+    text: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the page. `kind`: line, area, box, radios or select."""
+
+    id: str
+    name: str
+    label: str
+    kind: str
+    required: bool
+    text: str = ""
+    help: str = ""
+    error: str = ""
+    type: str = "text"
+    mode: str = ""
+    longest: int | None = None
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """One field that was filled in; `changed`: it began with another value, `before`."""
+
+    label: str
+    value: Any
+    before: Any = None
+    changed: bool = False
+
+
+def beginning(form: Mapping[str, Any], prefill: Mapping[str, Any]) -> dict[str, Any]:
+    """The values a form begins with: those of the request before the schema's defaults."""
+    defaults = {
+        name: each["default"] for name, each in form["properties"].items() if "default" in each
+    }
+    return {**defaults, **prefill}
+
+
+def texts_of(form: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as the texts that stand in their fields."""
+    return {name: _text(values.get(name)) for name in form["properties"]}
+
+
+def sent(form: Mapping[str, Any], posted: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a form among all that a page sent."""
+    return {name: str(posted.get(PREFIX + name, "")) for name in form["properties"]}
+
+
+def answered(
+    form: Mapping[str, Any], prefill: Mapping[str, Any], texts: Mapping[str, str], *, negative: bool
+) -> dict[str, Any]:
+    """The values that a page sent; none with a negative answer that left the form as it was."""
+    values = from_page(form, texts)
+    untouched = from_page(form, texts_of(form, beginning(form, prefill)))
+    return {} if negative and values == untouched else values
+
+
+def fields_of(
+    form: Mapping[str, Any],
+    texts: Mapping[str, str],
+    errors: Mapping[str, str] | None = None,
+) -> list[Field]:
+    """The fields of a form, in its order, holding these texts."""
+    wrong = errors or {}
+    return [
+        _field(number, name, form, texts.get(name, ""), wrong.get(name, ""))
+        for number, name in enumerate(form["properties"], start=1)
+    ]
+
+
+def filled(
+    form: Mapping[str, Any] | None, prefill: Mapping[str, Any], values: Mapping[str, Any]
+) -> list[Filled]:
+    """What was filled in, a line each, with what stood there before where that was changed."""
+    return list(_filled(form, prefill, values)) if form and values else []
+
+
+def title_of(form: Mapping[str, Any], name: str) -> str:
+    """What people call a field."""
+    return str(form["properties"].get(name, {}).get("title") or name)
+
+
+def _filled(
+    form: Mapping[str, Any], prefill: Mapping[str, Any], values: Mapping[str, Any]
+) -> Iterator[Filled]:
+    began = beginning(form, prefill)
+    for name in form["properties"]:
+        before, now = began.get(name), values.get(name)
+        if before is not None or now is not None:
+            yield Filled(title_of(form, name), now, before, before is not None and before != now)
+
+
+def _field(number: int, name: str, form: Mapping[str, Any], text: str, error: str) -> Field:
+    each = form["properties"][name]
+    required = name in form.get("required", ())
+    choices: tuple[Choice, ...] = ()
+    if "enum" in each:
+        values = [_text(value) for value in each["enum"]]
+        choices = tuple(Choice(value, value == text) for value in values)
+    shown = each.get("format", "")
+    return Field(
+        id=f"field-{number}",
+        name=PREFIX + name,
+        label=str(each.get("title") or name),
+        kind=_kind(each, len(choices)),
+        required=required and each["type"] != "boolean",
+        text=text,
+        help=" ".join(filter(None, (str(each.get("description", "")), _limits(each)))),
+        error=error,
+        type=INPUTS.get(shown, "text"),
+        mode={"number": "decimal", "integer": "numeric"}.get(each["type"], ""),
+        longest=each.get("maxLength"),
+        choices=choices,
+    )
+
+
+def _kind(each: Mapping[str, Any], choices: int) -> str:
+    if choices:
+        return "radios" if choices <= MOST_RADIOS else "select"
+    if each["type"] == "boolean":
+        return "box"
+    return "area" if each.get("format") == "textarea" else "line"
+
+
+def _limits(each: Mapping[str, Any]) -> str:
+    """The limits of a field as a sentence."""
+    low, high = each.get("minimum"), each.get("maximum")
+    found = []
+    if low is not None and high is not None:
+        found.append(f"from {low} to {high}")
+    else:
+        found += [f"at least {low}"] if low is not None else []
+        found += [f"at most {high}"] if high is not None else []
+    words = {
+        "exclusiveMinimum": "more than {}",
+        "exclusiveMaximum": "less than {}",
+        "multipleOf": "in steps of {}",
+        "minLength": "at least {} characters",
+        "maxLength": "up to {} characters",
+    }
+    found += [word.format(each[name]) for name, word in words.items() if name in each]
+    text = ", ".join(found)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _text(value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "on"
+    return str(value)

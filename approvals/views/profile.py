@@ -1,0 +1,99 @@
+"""A person's own page: who stands in for them, for whom they stand in, their tokens."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from approvals.forms import AbsenceForm, TokenForm
+from approvals.models import PersonalToken, StandIn
+from approvals.people import colleagues
+from approvals.views.common import PersonRequest, see_other, signed_in
+
+MOST_SUGGESTED = 100
+
+
+@require_safe
+@signed_in
+def profile(request: PersonRequest) -> HttpResponse:
+    """Absences, tokens, and what else a person sets for themselves."""
+    return _page(request)
+
+
+@require_POST
+@signed_in
+def absence(request: PersonRequest) -> HttpResponse:
+    """Let a colleague decide for me, from a day to a day."""
+    form = AbsenceForm(request.POST, user=request.user)
+    if not form.is_valid():
+        return _page(request, absence=form, status=422)
+    made = StandIn.objects.create(
+        user=request.user,
+        colleague=form.cleaned_data["colleague"],
+        starts_at=form.begins,
+        ends_at=form.ends,
+        reason=form.cleaned_data["reason"],
+        created_by=request.user.actor,
+    )
+    messages.success(request, f"{made.colleague} decides for you in that time.")
+    return see_other("approvals:profile")
+
+
+@require_POST
+@signed_in
+def end_absence(request: PersonRequest, pk: int) -> HttpResponse:
+    """End one of my absences now."""
+    mine = get_object_or_404(StandIn, pk=pk, user=request.user)
+    if mine.end():
+        messages.success(request, f"{mine.colleague} does not decide for you any more.")
+    return see_other("approvals:profile")
+
+
+@require_POST
+@signed_in
+def token(request: PersonRequest) -> HttpResponse:
+    """Make a personal token; its text is on this one page and never again."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return _page(request, token=form, status=422)
+    made, text = PersonalToken.objects.issue(
+        request.user, form.cleaned_data["label"], days=form.cleaned_data["days"]
+    )
+    return render(request, "approvals/token.html", {"token": made, "text": text})
+
+
+@require_POST
+@signed_in
+def revoke_token(request: PersonRequest, pk: int) -> HttpResponse:
+    """End one of my tokens now."""
+    mine = get_object_or_404(PersonalToken, pk=pk, user=request.user)
+    if PersonalToken.objects.filter(pk=mine.pk).revoke():
+        messages.success(request, f"The token “{mine.label}” is not valid any more.")
+    return see_other("approvals:profile")
+
+
+def _page(
+    request: PersonRequest,
+    *,
+    absence: AbsenceForm | None = None,
+    token: TokenForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page, with what was typed into the form that could not be saved."""
+    user, now = request.user, timezone.now()
+    coming = StandIn.objects.filter(ends_at__gt=now, ended_at__isnull=True).order_by("starts_at")
+    looked_for = request.GET.get("colleague", "")
+    context: dict[str, Any] = {
+        "absences": coming.filter(user=user).select_related("colleague"),
+        "duties": coming.filter(colleague=user, user__is_active=True).select_related("user"),
+        "absence": absence or AbsenceForm(user=user),
+        "tokens": PersonalToken.objects.filter(user=user, revoked_at__isnull=True),
+        "token": token or TokenForm(initial={"days": 90}),
+        "people": colleagues(looked_for, but=[user.email])[:MOST_SUGGESTED],
+        "today": timezone.localdate(),
+        "now": now,
+    }
+    return render(request, "approvals/profile.html", context, status=status)
