@@ -249,11 +249,11 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
     )
     Callback.objects.create(url=place.callback_url, approval=approval)
     welcome(planned.approvers)
-    for rows in (planned.approvers, planned.timers):
-        for row in rows:
-            row.approval = approval
+    timers = planned.timers
+    for row in (*planned.approvers, *timers):
+        row.approval = approval
     Approver.objects.bulk_create(planned.approvers)
-    Timer.objects.bulk_create(planned.timers)
+    Timer.objects.bulk_create(timers)
     told = {
         "content_sha256": planned.content_sha256,
         "approvers": [{"name": str(each), "why": each.why} for each in planned.approvers],
