@@ -8,8 +8,8 @@ URL = "/api/v1/approvals"
 class Api:
     """The test client as a workflow uses it."""
 
-    def __init__(self, client, token):
-        self.client, self.token = client, token
+    def __init__(self, client, token, caller=None):
+        self.client, self.token, self.caller = client, token, caller
 
     def post(self, path, body=None, **headers):
         text = body if isinstance(body, str | bytes) else json.dumps(body)
@@ -18,6 +18,9 @@ class Api:
 
     def get(self, path):
         return self.client.get(path, headers={"Authorization": f"Bearer {self.token}"})
+
+    def delete(self, path):
+        return self.client.delete(path, headers={"Authorization": f"Bearer {self.token}"})
 
 
 def problem(response):

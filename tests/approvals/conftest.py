@@ -77,4 +77,4 @@ def caller(managers, google_keys):
 @pytest.fixture
 def api(client, caller):
     """The API, called with an ID token of a known account."""
-    return Api(client, id_token())
+    return Api(client, id_token(), caller)

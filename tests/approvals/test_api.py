@@ -284,17 +284,6 @@ class TestWithdrawAndOutcome:
         assert approval.result_message == "Paid"
 
 
-class TestNobodyVotesHere:
-    def test_a_caller_has_no_way_to_vote(self, api):
-        approval = make_approval(caller=make_caller(ACCOUNT))
-
-        for path in ("vote", "decide"):
-            response = api.post(f"{URL}/{approval.pk}/{path}", {"outcome": "approved"})
-            assert response.status_code in {404, 405}
-        approval.refresh_from_db()
-        assert approval.status == "pending"
-
-
 class TestDocument:
     def test_the_openapi_document_and_its_page_are_served(self, client, db):
         paths = client.get("/api/v1/openapi.json").json()["paths"]
