@@ -250,7 +250,8 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
     Callback.objects.create(url=place.callback_url, approval=approval)
     welcome(planned.approvers)
     timers = planned.timers
-    for row in (*planned.approvers, *timers):
+    rows: list[Approver | Timer] = [*planned.approvers, *timers]
+    for row in rows:
         row.approval = approval
     Approver.objects.bulk_create(planned.approvers)
     Timer.objects.bulk_create(timers)
