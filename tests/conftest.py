@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db.backends.base.operations import BaseDatabaseOperations
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.guards import flush_unguarded
 from tests.services import NO_GCLOUD, Unavailable, ensure_chromium, ensure_postgres
 
 pytest_plugins = ["emulator.testing"]
@@ -31,6 +33,14 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def _nothing_is_counted() -> None:
     """Requests of other tests do not count against the limits of the API."""
     cache.clear()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The tables of the record can be emptied after a test, and by nobody else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush_unguarded)
+        yield
 
 
 @pytest.fixture(scope="session")

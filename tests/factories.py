@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
 from approvals.callbacks import CallbackAddress
-from approvals.models import Approval, Caller, User
+from approvals.models import Approval, Caller, Policy, User
 from approvals.registration import Place, register
 from approvals.schemas import ApprovalIn
 
@@ -45,6 +45,14 @@ def make_group(name: str, *members: User) -> Group:
 def make_caller(email: str = "workflow@emulator.invalid", **fields: Any) -> Caller:
     fields = {"name": email, "projects": PROJECT, **fields}
     return Caller.objects.get_or_create(email=email, defaults=fields)[0]
+
+
+def make_type(name: str, *approvers: str, **terms: Any) -> Policy:
+    """A type that asks these in one stage; `terms` are columns of its one version."""
+    policy = Policy.objects.create(name=name, title=name.capitalize())
+    stages = [{"approvers": list(approvers), "votes_needed": terms.pop("votes_needed", 1)}]
+    policy.revise("user:olga@example.com", **{"stages": stages, **terms})
+    return policy
 
 
 def make_callback_url(

@@ -15,8 +15,9 @@ from approvals.models import (
     StandIn,
     TooLate,
 )
-from approvals.models.record import verify
-from tests.factories import make_approval, make_group, make_user
+from approvals.verification import verify
+from tests.factories import make_approval, make_group, make_type, make_user
+from tests.guards import unguarded
 
 pytestmark = pytest.mark.django_db
 
@@ -199,9 +200,8 @@ class TestStandIns:
 class TestUndo:
     @pytest.fixture
     def approval(self, people, finance):
-        approval = make_approval(approvers=["group:finance"])
-        Approval.objects.filter(pk=approval.pk).update(undo=10)
-        return approval
+        make_type("expense", "group:finance", undo=10)
+        return make_approval(type="expense", approvers=[])
 
     def test_an_answer_is_on_its_way_only_when_nobody_took_it_back(self, approval, people):
         waiting = answer(approval, people[0])
@@ -321,13 +321,15 @@ class TestRecord:
         closed = answer(approval, people[0])
         assert verify(closed) == ""
 
-        Event.objects.filter(number=2).update(actor="user:mallory@example.com")
+        with unguarded():
+            Event.objects.filter(number=2).update(actor="user:mallory@example.com")
 
         assert verify(closed) == "Line 2 was changed."
 
     def test_a_missing_end_is_found(self, people, finance):
         approval = make_approval(approvers=["group:finance"])
         closed = answer(approval, people[0])
-        Event.objects.filter(number=3).delete()
+        with unguarded():
+            Event.objects.filter(number=3).delete()
 
         assert verify(closed) == "Lines after 2 are missing."
