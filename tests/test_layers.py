@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("approvals", "config", "emulator", "workflows")
 OPENS_SOCKETS = (
     "aiohttp",
+    "apprise",
+    "django.core.mail",
     "google.auth.transport",
     "google.cloud",
     "http.client",
@@ -73,12 +75,24 @@ RULES = (
         ("approvals",),
         OPENS_SOCKETS,
         "one module opens sockets, so one module guards Google's tokens",
-        but=("approvals.callbacks",),
+        but=of("approvals", "callbacks", "senders"),
     ),
+    Rule(
+        ("approvals.senders",),
+        (
+            *of("approvals", "callbacks", "delivery", "identity", "models"),
+            *("google", "http.client", "requests", "socket", "urllib.request", "urllib3"),
+        ),
+        "what speaks to mail servers and chats never has Google's tokens, nor approvals",
+    ),
+    Rule(of("approvals", "audience"), ("django",), "who is told is decided apart from the telling"),
     Rule(("approvals.callbacks",), ("approvals",), "it knows addresses and tokens, not approvals"),
     Rule(
         ("approvals.models",),
-        (*PAGES, *PROGRAMS, *of("approvals", "callbacks", "delivery", "identity")),
+        (
+            *(*PAGES, *PROGRAMS),
+            *of("approvals", "callbacks", "delivery", "identity", "letters", "notices", "senders"),
+        ),
         "rules know nothing of pages, programs and the network",
     ),
     Rule(("approvals.delivery",), (*PAGES, *PROGRAMS), "the worker has no pages and no API"),

@@ -1,7 +1,7 @@
 """Writing the notices of an event, in the event's own transaction."""
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -72,9 +72,9 @@ def _to_people(event: Event, tellings: Iterable[tuple[Matter, str]]) -> Iterable
             approval=event.approval, event=event, matter=matter, address=address, user=user
         )
         if user is None or (user.is_active and _wanted(notice, user)):
-            if matter == Matter.RECEIPT and event.approval.undo:
+            if matter == Matter.RECEIPT and event.approval.undo and notice.digest_at is None:
                 wait = timedelta(seconds=event.approval.undo) + AFTER_UNDO
-                notice.next_attempt_at = max(notice.next_attempt_at, event.at + wait)
+                notice.next_attempt_at = event.at + wait
             yield notice
 
 
@@ -92,7 +92,7 @@ def _wanted(notice: Notice, user: User) -> bool:
     return not unwanted
 
 
-def _cannot_wait(notice: Notice, until: "models.DateTimeField[str, str] | object") -> bool:
+def _cannot_wait(notice: Notice, until: datetime) -> bool:
     approval = notice.approval
     over = approval.expires_at is not None and approval.expires_at <= until
     return notice.matter in TO_ANSWER and (over or approval.priority == approval.Priority.URGENT)
@@ -143,9 +143,8 @@ class Around:
         busy = {pk for vote in self._votes if vote[0] == self.approval.stage for pk in vote[1:3]}
         asked = [each for each in people if each.pk not in busy and each.mailbox != mailbox]
         absent = StandIn.objects.all().active().filter(user__in=asked, colleague__is_active=True)
-        for absence in absent.select_related("colleague"):
-            if absence.colleague_id not in busy and absence.colleague.mailbox != mailbox:
-                asked.append(absence.colleague)
+        colleagues = [absence.colleague for absence in absent.select_related("colleague")]
+        asked += [each for each in colleagues if each.pk not in busy and each.mailbox != mailbox]
         return [each.email for each in asked]
 
     @cached_property

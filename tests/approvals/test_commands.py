@@ -92,7 +92,7 @@ class TestDeliver:
 
         monkeypatch.setattr(deliver, "work", work)
         monkeypatch.setattr(deliver, "close_old_connections", lambda: None)
-        deliver.Command()._loop(stop, once=False, idle=0)
+        deliver.loop(deliver.work, stop, idle=0)
 
         assert answers == []
 
