@@ -52,7 +52,8 @@ def logging_config(log_format: str) -> dict[str, Any]:
                 "class": "logging.StreamHandler",
                 "formatter": log_format,
                 "filters": ["request"],
-            }
+            },
+            "nowhere": {"class": "logging.NullHandler"},
         },
         "root": {"handlers": ["console"], "level": "INFO"},
         "loggers": {
@@ -61,6 +62,8 @@ def logging_config(log_format: str) -> dict[str, Any]:
             "google": {"level": "ERROR"},
             # A line at every try; what matters is our own `sign-in locked`.
             "axes": {"level": "ERROR"},
+            # Its lines carry addresses of rooms, which are secrets; reasons are in the notices.
+            "apprise": {"handlers": ["nowhere"], "propagate": False},
             "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
             # A 4xx is an answer, not an incident.
             "django.request": {"level": "ERROR"},
