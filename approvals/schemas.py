@@ -82,8 +82,8 @@ def _approver(text: str) -> str:
     return _one_line(text)
 
 
-def _seconds(value: object) -> object:
-    """Workflows send 86400 or 86400.0; both are whole seconds."""
+def _whole(value: object) -> object:
+    """Workflows send 86400 or 86400.0; both are whole."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -171,15 +171,18 @@ Approvers = Annotated[
 ]
 
 
+Votes = Annotated[
+    Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"], BeforeValidator(_whole)
+]
+
+
 class StageIn(Strict):
     """One of several groups of people that are asked in order."""
 
     approvers: Annotated[Approvers, Field(min_length=1)] = Field(
         description="`user:E-MAIL` or `group:NAME`."
     )
-    votes_needed: Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"] = Field(
-        1, description="How many must agree."
-    )
+    votes_needed: Votes = Field(1, description="How many must agree.")
     name: Annotated[str, limits(60), OneLine] = Field("", description="As people read it.")
 
 
@@ -211,7 +214,7 @@ class ApprovalIn(Strict):
     approvers: Approvers = Field(
         [], description="`user:E-MAIL` or `group:NAME`. Empty: the configured default."
     )
-    votes_needed: Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"] | None = Field(
+    votes_needed: Votes | None = Field(
         None, description="How many must agree; one if neither this nor a type says otherwise."
     )
     stages: Annotated[list[StageIn], Field(max_length=10)] = Field(
@@ -230,7 +233,7 @@ class ApprovalIn(Strict):
         None, description="Shown to people; `normal` if nothing else is said."
     )
     expires_in: Annotated[
-        Annotated[StrictInt, Field(ge=1, le=YEAR)] | None, BeforeValidator(_seconds)
+        Annotated[StrictInt, Field(ge=1, le=YEAR)] | None, BeforeValidator(_whole)
     ] = Field(None, description="Seconds from our receipt; ours ends a little earlier.")
     on_expiry: Literal["expired", "rejected", "approved"] | None = Field(
         None, description="The outcome if nobody answers in time; `approved` only by a type."

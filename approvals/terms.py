@@ -154,6 +154,10 @@ def agreed(
 def _own(wish: Wish) -> Terms:
     if wish.on_expiry == "approved":
         raise TermsRefused("on_expiry", _SILENCE)
+    if wish.stages and (wish.approvers or wish.votes_needed is not None):
+        raise TermsRefused(
+            "stages", "Name approvers and votes_needed in the stages, or leave the stages out."
+        )
     asked = tuple(Asked(name, "Named in the request") for name in wish.approvers)
     stages = wish.stages or (Stage(asked, _needed(wish.votes_needed)),)
     return Terms(

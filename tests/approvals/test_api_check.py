@@ -177,6 +177,7 @@ class TestRefuse:
             {"form": FORM, "prefill": {"centre": "9"}},
             {"form": {"type": "object", "properties": {"a": {"type": "array"}}}},
             {"on_expiry": "approved"},
+            {"stages": [{"approvers": ["group:managers"]}]},
         ],
         ids=lambda fields: next(iter(fields)),
     )
