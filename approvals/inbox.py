@@ -123,7 +123,9 @@ def tabs_of(user: User) -> list[Tab]:
 def page_of(tab: Tab, *, after: Approval | None = None) -> Page:
     """The first `PAGE` rows of a tab, or those that follow `after`."""
     rows = tab.order.sort(tab.approvals, behind=after)
-    found = list(rows.select_related("caller", "decided_by", "delivery")[: PAGE + 1])
+    found = list(
+        rows.select_related("caller", "decided_by", "delivery", "policy__policy")[: PAGE + 1]
+    )
     return Page(found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None)
 
 

@@ -8,6 +8,8 @@ app_name = "approvals"
 
 urlpatterns = [
     path("", views.inbox, name="inbox"),
+    path("bulk/", views.bulk, name="bulk"),
+    path("bulk/confirm/", views.bulk_confirm, name="bulk_confirm"),
     path("approvals/<uuid:pk>/", views.detail, name="detail"),
     path("approvals/<uuid:pk>/decide/", views.decide, name="decide"),
     path("approvals/<uuid:pk>/take-back/", views.take_back, name="take_back"),

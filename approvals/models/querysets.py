@@ -126,7 +126,7 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
     def nobodys(self) -> "ApprovalQuerySet":
         """Open ones that too few active people may still decide: empty groups, the requester
         alone, or fewer people than votes are needed."""
-        able = _count(able_for(models.OuterRef))
+        able = count_of(able_for(models.OuterRef))
         return (
             self.open()
             .alias(people=able)
@@ -155,7 +155,8 @@ def able_for(outer: type[models.OuterRef]) -> models.QuerySet[User]:
     )
 
 
-def _count(rows: models.QuerySet[User]) -> models.Subquery:
+def count_of(rows: models.QuerySet[User]) -> models.Subquery:
+    """The number of these people, as a column."""
     number = rows.order_by().annotate(number=models.Func("pk", function="Count")).values("number")
     return models.Subquery(number, output_field=models.IntegerField())
 

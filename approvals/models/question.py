@@ -20,6 +20,8 @@ from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 from approvals.plain import visible
 
+NOBODY = "Nobody active who was asked may answer it."
+
 
 class Question(models.Model):
     """One question put to people by one workflow execution, with one callback for the answer.
@@ -157,6 +159,7 @@ class Question(models.Model):
         """An outcome as people read it: “Approved”, or the author's own word for it."""
         words = {option["value"]: option["label"] for option in self.options}
         usual = {option["value"]: option["label"] for option in DEFAULT_OPTIONS}
+        usual["changes_requested"] = "Send back"
         if outcome in words and words[outcome] != usual.get(outcome):
             return str(words[outcome])
         return str(OUTCOME_LABELS.get(outcome, outcome))
@@ -180,7 +183,7 @@ class Question(models.Model):
         if self.status != PENDING:
             return self.outgoing.reason if self.outgoing.needs_attention else ""
         nobody = self.rows().nobodys().exists()
-        return "Nobody active who was asked may answer it." if nobody else ""
+        return NOBODY if nobody else ""
 
     def principal_for(self, user: User) -> User | None:
         """In whose right this person could answer now: their own, a colleague's, or None."""

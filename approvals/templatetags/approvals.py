@@ -56,6 +56,12 @@ def fact(value: object) -> str:
 
 
 @register.filter
+def amount(number: float) -> str:
+    """A sum, with separators: 3,120 or 3,120.50."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
+
+
+@register.filter
 def workflow(execution: str) -> str:
     """The workflow's name in the name of an execution."""
     found = re.search(r"/workflows/([^/]+)/", execution)

@@ -34,6 +34,18 @@
     if (!fresh || fresh.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
   });
 
+  // What was selected stays selected when the list comes anew.
+  let picked = [];
+  document.addEventListener("htmx:beforeSwap", () => {
+    picked = [...document.querySelectorAll(".pick input:checked")].map((box) => box.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of picked) {
+      const box = document.getElementById(id);
+      if (box) box.checked = true;
+    }
+  });
+
   // No answer, a late one, or a failure of the server: what is shown may be out of date.
   const reached = (answered) => {
     const bar = document.getElementById("connection");

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from approvals.models import Approval, Delivery
+from approvals.models import Approval, Delivery, StandIn
 from approvals.models.delivery import State
 from tests.approvals.reading import as_person, decide, text_of
 from tests.factories import make_approval, make_group, make_staff, make_user
@@ -52,7 +52,7 @@ class TestInbox:
         said = text_of(as_person(ana).get("/"))
 
         assert "Nothing waits for you" in said
-        assert "1 of your own requests waits on others" in said
+        assert "1 request of yours waits on others" in said
         assert f"Your last answer: {approval.title}, approved just now" in said
 
     def test_only_operators_have_needs_attention(self, approval, ana):
@@ -161,13 +161,29 @@ class TestInbox:
 
     @pytest.mark.parametrize("rows", [1, 60])
     def test_it_asks_the_database_the_same_few_things_for_any_number_of_rows(
-        self, managers, ana, rows, django_assert_max_num_queries
+        self, managers, ana, ben, rows, django_assert_max_num_queries
     ):
+        make_group("empty")
+        StandIn.objects.create(
+            user=make_user("dan@example.com"),
+            colleague=ana,
+            starts_at=timezone.now(),
+            ends_at=timezone.now() + timedelta(days=1),
+            created_by="user:dan@example.com",
+        )
         for n in range(rows):
             decide(make_approval(title=f"Decided {n}"), by=ana)
-            make_approval(title=f"Waiting {n}", requested_by=f"person{n}@example.com")
+            make_approval(title=f"Waiting {n}", requested_by=f"person{n}@example.com").say(
+                "Why?", by=ana
+            )
+            both = make_approval(title=f"Both {n}", votes_needed="everyone")
+            decide(both, by=ana)
+            make_approval(approvers=["user:dan@example.com"], title=f"Dan's {n}")
+            make_approval(approvers=["group:empty"], title=f"Nobody's {n}")
+        ana.is_staff = ana.is_superuser = True
+        ana.save()
         client = as_person(ana)
 
-        for tab in ("needs-me", "decided"):
-            with django_assert_max_num_queries(8):
+        for tab in ("needs-me", "waiting", "decided", "attention"):
+            with django_assert_max_num_queries(15):
                 assert client.get(f"/?tab={tab}").status_code == 200

@@ -1,0 +1,132 @@
+"""Answering several requests of one type at once: which, which not and why, and their totals."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from approvals.models import Approval, User
+from approvals.models.content import NEGATIVE, PENDING
+
+MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A request that is not answered with the others, and why."""
+
+    approval: Approval
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sum of a numeric fact that all of the requests have; `unit` is their currency."""
+
+    label: str
+    amount: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Several requests and the one answer to them."""
+
+    outcome: str
+    label: str
+    chosen: Sequence[Approval]
+    left_out: Sequence[LeftOut]
+    totals: Sequence[Total]
+
+
+def answers_together(approvals: Iterable[Approval]) -> list[tuple[str, str]]:
+    """(value, label) of the answers that several of these may be given at once."""
+    found = dict.fromkeys(
+        (option["value"], option["label"])
+        for approval in approvals
+        for option in approval.options
+        if not _unfit(approval, option["value"])
+    )
+    return list(found)
+
+
+def selectable(approvals: Sequence[Approval]) -> list[Approval]:
+    """Those of a list that can be answered together with another one in it."""
+    fit = [each for each in approvals if each.type and answers_together([each])]
+    number = Counter(each.type for each in fit)
+    return [each for each in fit if number[each.type] > 1]
+
+
+def select(user: User, outcome: str, revisions: Mapping[UUID, int]) -> Selection:
+    """What a person has chosen to answer at once.
+
+    Args:
+        revisions: of each request, the revision that the person had before them.
+    """
+    keys = list(revisions)[:MOST]
+    rows = Approval.objects.visible_to(user).filter(pk__in=keys).select_related("policy__policy")
+    mine = set(rows.needing(user).values_list("pk", flat=True))
+    chosen, left_out = [], []
+    found = sorted(rows.select_related("decided_by"), key=lambda row: keys.index(row.pk))
+    kind = _most_common_type(row for row in found if not _unfit(row, outcome))
+    for row in found:
+        why = _unfit(row, outcome) or _closed(row, revisions[row.pk], mine)
+        if not why and row.type != kind:
+            why = "It is of another type than most of the others."
+        if why:
+            left_out.append(LeftOut(row, why))
+        else:
+            chosen.append(row)
+    labels = [row.option(outcome)["label"] for row in chosen]
+    return Selection(outcome, labels[0] if labels else outcome, chosen, left_out, totals(chosen))
+
+
+def totals(approvals: Sequence[Approval]) -> list[Total]:
+    """Sums of the facts that are numbers in all of these, apart for each currency."""
+    facts = [dict(approval.fields) for approval in approvals]
+    if len(facts) < 2:
+        return []
+    labels = [label for label in facts[0] if all(_is_number(each.get(label)) for each in facts)]
+    found = []
+    for label in labels:
+        sums: dict[str, float] = {}
+        for each in facts:
+            unit = _currency(each)
+            sums[unit] = sums.get(unit, 0) + each[label]
+        found += [Total(label, amount, unit) for unit, amount in sums.items()]
+    return found
+
+
+def _unfit(approval: Approval, outcome: str) -> str:
+    """Why this answer cannot be given without opening the request; empty where it can."""
+    if outcome not in [option["value"] for option in approval.options]:
+        return "This answer is not one of its answers."
+    if approval.form is not None and outcome not in NEGATIVE:
+        return "It has a form to fill in."
+    if approval.needs_comment(outcome):
+        return "This answer needs a comment."
+    return ""
+
+
+def _closed(approval: Approval, revision: int, mine: set[UUID]) -> str:
+    """Why this person cannot answer the request now; empty where they can."""
+    if approval.status != PENDING:
+        return approval.how_it_closed()
+    if approval.pk not in mine:
+        return "It does not wait for your answer any more."
+    if approval.revision != revision:
+        return "It was changed meanwhile. Please read it again."
+    return ""
+
+
+def _most_common_type(approvals: Iterable[Approval]) -> str:
+    common = Counter(approval.type for approval in approvals).most_common(1)
+    return common[0][0] if common else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _currency(facts: Mapping[str, object]) -> str:
+    return next((str(facts[label]) for label in facts if label.lower() == "currency"), "")

@@ -1,0 +1,123 @@
+"""The rows of a list: how far each approval is, whether a question is open, in whose right."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+
+from approvals.models import Approval, Event, StandIn, User, Vote
+from approvals.models.content import NEGATIVE, PENDING
+from approvals.models.querysets import able_for, count_of
+from approvals.models.question import NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One approval in a list, and what is said of it there."""
+
+    approval: Approval
+    progress: str
+    asks: bool
+    for_whom: str
+    answered: str
+    trouble: str = ""
+
+
+def rows_of(approvals: Sequence[Approval], user: User, tab: str) -> list[Row]:
+    """Rows for one page of a list: a few queries for all of them together.
+
+    Args:
+        tab: where they stand; in “needs-me” it is said for whom, in “attention” why.
+    """
+    pending = [approval for approval in approvals if approval.status == PENDING]
+    votes, silent = _votes(pending), _silent(pending)
+    asking = _asking(pending)
+    whose = _whose(pending, user) if tab == "needs-me" else {}
+    why = _trouble(approvals) if tab == "attention" else {}
+    return [
+        Row(
+            approval,
+            _progress(approval, votes[approval.pk], silent.get(approval.pk, 0)),
+            approval.pk in asking,
+            whose.get(approval.pk, ""),
+            _answered(approval, votes[approval.pk], user),
+            why.get(approval.pk, ""),
+        )
+        for approval in approvals
+    ]
+
+
+def _votes(approvals: Iterable[Approval]) -> Mapping[UUID, list[Vote]]:
+    """The standing answers of each, in its present stage."""
+    stages = {approval.pk: approval.stage for approval in approvals}
+    found = defaultdict(list)
+    for vote in Vote.objects.standing().filter(approval__in=stages).order_by("at"):
+        if vote.stage == stages[vote.approval_id]:
+            found[vote.approval_id].append(vote)
+    return found
+
+
+def _silent(approvals: Iterable[Approval]) -> dict[UUID, int]:
+    """Of those that everybody must answer: how many have not."""
+    keys = [approval.pk for approval in approvals if approval.votes_needed is None]
+    if not keys:
+        return {}
+    voted = Vote.objects.standing().filter(
+        approval=OuterRef(OuterRef("pk")), stage=OuterRef(OuterRef("stage")), user=OuterRef("pk")
+    )
+    left = able_for(OuterRef).exclude(Exists(voted))
+    rows = Approval.objects.filter(pk__in=keys).annotate(left=count_of(left))
+    return dict(rows.values_list("pk", "left"))
+
+
+def _asking(approvals: Iterable[Approval]) -> set[UUID]:
+    """Those whose requester owes an answer: the last word was a question."""
+    keys = [approval.pk for approval in approvals]
+    spoken = Event.objects.filter(
+        approval__in=keys, kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER)
+    )
+    last = dict(spoken.order_by("number").values_list("approval", "kind"))
+    return {pk for pk, kind in last.items() if kind == Event.Kind.QUESTION}
+
+
+def _whose(approvals: Sequence[Approval], user: User) -> dict[UUID, str]:
+    """The colleague for whom this person would answer, where it is not in their own right."""
+    principals = StandIn.objects.all().principals_of(user) if approvals else []
+    rows = Approval.objects.filter(pk__in=[approval.pk for approval in approvals])
+    found: dict[UUID, str] = {}
+    if principals:
+        own = set(rows.in_right_of(user).values_list("pk", flat=True))
+        for person in principals:
+            for pk in rows.in_right_of(person).values_list("pk", flat=True):
+                if pk not in own:
+                    found.setdefault(pk, str(person))
+    return found
+
+
+def _trouble(approvals: Iterable[Approval]) -> dict[UUID, str]:
+    """Why an operator should look at each, as `Approval.trouble` says of one."""
+    keys = [each.pk for each in approvals if each.status == PENDING]
+    found = dict.fromkeys(
+        Approval.objects.filter(pk__in=keys).nobodys().values_list("pk", flat=True), NOBODY
+    )
+    for each in approvals:
+        if each.status != PENDING and each.delivery.needs_attention:
+            found[each.pk] = each.delivery.reason
+    return found
+
+
+def _progress(approval: Approval, votes: Sequence[Vote], silent: int) -> str:
+    """ "1 of 2", where more than one answer is needed."""
+    agreeing = sum(vote.outcome not in NEGATIVE for vote in votes)
+    needed = approval.votes_needed
+    if needed is None:
+        needed = silent + len({vote.user_id for vote in votes})
+    return f"{agreeing} of {needed}" if approval.status == PENDING and needed > 1 else ""
+
+
+def _answered(approval: Approval, votes: Sequence[Vote], user: User) -> str:
+    """What this person has answered in the present stage."""
+    mine = [vote.outcome for vote in votes if vote.user_id == user.pk]
+    return approval.label_of(mine[-1]) if mine else ""
