@@ -73,7 +73,6 @@ def summary_of(notices: Sequence[Notice]) -> Mail | None:
             "more": max(count - MOST_LISTED, 0),
             "news": news,
             "inbox_url": f"{settings.BASE_URL}{reverse('approvals:inbox')}",
-            "subject": subject,
         }
         # The same summary again has the same name; the next one has another.
         moment = max(each.digest_at or each.created_at for each in notices)
@@ -121,7 +120,8 @@ def _headers(name: str, *, account: bool) -> dict[str, str]:
 def _mail(
     to: str, subject: str, template: str, context: dict[str, Any], headers: dict[str, str]
 ) -> Mail:
-    context = {**context, "base_url": settings.BASE_URL, "account": "List-Unsubscribe" in headers}
+    account = "List-Unsubscribe" in headers
+    context |= {"subject": subject, "base_url": settings.BASE_URL, "account": account}
     return Mail(
         to,
         subject,

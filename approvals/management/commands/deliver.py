@@ -50,12 +50,12 @@ class Command(BaseCommand):
                 if notices:
                     _until_idle(Notices(), stop)
             else:
-                self._go_on(stop, idle, notices=notices)
+                self.go_on(stop, idle, notices=notices)
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
 
-    def _go_on(self, stop: threading.Event, idle: float, *, notices: bool) -> None:
+    def go_on(self, stop: threading.Event, idle: float, *, notices: bool) -> None:
         """Deliveries here, notices in a thread of their own: no mail server holds up an answer."""
         log.info("worker started")
         teller = threading.Thread(target=_tell, args=(stop, idle), name="notices", daemon=True)
