@@ -13,13 +13,13 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from google.auth import environment_vars
 
-from approvals import api as api_module
 from approvals import delivery, schemas
-from approvals.api import api
+from approvals.api import api, bodies, callers
 from approvals.callbacks import Answer, Reply, Sight
 from approvals.checks import METADATA
-from approvals.models import ApiKey, Approval, User
+from approvals.models import ApiKey, PersonalToken, User
 from approvals.models.delivery import State
+from approvals.questionnaire import MAX_BYTES
 from config import local
 from emulator import commands as emulator_cli
 from tests.factories import make_caller, make_group, make_user
@@ -125,7 +125,10 @@ class TestSettings:
             table(section("settings.md", "## Tests and setup"), "variable", "what it does")
         )
         scripts = (ROOT / ".ci" / "setup").read_text(encoding="utf-8")
-        read_there = environment_read("tests/services.py", "tests/conftest.py", "tests/__main__.py")
+        read_there = environment_read(
+            *("tests/services.py", "tests/conftest.py", "tests/__main__.py"),
+            "tests/approvals/test_openapi.py",
+        )
         assert set(ours) == read_there | set(re.findall(r"\$\{(PYTHON)\b", scripts))
 
     def test_variables_of_others_are_really_theirs(self):
@@ -175,13 +178,21 @@ ATTENTION = ("it says", "cause", "do")
 SCHEMA: dict[str, Any] = api.get_openapi_schema()
 PARTS: dict[str, Any] = SCHEMA["components"]["schemas"]
 FIELDS = ("field", "default", "limit", "meaning")
-INPUTS = ("ApprovalIn", "Link", "Option", "SettleIn", "WithdrawIn", "OutcomeIn")
+INPUTS = (
+    *("ApprovalIn", "Link", "Option", "StageIn", "SettleIn", "WithdrawIn", "OutcomeIn", "VoteIn"),
+)
 
 
 def limit_of(field: dict[str, Any]) -> str:
     """A field's limit as the page writes it."""
     if "anyOf" in field:
-        field = next(part for part in field["anyOf"] if part.keys() & {"maxLength", "maximum"})
+        parts = [part for part in field["anyOf"] if part != {"type": "null"}]
+        told = [limit_of(part) for part in parts if part != {"const": "", "type": "string"}]
+        return ", ".join(told)
+    if field.get("format") == "uuid":
+        return "UUID"
+    if field.get("type") == "object" and "maxProperties" not in field:
+        return f"up to {MAX_BYTES // 1024} kB" if "default" not in field else "the form's"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "const" in field or "pattern" in field:
@@ -258,9 +269,9 @@ class TestApi:
         body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
 
         for sentence in (
-            f"at most {body} kB and {api_module.MAX_DEPTH} levels",
+            f"at most {body} kB and {bodies.MAX_DEPTH} levels",
             f"`fields` have at most {schemas.MAX_FIELDS // 1024} kB",
-            f"newest first, {api_module.PAGE} a page",
+            f"newest first, {callers.PAGE} a page",
             f"has up to {header['anyOf'][0]['maxLength']} printable ASCII characters",
         ):
             assert sentence in text
@@ -282,8 +293,8 @@ class TestApiExamples:
     def examples(self) -> Iterator[dict[str, Any]]:
         return map(json.loads, blocks("api.md", "json"))
 
-    def ask(self, client, path: str, body: object) -> Any:
-        _, key = ApiKey.objects.issue(make_caller())
+    def ask(self, client, path: str, body: object, key: str = "") -> Any:
+        key = key or ApiKey.objects.issue(make_caller())[1]
         return client.post(
             f"/api/v1/approvals{path}",
             json.dumps(body),
@@ -294,15 +305,17 @@ class TestApiExamples:
     def test_they_are_what_really_is_sent_and_answered(self, client, ana, examples, settings):
         settings.BASE_URL = "https://approvals.example.com"
         make_group("finance", ana)
-        request, answer, woken, pending, withdraw, report, outcome, problem = examples
+        request, answer, check, woken, pending, withdraw, report, vote, outcome, problem = examples
 
+        self.assert_alike(self.ask(client, "/check", request).json(), check)
         registered = self.ask(client, "", request)
         assert registered.status_code == 201
         self.assert_alike(registered.json(), answer)
         path = f"/{registered.json()['id']}"
         self.assert_alike(self.ask(client, f"{path}/settle", woken).json(), pending)
 
-        Approval.objects.get().decide("approved", by=ana, revision=1, comment="Within budget.")
+        _, token = PersonalToken.objects.issue(ana, "script")
+        assert self.ask(client, f"{path}/vote", vote, token).json()["status"] == "approved"
         self.assert_alike(self.ask(client, f"{path}/settle", woken).json(), outcome)
         assert self.ask(client, f"{path}/withdraw", withdraw).status_code == 409
         assert self.ask(client, f"{path}/outcome", report).status_code == 200
@@ -313,10 +326,15 @@ class TestApiExamples:
         """The same fields, and the same values but for ids, times and digests."""
         assert list(real) == list(example)
         own = {"id", "url", "approval_id", "decision_id", "content_sha256", "votes"}
+        for one, other in zip(
+            real.get("callback_bodies", []), example.get("callback_bodies", []), strict=True
+        ):
+            self.assert_alike(one, other)
+        own.add("callback_bodies")
         for name in real.keys() - own:
             if not name.endswith("_at") or example[name] is None:
                 assert real[name] == example[name], name
-        if "expires_at" in real:
+        if "created_at" in real:
             assert self.life(real) == self.life(example)
 
     def life(self, approval: dict[str, Any]) -> float:
