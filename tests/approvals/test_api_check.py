@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import datetime
 
 import pytest
 from django.utils import timezone
@@ -101,7 +102,7 @@ class TestPlan:
 
         now = timezone.now()
         hours = [
-            round((timezone.datetime.fromisoformat(at) - now).total_seconds() / hour, 1)
+            round((datetime.fromisoformat(at) - now).total_seconds() / hour, 1)
             for at in (*told["reminders"], told["escalations"][0]["at"], told["expires_at"])
         ]
         assert hours == [1.0, 2.0, 3.0, 9.8]
