@@ -1,17 +1,22 @@
 """What people send: an answer, a question, a colleague, an absence, the label of a key."""
 
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.validators import MaxLengthValidator
 from django.utils import timezone
 
-from approvals.models import User
+from approvals.models import Preference, User
 from approvals.people import person_called
 
 MAX_COMMENT = 5000
 _STALE = "This page is out of date. Please open the request again."
+
+if TYPE_CHECKING:  # generic for the type checker, a plain class at run time
+    _TellingBase = forms.ModelForm[Preference]
+else:
+    _TellingBase = forms.ModelForm
 
 
 class CommentField(forms.CharField):
@@ -127,3 +132,11 @@ class TokenForm(forms.Form):
     days = forms.TypedChoiceField(
         choices=[(days, f"{days} days") for days in (30, 90, 365)], coerce=int
     )
+
+
+class TellingForm(_TellingBase):
+    """How often a person wants to be told, and of what."""
+
+    class Meta:
+        model = Preference
+        fields = ("pace", "hour", "time_zone", "receipts", "results")

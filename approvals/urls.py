@@ -20,6 +20,7 @@ urlpatterns = [
     path("profile/", views.profile, name="profile"),
     path("profile/absences/", views.absence, name="absence"),
     path("profile/absences/<int:pk>/end/", views.end_absence, name="end_absence"),
+    path("profile/telling/", views.telling, name="telling"),
     path("profile/tokens/", views.token, name="token"),
     path("profile/tokens/<int:pk>/revoke/", views.revoke_token, name="revoke_token"),
 ]

@@ -6,7 +6,7 @@ from approvals.views.decision import decide, receipt, take_back
 from approvals.views.detail import detail
 from approvals.views.handover import hand_over, reassign
 from approvals.views.inbox import inbox
-from approvals.views.profile import absence, end_absence, profile, revoke_token, token
+from approvals.views.profile import absence, end_absence, profile, revoke_token, telling, token
 from approvals.views.talk import say
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "revoke_token",
     "say",
     "take_back",
+    "telling",
     "token",
 ]

@@ -1,19 +1,23 @@
 """A person's own page: who stands in for them, for whom they stand in, their tokens."""
 
 from typing import Any
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals.forms import AbsenceForm, TokenForm
-from approvals.models import PersonalToken, StandIn
+from approvals.forms import AbsenceForm, TellingForm, TokenForm
+from approvals.models import PersonalToken, Preference, StandIn, User
+from approvals.models.notice import reschedule
 from approvals.people import colleagues
 from approvals.views.common import PersonRequest, see_other, signed_in
 
 MOST_SUGGESTED = 100
+ZONES = sorted(name for name in available_timezones() if "/" in name and "Etc/" not in name)
 
 
 @require_safe
@@ -75,11 +79,28 @@ def revoke_token(request: PersonRequest, pk: int) -> HttpResponse:
     return see_other("approvals:profile")
 
 
+@require_POST
+@signed_in
+def telling(request: PersonRequest) -> HttpResponse:
+    """How often I am told, and of what; what waits to be sent follows."""
+    form = TellingForm(request.POST, instance=_preference(request.user))
+    if not form.is_valid():
+        return _page(request, telling=form, status=422)
+    reschedule(form.save())
+    messages.success(request, "Saved: that is how you are told from now on.")
+    return see_other("approvals:profile")
+
+
+def _preference(user: User) -> Preference:
+    return Preference.objects.filter(user=user).first() or Preference(user=user)
+
+
 def _page(
     request: PersonRequest,
     *,
     absence: AbsenceForm | None = None,
     token: TokenForm | None = None,
+    telling: TellingForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """The page, with what was typed into the form that could not be saved."""
@@ -92,6 +113,9 @@ def _page(
         "absence": absence or AbsenceForm(user=user),
         "tokens": PersonalToken.objects.filter(user=user, revoked_at__isnull=True),
         "token": token or TokenForm(initial={"days": 90}),
+        "telling": telling or TellingForm(instance=_preference(user)),
+        "mailed": settings.TELL_BY_MAIL,
+        "zones": ZONES,
         "people": colleagues(looked_for, but=[user.email])[:MOST_SUGGESTED],
         "today": timezone.localdate(),
         "now": now,
