@@ -17,6 +17,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r r
 COPY manage.py ./
 COPY approvals/ approvals/
 COPY config/ config/
+COPY countersign/ countersign/
 COPY static/ static/
 COPY templates/ templates/
 COPY workflows/ workflows/

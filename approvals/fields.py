@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from approvals.questionnaire import from_page
+from countersign.questionnaire import from_page
 
 # Before the name of a field in what a page sends, so that no field is taken for another input.
 PREFIX = "form."

@@ -28,8 +28,8 @@ from approvals.models.policy import Policy
 from approvals.models.record import utc
 from approvals.models.timer import Timer
 from approvals.models.user import mailbox
-from approvals.questionnaire import check_form, fitting
-from approvals.terms import EVERYONE, Asked, Stage, Terms, TermsRefused, Wish, agreed
+from countersign.questionnaire import check_form, fitting
+from countersign.terms import EVERYONE, Asked, Stage, Terms, TermsRefused, Wish, agreed
 
 SENT = ("title", "type", "summary", "links", "requested_by", "options", "prefill")
 """What is kept as it is sent; the rest follows from the terms."""

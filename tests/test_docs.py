@@ -19,8 +19,8 @@ from approvals.callbacks import Answer, Reply, Sight
 from approvals.checks import METADATA
 from approvals.models import ApiKey, PersonalToken, User
 from approvals.models.delivery import State
-from approvals.questionnaire import MAX_BYTES
 from config import local
+from countersign.questionnaire import MAX_BYTES
 from emulator import commands as emulator_cli
 from tests.factories import make_caller, make_group, make_user
 from tests.pages import (

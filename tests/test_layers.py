@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("approvals", "config", "emulator", "workflows")
+PACKAGES = ("approvals", "config", "countersign", "emulator", "workflows")
 OPENS_SOCKETS = (
     "aiohttp",
     "apprise",
@@ -71,6 +71,11 @@ RULES = (
         but=("emulator.testing",),
     ),
     Rule(("workflows",), ("approvals", "config", "django", "emulator"), "both halves use it"),
+    Rule(
+        ("countersign",),
+        ("approvals", "config", "django", "emulator", "workflows", *WORLD),
+        "both halves decide by it",
+    ),
     Rule(
         ("approvals",),
         OPENS_SOCKETS,

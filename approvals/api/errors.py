@@ -21,7 +21,7 @@ from approvals.models import (
     UnknownApprover,
     UnknownOption,
 )
-from approvals.terms import TermsRefused
+from countersign.terms import TermsRefused
 
 log = logging.getLogger(__name__)
 

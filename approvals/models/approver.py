@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from approvals.models.errors import UnknownApprover
 from approvals.models.user import User
-from approvals.terms import Asked
+from countersign.terms import Asked
 
 
 class ApproverQuerySet(models.QuerySet["Approver"]):

@@ -5,7 +5,10 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from countersign import tally
+
 PENDING = "pending"
+NEGATIVE = tally.NEGATIVE
 APPROVED = "approved"
 # Outcomes that need no declared option, and how people read them.
 OUTCOME_LABELS = {
@@ -16,7 +19,6 @@ OUTCOME_LABELS = {
     "expired": "Expired",
     "withdrawn": "Withdrawn",
 }
-NEGATIVE = ("rejected", "changes_requested")
 DEFAULT_OPTIONS = [
     {"value": "approved", "label": "Approve", "consequence": ""},
     {"value": "rejected", "label": "Reject", "consequence": ""},

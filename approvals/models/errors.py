@@ -1,8 +1,20 @@
 """What the domain refuses, each with a sentence for the person or program that asked."""
 
+from countersign.errors import ApprovalError, FormInvalid
 
-class ApprovalError(Exception):
-    """Base of all refusals; the message is the sentence that is shown."""
+__all__ = [
+    "AlreadyClosed",
+    "AlreadyRegistered",
+    "ApprovalError",
+    "CannotHandOver",
+    "CommentRequired",
+    "FormInvalid",
+    "NotYours",
+    "TooLate",
+    "UnknownApprover",
+    "UnknownOption",
+    "WasChanged",
+]
 
 
 class AlreadyClosed(ApprovalError):
@@ -35,18 +47,6 @@ class AlreadyRegistered(ApprovalError):
 
 class TooLate(ApprovalError):
     """An answer cannot be taken back any more."""
-
-
-class FormInvalid(ApprovalError):
-    """What was filled in does not fit the form; `errors` says for each field what to mend.
-
-    `within` is the part of a request that they stand in: `form`, or `prefill`.
-    """
-
-    def __init__(self, errors: dict[str, str], *, within: str = "form") -> None:
-        super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
-        self.errors = errors
-        self.within = within
 
 
 class CannotHandOver(ApprovalError):

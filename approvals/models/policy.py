@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from approvals.models.content import APPROVED
-from approvals.terms import OPERATORS, Asked, Rule, Stage, Terms
+from countersign.terms import OPERATORS, Asked, Rule, Stage, Terms
 
 NAME = RegexValidator(
     r"^[a-z][a-z0-9-]*$", "Lower-case letters, digits and hyphens, a letter first."

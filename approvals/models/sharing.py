@@ -10,7 +10,7 @@ from approvals.models.querysets import all_approvals
 from approvals.models.record import Event
 from approvals.models.user import User
 from approvals.models.voting import Voting
-from approvals.terms import Asked
+from countersign.terms import Asked
 
 
 class Sharing(Voting):

@@ -18,8 +18,8 @@ from approvals.models.errors import (
 from approvals.models.querysets import ApprovalQuerySet, all_approvals
 from approvals.models.record import Event, Vote
 from approvals.models.user import User
-from approvals.questionnaire import filled_in
-from approvals.tally import outcome_of
+from countersign.questionnaire import filled_in
+from countersign.tally import outcome_of
 
 
 class Voting(Closing):

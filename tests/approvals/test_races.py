@@ -19,7 +19,7 @@ from approvals.models import (
     TooLate,
     Vote,
 )
-from approvals.terms import TermsRefused
+from countersign.terms import TermsRefused
 from tests.approvals.racing import assert_whole, at_once, fresh, kinds, queued
 from tests.factories import make_approval, make_callback_url, make_group, make_type, make_user
 

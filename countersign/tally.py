@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from approvals.models.content import NEGATIVE
+NEGATIVE = ("rejected", "changes_requested")
+"""Answers that settle at once."""
 
 
 def outcome_of(

@@ -10,7 +10,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
-from approvals.models.errors import FormInvalid
+from countersign.errors import FormInvalid
 
 MAX_PROPERTIES = 30
 MAX_BYTES = 16 * 1024

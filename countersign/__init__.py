@@ -1,0 +1,1 @@
+"""How approvals are decided: the rules that the inbox and the tests of workflows share. Pure."""
