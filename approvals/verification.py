@@ -10,6 +10,7 @@ from django.db import transaction
 
 from approvals.models import Approval, Delivery, Event, Vote
 from approvals.models.content import PENDING, canonical, content_digest, digest
+from approvals.models.querysets import ApprovalQuerySet
 from approvals.models.record import BEGINNING, REMOVED, utc
 
 BATCH = 200
@@ -74,11 +75,12 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """The first thing wrong with an approval's record, as a sentence."""
+class Checked:
+    """One approval: how many lines its record has, and the first break in it as a sentence."""
 
     approval: UUID
-    sentence: str
+    lines: int
+    broken: str
 
 
 def verify(approval: Approval) -> str:
@@ -176,32 +178,27 @@ def _check_delivery(approval: Approval, chain: Chain, delivery: Delivery | None)
     return ""
 
 
-def breaks(approvals: Iterable[UUID]) -> Iterator[Break | None]:
-    """For each of these approvals None, or its first break; in batches, whatever their number.
-
-    What looks broken may only have been written meanwhile: it is read again, held.
-    """
-    batch: list[UUID] = []
-    for pk in approvals:
-        batch.append(pk)
-        if len(batch) == BATCH:
-            yield from _breaks_of(batch)
-            batch = []
-    yield from _breaks_of(batch)
+def check_all(approvals: ApprovalQuerySet) -> Iterator[Checked]:
+    """Check each of these, by their ids; in batches, so that their number does not matter."""
+    rows = approvals.order_by("pk").select_related("policy")
+    batch = list(rows[:BATCH])
+    while batch:
+        yield from _check_batch(batch)
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
 
 
-def _breaks_of(batch: list[UUID]) -> Iterator[Break | None]:
-    chains: dict[UUID, Chain] = {pk: Chain() for pk in batch}
-    approvals = Approval.objects.select_related("policy").in_bulk(batch)
-    votes: dict[UUID, list[Vote]] = {pk: [] for pk in batch}
-    for vote in Vote.objects.filter(approval__in=batch).order_by("at"):
+def _check_batch(approvals: list[Approval]) -> Iterator[Checked]:
+    """What looks broken may only have been written meanwhile: it is read again, held."""
+    keys = [approval.pk for approval in approvals]
+    chains = {pk: Chain() for pk in keys}
+    votes: dict[UUID, list[Vote]] = {pk: [] for pk in keys}
+    for vote in Vote.objects.filter(approval__in=keys).order_by("at"):
         votes[vote.approval_id].append(vote)
-    deliveries = {each.approval_id: each for each in Delivery.objects.filter(approval__in=batch)}
-    lines = Event.objects.filter(approval__in=batch).order_by("approval", "number")
+    deliveries = {each.approval_id: each for each in Delivery.objects.filter(approval__in=keys)}
+    lines = Event.objects.filter(approval__in=keys).order_by("approval", "number")
     for line in lines.iterator(LINES):
         chains[line.approval_id].add(line)
-    for pk in batch:
-        approval = approvals[pk]
+    for approval in approvals:
+        pk = approval.pk
         sentence = _check(approval, chains[pk], votes[pk], deliveries.get(pk))
-        sentence = sentence and verify(approval)
-        yield Break(pk, sentence) if sentence else None
+        yield Checked(pk, approval.record_length, sentence and verify(approval))

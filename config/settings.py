@@ -21,6 +21,9 @@ if not SECRET_KEY:
         raise ImproperlyConfigured("Set SECRET_KEY to a long random text (or DEBUG=1 on a laptop).")
     SECRET_KEY = "insecure-and-only-for-debug"  # noqa: S105 - refused by `check --deploy`
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+# Signs receipts: 32 bytes as base64url (`manage.py receipt_keys --new`); empty: from SECRET_KEY.
+RECEIPT_KEY = env.str("RECEIPT_KEY", default="")
+RECEIPT_PUBLIC_KEYS = env.list("RECEIPT_PUBLIC_KEYS", default=[])
 
 # The address people and workflows use. Also the audience that ID tokens must carry.
 BASE_URL = env.str("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
