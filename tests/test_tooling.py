@@ -61,7 +61,7 @@ class TestLists:
     @pytest.mark.parametrize(
         ("packages", "but", "name"),
         [
-            (("approvals", "config", "workflows"), (), "requirements.txt"),
+            (("approvals", "config", "countersign", "workflows"), (), "requirements.txt"),
             (("emulator", "workflows"), ("emulator.testing",), "requirements-emulator.txt"),
             (("emulator.testing",), (), "requirements-dev.txt"),
         ],
@@ -98,7 +98,7 @@ class TestPackage:
         ]
         files = [
             str(path.relative_to(ROOT))
-            for package in ("emulator", "workflows")
+            for package in ("countersign", "emulator", "workflows")
             for path in (ROOT / package).rglob("*")
             if path.is_file() and path.suffix not in (".py", ".pyc")
         ]

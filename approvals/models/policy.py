@@ -8,7 +8,8 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from approvals.models.content import APPROVED
-from countersign.terms import OPERATORS, Asked, Rule, Stage, Terms
+from countersign.policies import rules_in, stages_in
+from countersign.terms import Terms
 
 NAME = RegexValidator(
     r"^[a-z][a-z0-9-]*$", "Lower-case letters, digits and hyphens, a letter first."
@@ -122,7 +123,7 @@ class PolicyVersion(models.Model):
 
     def clean(self) -> None:
         wrong: dict[str, str] = {}
-        for name, check in (("stages", _stages), ("rules", _rules)):
+        for name, check in (("stages", stages_in), ("rules", rules_in)):
             try:
                 check(getattr(self, name))
             except (TypeError, ValueError, KeyError) as error:
@@ -144,8 +145,8 @@ class PolicyVersion(models.Model):
     def terms(self) -> Terms:
         """The same as a value that rules work on."""
         return Terms(
-            stages=_stages(self.stages, f"Named in the type “{self.policy}”"),
-            rules=_rules(self.rules),
+            stages=stages_in(self.stages, f"Named in the type “{self.policy}”"),
+            rules=rules_in(self.rules),
             comment=self.comment_rule,
             expires_in=self.expires_in,
             on_expiry=self.on_expiry,
@@ -160,51 +161,3 @@ class PolicyVersion(models.Model):
             priority=self.priority,
             source=str(self.policy),
         )
-
-
-def _needed(value: Any) -> int | None:
-    if value == "everyone":
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"votes_needed is a number from 1 on, or “everyone”, not {value!r}")
-    return value
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise TypeError("approvers is a list of user:E-MAIL and group:NAME")
-    for name in value:
-        if not name.startswith(("user:", "group:")):
-            raise ValueError(f"{name} is neither user:E-MAIL nor group:NAME")
-    return tuple(value)
-
-
-def _stages(data: Any, why: str = "") -> tuple[Stage, ...]:
-    return tuple(
-        Stage(
-            tuple(Asked(name, why) for name in _names(stage.get("approvers", []))),
-            _needed(stage.get("votes_needed", 1)),
-            str(stage.get("name", "")),
-        )
-        for stage in data
-    )
-
-
-def _rules(data: Any) -> tuple[Rule, ...]:
-    found = []
-    for rule in data:
-        if rule["operator"] not in OPERATORS:
-            raise ValueError(f"operator is one of {', '.join(OPERATORS)}, not {rule['operator']}")
-        names = _names(rule["approvers"])
-        if not names:
-            raise ValueError("a rule names at least one approver")
-        found.append(
-            Rule(
-                str(rule["field"]),
-                rule["operator"],
-                rule["value"],
-                names,
-                _needed(rule.get("votes_needed", 1)),
-            )
-        )
-    return tuple(found)
