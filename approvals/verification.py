@@ -165,10 +165,12 @@ def votes_digest(votes: Iterable[Vote]) -> str:
 
 def _check_delivery(approval: Approval, chain: Chain, delivery: Delivery | None) -> str:
     ends = sum(chain.kinds[kind] for kind in ENDS)
-    if ends != (approval.status != PENDING) or ends != (delivery is not None):
-        return f"The record has {ends} outcomes, but {int(delivery is not None)} is sent."
+    if ends != (approval.status != PENDING):
+        return f"The record has {ends} outcomes."
     if delivery is None:
-        return ""
+        return "It is closed, but what is delivered is missing." if ends else ""
+    if not ends:
+        return "Something is delivered, but nothing was decided."
     said = chain.removed or chain.ended
     if said.get("body_sha256") != digest(delivery.body):
         return "What is delivered is not what was decided."
