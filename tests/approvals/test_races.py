@@ -3,6 +3,7 @@
 import itertools
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -25,7 +26,7 @@ from tests.factories import make_approval, make_callback_url, make_group, make_t
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LIMIT = {"type": "expense", "approvers": []}
+LIMIT: dict[str, Any] = {"type": "expense", "approvers": []}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -20,7 +21,7 @@ from tests.guards import unguarded
 pytestmark = pytest.mark.django_db
 
 FORM = {"type": "object", "properties": {"amount": {"type": "number"}}}
-RICH = {
+RICH: dict[str, Any] = {
     "type": "expense",
     "approvers": [],
     "summary": "Three nights.",
