@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
-from approvals.models import Approval, Event, StandIn, User, Vote
+from approvals.models import Approval, Event, Notice, StandIn, User, Vote
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.querysets import able_for, count_of
 from approvals.models.question import NOBODY
@@ -97,7 +97,7 @@ def _whose(approvals: Sequence[Approval], user: User) -> dict[UUID, str]:
 
 
 def _trouble(approvals: Iterable[Approval]) -> dict[UUID, str]:
-    """Why an operator should look at each, as `Approval.trouble` says of one."""
+    """Why an operator should look at each: its own trouble first, then whom it did not reach."""
     keys = [each.pk for each in approvals if each.status == PENDING]
     found = dict.fromkeys(
         Approval.objects.filter(pk__in=keys).nobodys().values_list("pk", flat=True), NOBODY
@@ -105,6 +105,9 @@ def _trouble(approvals: Iterable[Approval]) -> dict[UUID, str]:
     for each in approvals:
         if each.status != PENDING and each.delivery.needs_attention:
             found[each.pk] = each.delivery.reason
+    untold = Notice.objects.needing_attention().filter(approval__in=[each.pk for each in approvals])
+    for notice in untold.select_related("user", "channel"):
+        found.setdefault(notice.approval_id, f"{notice.recipient} was not told: {notice.reason}")
     return found
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING
 from approvals.models.delivery import Delivery
+from approvals.models.notice import Notice
 from approvals.models.record import Vote
 from approvals.models.stand_in import StandIn
 from approvals.models.user import User
@@ -119,9 +120,12 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         return self.exclude(status=PENDING).filter(mine)
 
     def needing_attention(self) -> "ApprovalQuerySet":
-        """Tab "needs attention", for operators: not got through, or nobody there to answer."""
-        stuck = Delivery.objects.needing_attention().values("approval")
-        return self.filter(models.Q(pk__in=stuck) | models.Q(pk__in=self.nobodys().values("pk")))
+        """Tab "needs attention", for operators: not got through, nobody there to answer, or
+        somebody who could not be told."""
+        stuck = models.Q(pk__in=Delivery.objects.needing_attention().values("approval"))
+        stuck |= models.Q(pk__in=self.nobodys().values("pk"))
+        untold = Notice.objects.needing_attention().values("approval")
+        return self.filter(stuck | models.Q(pk__in=untold))
 
     def nobodys(self) -> "ApprovalQuerySet":
         """Open ones that too few active people may still decide: empty groups, the requester

@@ -12,7 +12,7 @@ from approvals.changes import changes
 from approvals.fields import Field, beginning, fields_of, sent, texts_of
 from approvals.forms import DecisionForm, SayForm
 from approvals.inbox import is_operator
-from approvals.models import Approval, Event, User
+from approvals.models import Approval, Event, Notice, User
 from approvals.models.content import PENDING
 from approvals.people import Names, address_of, names_of
 from approvals.progress import look_again, steps, undoable_for
@@ -20,6 +20,7 @@ from approvals.timeline import lines
 from approvals.views.common import PersonRequest, find, signed_in
 
 MOST_BUTTONS = 3
+MOST_NOTICES = 100
 SPOKEN = (Event.Kind.QUESTION, Event.Kind.ANSWER)
 
 
@@ -72,6 +73,7 @@ def detail_page(
         "lines": lines(approval, events, names),
         "steps": steps(approval),
         "look_again": look_again(approval),
+        "notices": _told_of(approval) if operator else (),
         "attempts": approval.delivery.attempts.all()
         if operator and approval.status != PENDING
         else (),
@@ -131,3 +133,9 @@ def _before_and_after(approval: Approval, user: User) -> dict[str, Any]:
         "newer": newer,
         "readable": readable,
     }
+
+
+def _told_of(approval: Approval) -> list[Notice]:
+    """Who was told what, for operators; of very many the last ones."""
+    found = approval.notices.select_related("user", "channel").order_by("-created_at", "pk")
+    return list(found[:MOST_NOTICES])[::-1]

@@ -1,0 +1,15 @@
+"""The operators' pages: people, callers, types and channels are kept here, the record is read here.
+
+What was asked, decided and delivered cannot be added, changed or deleted. The few things an
+operator may do call the same model methods as everything else.
+"""
+
+from django.contrib import admin
+
+from approvals.admin import callers, deliveries, people, record, requests, telling, types
+
+__all__ = ["callers", "deliveries", "people", "record", "requests", "telling", "types"]
+
+admin.site.site_header = "Countersign"
+admin.site.site_title = "Countersign"
+admin.site.index_title = "Overview"

@@ -1,0 +1,99 @@
+"""Programs that may ask, and their keys."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline
+from approvals.admin.filters import KeyStateFilter
+from approvals.forms import KeyForm
+from approvals.models import ApiKey, Caller
+
+if TYPE_CHECKING:
+    from django.contrib.admin.options import InlineModelAdmin
+
+
+class KeyInline(ReadOnlyInline):
+    model = ApiKey
+    fields = ("prefix", "label", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = fields
+    show_change_link = True
+
+
+@admin.register(Caller)
+class CallerAdmin(ModelAdmin):
+    """Programs that may register approvals, and their keys."""
+
+    list_display = ("name", "email", "projects", "is_active", "created_at")
+    list_filter = ("is_active",)
+    search_fields = ("name", "email", "projects")
+    readonly_fields = ("created_at",)
+    inlines = (KeyInline,)
+    change_form_template = "admin/caller.html"
+
+    def get_inlines(
+        self, request: HttpRequest, obj: Caller | None = None
+    ) -> "tuple[type[InlineModelAdmin[Any, Any]], ...]":
+        """A new caller has no keys yet."""
+        del request
+        return self.inlines if obj else ()
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.issue_key)
+        return [
+            path("<int:pk>/issue-key/", view, name="approvals_caller_issue_key"),
+            *super().get_urls(),
+        ]
+
+    def issue_key(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask for a label, make a key (POST), and show its text once, on the page that follows.
+
+        A reload of that page neither shows the key again nor makes another.
+        """
+        caller = get_object_or_404(Caller, pk=pk)
+        if not request.user.has_perm("approvals.add_apikey"):
+            raise PermissionDenied
+        form = KeyForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            key, text = ApiKey.objects.issue(caller, form.cleaned_data["label"])
+            self.log_change(request, caller, f"Issued the key {key.prefix}…")
+            request.session[f"issued-key-{pk}"] = {"label": key.label, "text": text}
+            return redirect("admin:approvals_caller_issue_key", pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Issue a key for {caller}",
+            "opts": self.opts,
+            "caller": caller,
+            "form": form,
+            "key": request.session.pop(f"issued-key-{pk}", None),
+        }
+        return TemplateResponse(request, "admin/issue_key.html", context)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    """Keys: only their first characters are known here. Revoking works at once."""
+
+    list_display = ("prefix", "caller", "label", "created_at", "last_used_at", "revoked_at")
+    list_filter = (KeyStateFilter, "caller")
+    list_select_related = ("caller",)
+    search_fields = ("prefix", "label", "caller__name")
+    fields = list_display
+    actions = ("revoke",)
+    change_list_template = "admin/api_keys.html"
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("approvals.change_apikey")
+
+    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        keys = ApiKey.objects.filter(pk__in=queryset)
+        for key in keys.filter(revoked_at__isnull=True):
+            self.log_change(request, key, "Revoked")
+        self.message_user(request, f"Revoked: {keys.revoke()}.", messages.SUCCESS)

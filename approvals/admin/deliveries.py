@@ -1,0 +1,76 @@
+"""Deliveries: read them, and start one again when its cause is mended."""
+
+import json
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, operator
+from approvals.admin.filters import StateFilter, state_words
+from approvals.models import Attempt, Delivery
+from approvals.plain import visible
+
+
+class AttemptInline(ReadOnlyInline):
+    model = Attempt
+    fields = ("number", "started_at", "finished_at", "result", "status", "detail")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """Deliveries: read them, and start one again when its cause is mended."""
+
+    date_hierarchy = "created_at"
+    list_display = ("approval", "current", "reason", "tries", "next_attempt_at", "created_at")
+    list_filter = (StateFilter,)
+    list_select_related = ("approval",)
+    search_fields = ("approval__title", "approval__execution", "pk", "approval__pk")
+    fields = (
+        "approval",
+        "current",
+        "reason",
+        "tries",
+        "next_attempt_at",
+        "created_at",
+        "stored_at",
+        "confirmed_at",
+        "payload",
+    )
+    readonly_fields = ("current", "payload")
+    inlines = (AttemptInline,)
+    actions = ("deliver_again",)
+    change_form_template = "admin/delivery.html"
+
+    @admin.display(description="state", ordering="state")
+    def current(self, delivery: Delivery) -> str:
+        return state_words(delivery.state)
+
+    @admin.display(description="What is sent")
+    def payload(self, delivery: Delivery) -> str:
+        text = json.dumps(delivery.payload, indent=2, ensure_ascii=False)
+        return format_html("<pre>{}</pre>", visible(text))
+
+    def has_deliver_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("approvals.change_delivery")
+
+    @admin.action(description="Deliver again", permissions=["deliver"])
+    def deliver_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        """Queue them once more; the worker looks at Google first. Decisions stay as they are."""
+        done = [delivery.requeue(actor=operator(request).actor) for delivery in queryset]
+        self.message_user(request, f"Queued again: {sum(done)}.", messages.SUCCESS)
+        if not all(done):
+            text = f"Left alone, the workflow has it: {len(done) - sum(done)}."
+            self.message_user(request, text, messages.INFO)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    """Single tries of deliveries."""
+
+    date_hierarchy = "started_at"
+    list_display = ("started_at", "delivery", "number", "result", "status", "detail")
+    list_filter = ("result", "status")
+    list_select_related = ("delivery__approval",)
+    search_fields = ("delivery__approval__title",)

@@ -1,0 +1,193 @@
+"""Approvals: to read, and the few things an operator may do with them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, operator, shown
+from approvals.forms import PersonField
+from approvals.models import Approval, ApprovalError, Event, Vote
+from approvals.models.approver import Approver
+from approvals.models.content import PENDING
+
+
+class ReasonForm(forms.Form):
+    """Why it is done: it goes into the record, and to those who were asked."""
+
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        error_messages={"required": "Please say why: it goes into the record."},
+    )
+
+
+class ReassignForm(ReasonForm):
+    """Who is asked no more, and who instead."""
+
+    instead_of = forms.ChoiceField(label="In place of")
+    to = PersonField()
+    field_order = ("instead_of", "to", "reason")
+
+    def __init__(self, *args: Any, rows: Sequence[Approval], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        asked = Approver.objects.current().filter(approval__in=rows)
+        self._asked = list(asked.select_related("user", "group"))
+        names = {str(each): each.label for each in self._asked}
+        choice = self.fields["instead_of"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = sorted(names.items())
+        self.fields["to"].widget.attrs["class"] = "vTextField"
+        self.fields["to"].help_text = "E-mail address or whole name of a colleague."
+
+    def replaced(self, approval: Approval) -> list[Approver]:
+        """The entries of this approval that are replaced."""
+        name = self.cleaned_data["instead_of"]
+        return [row for row in self._asked if row.approval_id == approval.pk and str(row) == name]
+
+
+class VoteInline(ReadOnlyInline):
+    model = Vote
+    fields = ("user", "outcome", "comment", "at")
+
+
+class EventInline(ReadOnlyInline):
+    model = Event
+    readonly_fields = (shown("data"),)
+    fields = ("at", "kind", "actor", *readonly_fields)
+
+
+SENT = {
+    name: shown(name)
+    for name in ("title", "type", "summary", "fields", "links", "options", "result_message")
+}
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    """Approvals, to read. Their page for people has the "View on site" link."""
+
+    date_hierarchy = "created_at"
+    list_display = (
+        SENT["title"],
+        SENT["type"],
+        "status",
+        "requested_by",
+        "caller",
+        "created_at",
+    )
+    list_filter = ("status", "type", "priority", "caller")
+    list_select_related = ("caller",)
+    search_fields = ("title", "requested_by", "execution", "pk")
+    readonly_fields = (*SENT.values(), "asked")
+    fieldsets = (
+        ("Question", {"fields": readonly_fields[:-2]}),
+        ("People", {"fields": ("requested_by", "asked", "caller", "decided_by")}),
+        ("Rules", {"fields": ("priority", "comment_rule", "votes_needed", "on_expiry")}),
+        ("Times", {"fields": ("created_at", "expires_at", "decided_at")}),
+        ("Outcome", {"fields": ("status", "result", SENT["result_message"], "result_url")}),
+        (
+            "Workflow",
+            {
+                "fields": (
+                    "execution",
+                    "callback_url",
+                    "idempotency_key",
+                    "content_sha256",
+                    "revision",
+                )
+            },
+        ),
+    )
+    inlines = (VoteInline, EventInline)
+    actions = ("ask_somebody_else", "withdraw")
+    change_form_template = "admin/approval.html"
+
+    @admin.display(description="who is asked")
+    def asked(self, approval: Approval) -> str:
+        """The approvers, as the API names them."""
+        return ", ".join(map(str, approval.approvers.select_related("user", "group")))
+
+    def has_move_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("approvals.change_approval")
+
+    @admin.action(description="Ask somebody else", permissions=["move"])
+    def ask_somebody_else(
+        self, request: HttpRequest, queryset: QuerySet[Approval]
+    ) -> HttpResponse | None:
+        """In place of one who is asked, as for a person who has left; asked for on a page first."""
+        open_ones = list(queryset.filter(status=PENDING))
+        form = ReassignForm(request.POST if "confirmed" in request.POST else None, rows=open_ones)
+        if not form.is_valid():
+            return self._confirm(request, open_ones, form, "ask_somebody_else", "Ask somebody else")
+        to, reason = form.cleaned_data["to"], form.cleaned_data["reason"]
+
+        def act(approval: Approval) -> None:
+            for approver in form.replaced(approval):
+                actor = operator(request).actor
+                approval.reassign(approver, to=to, actor=actor, reason=reason)
+
+        asking = [approval for approval in open_ones if form.replaced(approval)]
+        self._each(request, asking, act, f"{to} is asked instead")
+        return None
+
+    @admin.action(description="Withdraw", permissions=["move"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Approval]) -> HttpResponse | None:
+        """Close them unanswered; the workflow gets “withdrawn”. Asked for on a page first."""
+        open_ones = list(queryset.filter(status=PENDING))
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            return self._confirm(request, open_ones, form, "withdraw", "Withdraw")
+        reason = form.cleaned_data["reason"]
+
+        def act(approval: Approval) -> None:
+            approval.withdraw(reason, actor=operator(request).actor)
+
+        self._each(request, open_ones, act, "Withdrawn")
+        return None
+
+    def _confirm(
+        self,
+        request: HttpRequest,
+        approvals: list[Approval],
+        form: forms.Form,
+        action: str,
+        title: str,
+    ) -> HttpResponse | None:
+        """What is about to be done, to which approvals; or that there is nothing to do."""
+        if not approvals:
+            self.message_user(request, "None of these is open any more.", messages.WARNING)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "approvals": approvals,
+            "form": form,
+            "action": action,
+        }
+        status = 422 if form.is_bound else 200
+        return TemplateResponse(request, "admin/confirm.html", context, status=status)
+
+    def _each(
+        self,
+        request: HttpRequest,
+        approvals: list[Approval],
+        act: Callable[[Approval], None],
+        done: str,
+    ) -> None:
+        """Each by itself: one that cannot be done leaves the others as they are."""
+        count = 0
+        for approval in approvals:
+            try:
+                act(approval)
+            except ApprovalError as error:
+                self.message_user(request, f"{approval}: {error}", messages.ERROR)
+            else:
+                count += 1
+                self.log_change(request, approval, done)
+        self.message_user(request, f"{done}: {count}.", messages.SUCCESS)

@@ -1,0 +1,149 @@
+"""Channels, and the outbox of notices."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, operator
+from approvals.audience import LABELS
+from approvals.models import Channel, Notice
+from approvals.plain import visible
+from approvals.senders import problem_with
+
+if TYPE_CHECKING:  # generic for the type checker, a plain class at run time
+    ModelForm = forms.ModelForm[Channel]
+else:
+    ModelForm = forms.ModelForm
+
+
+class ChannelForm(ModelForm):
+    """A channel. Its address is written and never read: empty keeps the one that is there."""
+
+    url = forms.CharField(
+        label="address",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "vLargeTextField"}),
+        help_text="As Apprise writes it: gchat://…, slack://…, workflows://… for Teams."
+        ' <a href="https://appriseit.com/services/">All of them</a>. It is a secret:'
+        " it is not shown again. The message goes to that host.",
+    )
+    matters = forms.MultipleChoiceField(
+        label="told of", choices=list(LABELS.items()), widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = Channel
+        fields = ("name", "url", "group", "policy", "matters", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["url"] = ""
+            self.fields["url"].required = False
+            kept = f"An address of {self.instance.service}:// is kept. Write another to replace it."
+            self.fields["url"].help_text = kept
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"].strip()
+        if not url and self.instance.pk:
+            return self.instance.url
+        if problem := problem_with(url):
+            raise forms.ValidationError(problem)
+        return url
+
+
+@admin.register(Channel)
+class ChannelAdmin(ModelAdmin):
+    """Rooms of chats. Who may set them decides to which hosts the worker speaks."""
+
+    form = ChannelForm
+    list_display = ("name", "service", "group", "policy", "told_of", "is_active")
+    list_filter = ("is_active", "group", "policy")
+    list_select_related = ("group", "policy")
+    search_fields = ("name",)
+    autocomplete_fields = ("group", "policy")
+    fields = ChannelForm.Meta.fields
+
+    @admin.display(description="told of")
+    def told_of(self, channel: Channel) -> str:
+        return ", ".join(LABELS.get(matter, matter) for matter in channel.matters)
+
+    def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> Any:
+        """Who may only look does not see the address either."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fields
+        return ("name", "service", "group", "policy", "told_of", "is_active")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Channel | None = None
+    ) -> tuple[str, ...]:
+        may = obj is None or self.has_change_permission(request, obj)
+        return () if may else ("service", "told_of")
+
+    def has_delete_permission(self, *_: object, **__: object) -> bool:
+        """What was told there stays in the outbox; to end a channel, take away "active"."""
+        return False
+
+
+class NoticeStateFilter(admin.SimpleListFilter):
+    """What needs attention, before the states."""
+
+    title = "attention"
+    parameter_name = "attention"
+
+    def lookups(self, *_: object) -> list[tuple[str, str]]:
+        return [("yes", "Needs attention")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=Notice.objects.needing_attention().values("pk"))
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """Who was told what: read it, send one again, or give it up."""
+
+    date_hierarchy = "created_at"
+    list_display = ("told", "matter", "approval", "state", "why", "tries", "created_at")
+    list_filter = (NoticeStateFilter, "state", "matter", "channel")
+    list_select_related = ("approval", "user", "channel")
+    search_fields = ("approval__title", "approval__pk", "address", "channel__name")
+    fields = (
+        *("told", "matter", "approval", "state", "why", "tries"),
+        *("created_at", "digest_at", "next_attempt_at", "sent_at"),
+    )
+    readonly_fields = ("told", "why")
+    actions = ("send_again", "give_up")
+    change_form_template = "admin/notice.html"
+
+    @admin.display(description="who is told")
+    def told(self, notice: Notice) -> str:
+        return visible(notice.recipient)
+
+    @admin.display(description="reason")
+    def why(self, notice: Notice) -> str:
+        return visible(notice.reason)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("approvals.change_notice")
+
+    @admin.action(description="Send again", permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+        """Queue them once more; what has left stays as it is."""
+        by = str(operator(request))
+        done = [notice.again(by=by) for notice in queryset]
+        self.message_user(request, f"Queued again: {sum(done)}.", messages.SUCCESS)
+        if not all(done):
+            text = f"Left alone, sent already: {len(done) - sum(done)}."
+            self.message_user(request, text, messages.INFO)
+
+    @admin.action(description="Give up", permissions=["send"])
+    def give_up(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+        """Do not send them; they need no attention any more."""
+        by = str(operator(request))
+        done = sum(notice.give_up(by=by) for notice in queryset)
+        self.message_user(request, f"Given up: {done}.", messages.SUCCESS)
