@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from countersign.tally import NEGATIVE
 from emulator.testing.bodies import PENDING, Report
 from emulator.testing.record import Record, facts
 
@@ -47,8 +48,23 @@ class Approval:
 
     @property
     def approvers(self) -> Sequence[str]:
-        """Who was asked: `user:E-MAIL` and `group:NAME`."""
-        return self._record.body.approvers
+        """Who is asked now, or was asked last: `user:E-MAIL` and `group:NAME`."""
+        return [asked.name for asked in self._record.now_asked.asked]
+
+    @property
+    def stage(self) -> int:
+        """The number of the stage that is asked now, or was asked last, from 1."""
+        return self._record.stage + 1
+
+    @property
+    def form(self) -> Mapping[str, Any] | None:
+        """The JSON Schema of what is filled in, of the request or of its type."""
+        return self._record.terms.form
+
+    @property
+    def prefill(self) -> Mapping[str, Any]:
+        """The values that the form begins with."""
+        return self._record.body.prefill
 
     @property
     def options(self) -> Sequence[str]:
@@ -104,6 +120,11 @@ class Approval:
         return self._record.comment
 
     @property
+    def votes(self) -> Sequence[tuple[str, str]]:
+        """(e-mail address, outcome) of every answer so far."""
+        return [(vote.email, vote.outcome) for vote in self._record.votes]
+
+    @property
     def delivery(self) -> str | None:
         """How far the answer has come: `queued`, `stored`, `confirmed`, `unknown`, `blocked` or
         `missed`, as in the inbox; None while there is no answer."""
@@ -116,30 +137,49 @@ class Approval:
 
     # --- what people do -------------------------------------------------------------------------
 
-    def approve(self, comment: str = "", *, by: str = "", deliver: bool = True) -> None:
+    def approve(
+        self,
+        comment: str = "",
+        *,
+        by: str = "",
+        form: Mapping[str, Any] | None = None,
+        deliver: bool = True,
+    ) -> None:
         """Answer `approved`; as `choose`."""
-        self.choose("approved", comment, by=by, deliver=deliver)
+        self.choose("approved", comment, by=by, form=form, deliver=deliver)
 
     def reject(self, comment: str = "No.", *, by: str = "", deliver: bool = True) -> None:
         """Answer `rejected`; as `choose`."""
         self.choose("rejected", comment, by=by, deliver=deliver)
 
     def choose(
-        self, outcome: str, comment: str = "", *, by: str = "", deliver: bool = True
+        self,
+        outcome: str,
+        comment: str = "",
+        *,
+        by: str = "",
+        form: Mapping[str, Any] | None = None,
+        deliver: bool = True,
     ) -> None:
         """Answer, and return when the run has done all that follows from it at once.
 
         Args:
             outcome: one of `options`.
             by: who answers: `ana@example.com` or `Ana Almeida <ana@example.com>`. Empty is the
-                first person who was asked.
+                first person who was asked and has not answered.
+            form: what is filled in, by its property. By default what the form begins with: its
+                defaults, and `prefill`.
             deliver: False keeps the answer on record and loses its callback.
 
         Raises:
             AnswerRefused: the inbox would not take it: answered before, too late, not theirs to
-                decide, without the comment that it needs.
+                decide, without the comment or the values that it needs.
         """
-        self._site.run(self._site.decide(self._record, outcome, by, comment, deliver=deliver))
+        given = self._begun_with() if form is None else form
+        values = {} if outcome in NEGATIVE and form is None else given
+        self._site.run(
+            self._site.decide(self._record, outcome, by, comment, values, deliver=deliver)
+        )
 
     def withdraw(self) -> None:
         """Close it as `withdrawn`, as another program of the caller's can.
@@ -159,3 +199,8 @@ class Approval:
             TestingError: there is no answer yet.
         """
         return self._site.run(self._site.deliver(self._record))
+
+    def _begun_with(self) -> Mapping[str, Any]:
+        properties = (self.form or {}).get("properties", {})
+        defaults = {name: each["default"] for name, each in properties.items() if "default" in each}
+        return {**defaults, **self.prefill}

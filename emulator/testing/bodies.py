@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +29,7 @@ from pydantic import (
 )
 
 PENDING = "pending"
+VALUE = r"^[a-z][a-z0-9_]{0,49}$"
 RESERVED = (PENDING, "expired", "withdrawn")
 MAX_FIELDS = 64 * 1024  # bytes of JSON
 MAX_PAIRS = 100
@@ -79,9 +81,26 @@ def _approver(text: str) -> str:
     return _one_line(text)
 
 
-def _seconds(value: object) -> object:
-    """Workflows send 86400 or 86400.0; both are whole seconds."""
+def _whole(value: object) -> object:
+    """Workflows send 86400 or 86400.0; both are whole."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _plain_values(value: Any) -> Any:
+    """Values of any depth: texts without control characters, numbers that programs agree on."""
+    match value:
+        case str():
+            _plain(value)
+        case int() | float() if abs(value) > 2**53:
+            raise ValueError("Send numbers this large as text.")
+        case dict():
+            for name, inner in value.items():
+                _plain(name)
+                _plain_values(inner)
+        case list():
+            for inner in value:
+                _plain_values(inner)
+    return value
 
 
 def _limits(most: int, *, least: int | None = None) -> StringConstraints:
@@ -112,7 +131,7 @@ class Link(_Strict):
 class Option(_Strict):
     """An answer that can be given."""
 
-    value: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    value: str = Field(pattern=VALUE)
     label: Annotated[str, _limits(40, least=1), _OneLine]
     consequence: Annotated[str, _limits(200), _OneLine] = ""
 
@@ -142,6 +161,23 @@ def _form(fields: object) -> str:
     return "list" if isinstance(fields, list) else "map"
 
 
+_Approvers = Annotated[
+    list[Annotated[StrictStr, Field(max_length=254), AfterValidator(_approver)]],
+    Field(max_length=50),
+]
+_Votes = Annotated[
+    Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"], BeforeValidator(_whole)
+]
+
+
+class StageIn(_Strict):
+    """One of several groups of people that are asked in order."""
+
+    approvers: Annotated[_Approvers, Field(min_length=1)]
+    votes_needed: _Votes = 1
+    name: Annotated[str, _limits(60), _OneLine] = ""
+
+
 class Registration(_Strict):
     """A question. The origin of callback URLs is `origin` of the validation's context."""
 
@@ -155,20 +191,21 @@ class Registration(_Strict):
     ] = Field(default={}, json_schema_extra={"maxProperties": MAX_PAIRS, "maxItems": MAX_PAIRS})
     links: Annotated[list[Link], Field(max_length=20)] = Field(default=[])
     requested_by: Annotated[StrictStr, Field(max_length=254), AfterValidator(_email)] = ""
-    approvers: Annotated[
-        list[Annotated[StrictStr, Field(max_length=254), AfterValidator(_approver)]],
-        Field(max_length=50),
-    ] = Field(default=[])
-    votes_needed: Literal[1] = 1
+    approvers: _Approvers = Field(default=[])
+    votes_needed: _Votes | None = None
+    stages: Annotated[list[StageIn], Field(max_length=10)] = Field(default=[])
     options: Annotated[list[Option], Field(min_length=1, max_length=6)] = Field(
         default=list(USUAL_OPTIONS)
     )
-    comment: Literal["optional", "on_reject", "always"] = "on_reject"
-    priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    comment: Literal["optional", "on_reject", "always"] | None = None
+    form: dict[str, Any] | None = None
+    prefill: dict[str, _Scalar] = Field(default={})
+    priority: Literal["low", "normal", "high", "urgent"] | None = None
     expires_in: Annotated[
-        Annotated[StrictInt, Field(ge=1, le=YEAR)] | None, BeforeValidator(_seconds)
+        Annotated[StrictInt, Field(ge=1, le=YEAR)] | None, BeforeValidator(_whole)
     ] = None
-    on_expiry: Literal["expired", "rejected"] = "expired"
+    on_expiry: Literal["expired", "rejected", "approved"] | None = None
+    supersedes: UUID | None = None
 
     @field_validator("callback_url")
     @classmethod
@@ -201,6 +238,8 @@ class Registration(_Strict):
         if len(listed.encode()) > MAX_FIELDS:
             raise ValueError("The fields are larger than 64 kB together.")
         return fields
+
+    _plain_forms = field_validator("form", "prefill")(_plain_values)
 
     @model_validator(mode="after")
     def options_differ(self) -> Registration:

@@ -9,26 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from typing import Any
 
+from countersign.questionnaire import filled_in
+from countersign.tally import NEGATIVE, outcome_of
+from countersign.terms import Terms, TermsRefused
+from emulator.testing.asking import terms_of
 from emulator.testing.bodies import PENDING, Registration, Report
-from emulator.testing.errors import AnswerRefused
-from emulator.testing.record import Record, how_it_closed, payload
+from emulator.testing.errors import AnswerRefused, TestingError
+from emulator.testing.people import SOMEBODY, People, mailbox
+from emulator.testing.record import Cast, Record, how_it_closed, payload
 
-NEGATIVE = ("rejected", "changes_requested")
-SOMEBODY = "somebody@example.com"
-"""Who answers where nobody is named."""
+_MANY = 10**6
+"""People of a group of which nobody has told who is in it: enough for every number of votes."""
 
 
 class Conflict(Exception):
     """What is asked for conflicts with what is on record: a 409."""
-
-
-class UnknownApprover(Exception):
-    """An approver who is nobody here: a 422."""
 
 
 class Inbox:
@@ -42,8 +41,8 @@ class Inbox:
     def __init__(self, url: str, now: Callable[[], datetime]) -> None:
         self.url = url
         self.records: list[Record] = []
-        self.groups: dict[str, tuple[str, ...]] = {}
-        self.default_approvers: Sequence[str] = ()
+        self.people = People()
+        self.types: dict[str, Terms] = {}
         self.has_worker = True
         self._now = now
 
@@ -54,18 +53,16 @@ class Inbox:
 
         Raises:
             Conflict: the same callback or key was registered with other content.
-            UnknownApprover: there are groups, and this one or this person is in none.
+            TermsRefused, FormInvalid, UnknownApprover: as `terms_of`.
         """
         content = body.model_dump(mode="json", exclude={"callback_url"})
         sha256 = _digest(content)
         found = self._registered(caller, body.callback_url, key)
         if found is not None:
             return self._again(found, caller, body.callback_url, sha256), False
-        if unknown := [name for name in body.approvers if not self._known(name)]:
-            raise UnknownApprover(
-                f"Nobody here is called {', '.join(unknown)}. Use user:E-MAIL of an active person"
-                " or group:NAME; both are kept in the admin."
-            )
+        policy = self._type(body.type)
+        terms = terms_of(body, policy, self.people)
+        old = self._superseded(caller, body)
         now = self._now()
         record = Record(
             id=str(uuid.uuid4()),
@@ -74,20 +71,27 @@ class Inbox:
             execution=_execution(body.callback_url),
             callback_url=body.callback_url,
             body=body,
+            terms=terms,
+            names=self.people.names(),
+            version=1 if policy else None,
             sha256=sha256,
             url="",
             created_at=now,
-            expires_at=_deadline(now, body.expires_in),
+            expires_at=_deadline(now, terms.expires_in),
             callback_urls={body.callback_url},
         )
         record.url = f"{self.url}/approvals/{record.id}/"
         self.records.append(record)
+        if old is not None:
+            old.superseded_by = record.id
+            if old.status == PENDING:
+                self._close(old, "withdrawn")
         return record, True
 
     def settle(self, record: Record, *, timed_out: bool) -> dict[str, Any]:
         """The outcome on record, which is closed first if it is open and the wait timed out."""
         if timed_out and record.status == PENDING:
-            self._close(record, record.body.on_expiry)
+            self._close(record, record.terms.on_expiry)
         if record.payload is None:
             return {"approval_id": record.id, "outcome": PENDING}
         record.delivery, record.due = "confirmed", None
@@ -116,43 +120,47 @@ class Inbox:
 
     # --- what people and time do ----------------------------------------------------------------
 
-    def decide(self, record: Record, outcome: str, *, by: str, comment: str) -> None:
-        """Record a person's answer; its delivery is due at once. One's own again is no error.
+    def decide(
+        self, record: Record, outcome: str, *, by: str, comment: str, form: Mapping[str, Any]
+    ) -> None:
+        """Record a person's answer; what settles it is due at once. One's own again is no error.
 
         Args:
             by: an e-mail address, or `Ana Almeida <ana@example.com>`; empty is the first who was
-                asked.
+                asked and has not answered.
+            form: what was filled in, by its property.
 
         Raises:
             AnswerRefused: as the inbox would refuse it.
+            FormInvalid: what was filled in does not fit.
+            TestingError: nobody has told who has to answer.
         """
-        name, email = self._person(record, by)
+        email, name = self._person(record, by)
         labels = {option.value: option.label for option in record.body.options}
         if outcome not in labels:
             known = ", ".join(f"{label} ({value})" for value, label in labels.items())
             raise AnswerRefused(f"“{outcome}” is not one of the answers: {known}.")
         comment = comment.strip()
-        if not comment and self._needs_comment(record, outcome):
+        if not comment and _needs_comment(record, outcome):
             raise AnswerRefused("Please say why: the comment goes to the person who asked.")
-        if record.status != PENDING:
-            if record.status == outcome and record.decided_by == (email, name):
-                return
-            raise AnswerRefused(how_it_closed(record))
-        if record.expires_at is not None and record.expires_at <= self._now():
-            raise AnswerRefused("The time to answer has passed; nothing was saved.")
-        if not self._may_decide(record, email):
-            raise AnswerRefused(
-                "You may read this request, but others were asked to decide it:"
-                f" {', '.join(record.body.approvers)}, and not {email}. Nobody decides their own."
-            )
-        record.decided_by, record.comment = (email, name), comment
-        self._close(record, outcome)
+        values = filled_in(record.terms.form, form, negative=outcome in NEGATIVE)
+        if self._is_cast(record, email, outcome):
+            return
+        self._require_right(record, email)
+        vote = Cast(email, name, record.stage, outcome, comment, values, self._now())
+        record.votes.append(vote)
+        settled = self._tally(record)
+        if settled in NEGATIVE or (settled and record.stage + 1 == len(record.terms.stages)):
+            record.decided_by = (email, name)
+            self._close(record, settled)
+        elif settled:
+            record.stage += 1
 
     def expire_until(self, moment: float) -> None:
         """Close what nobody answered in time; the moment is in seconds since 1970."""
         for record in self.pending():
             if record.expires_at is not None and record.expires_at.timestamp() <= moment:
-                self._close(record, record.body.on_expiry)
+                self._close(record, record.terms.on_expiry)
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -215,58 +223,87 @@ class Inbox:
         record.payload = payload(record)
         record.delivery, record.due = "queued", record.decided_at.timestamp()
 
-    def _known(self, approver: str) -> bool:
-        """Where groups are told, they and the people in them are all there are."""
-        kind, _, name = approver.partition(":")
-        people = {address(member)[1] for members in self.groups.values() for member in members}
-        known = self.groups.keys() if kind == "group" else people
-        wanted = name.strip() if kind == "group" else name.strip().lower()
-        return not self.groups or wanted in known
+    def _type(self, name: str) -> Terms | None:
+        """The type of that name. Where no type was told of, names are labels."""
+        if name and name not in self.types and self.types:
+            raise TermsRefused(
+                "type", f"There is no active type “{name}” here; types are kept in the admin."
+            )
+        return self.types.get(name)
+
+    def _superseded(self, caller: str, body: Registration) -> Record | None:
+        if body.supersedes is None:
+            return None
+        found = self.find(caller, str(body.supersedes))
+        if found is None or found.superseded_by is not None:
+            raise TermsRefused(
+                "supersedes",
+                "No approval of yours has this id, or another has replaced it already.",
+            )
+        return found
+
+    def _is_cast(self, record: Record, email: str, outcome: str) -> bool:
+        """Whether this person has given this answer in this stage already."""
+        return any((vote.email, vote.outcome) == (email, outcome) for vote in record.votes_now())
+
+    def _require_right(self, record: Record, email: str) -> None:
+        if record.status != PENDING:
+            raise AnswerRefused(how_it_closed(record))
+        if record.expires_at is not None and record.expires_at <= self._now():
+            raise AnswerRefused("The time to answer has passed; nothing was saved.")
+        if not self._is_asked(record, email):
+            if any(vote.email == email for vote in record.votes):
+                raise AnswerRefused("You have answered this request already; others have not yet.")
+            asked = ", ".join(asked.name for asked in record.now_asked.asked)
+            raise AnswerRefused(
+                "You may read this request, but others were asked to decide it:"
+                f" {asked}, and not {email}. Nobody decides their own."
+            )
+
+    def _is_asked(self, record: Record, email: str) -> bool:
+        """Whether this person may answer now, and has not."""
+        requester = record.body.requested_by
+        if mailbox(email) == mailbox(requester):
+            return False
+        if any(vote.email == email for vote in record.votes_now()):
+            return False
+        if self.people.strangers(record.now_asked):
+            return True
+        return email in self.people.reached(record.now_asked, requester)
+
+    def _tally(self, record: Record) -> str | None:
+        """What the answers of this stage come to; None while it is open."""
+        stage, votes = record.now_asked, record.votes_now()
+        strangers = self.people.strangers(stage)
+        if strangers and stage.votes_needed is None:
+            raise TestingError(
+                f"everybody in {', '.join(strangers)} must answer, and nobody has said who they"
+                " are: workflows.inbox.has_group(…)"
+            )
+        reached = set(self.people.reached(stage, record.body.requested_by))
+        able = _MANY if strangers else len(reached | {vote.email for vote in votes})
+        return outcome_of(
+            [vote.outcome for vote in votes],
+            needed=stage.votes_needed,
+            able=able,
+            reject_settles=record.terms.reject_settles,
+            order=[option.value for option in record.body.options],
+        )
 
     def _person(self, record: Record, by: str) -> tuple[str, str]:
-        asked = list(self._asked(record))
-        name, email = address(by or next(iter(asked), SOMEBODY))
-        if not by:
-            return name, email
-        told = (address(member) for members in self.groups.values() for member in members)
-        return name or next((known for known, mail in told if mail == email), ""), email
-
-    def _asked(self, record: Record) -> Iterator[str]:
-        """The people who were asked and may answer, as far as they are known."""
-        requester = _mailbox(record.body.requested_by)
-        for approver in record.body.approvers:
-            kind, _, name = approver.partition(":")
-            people = self.groups.get(name.strip(), ()) if kind == "group" else (name.strip(),)
-            yield from (person for person in people if _mailbox(address(person)[1]) != requester)
-
-    def _may_decide(self, record: Record, email: str) -> bool:
-        if _mailbox(email) == _mailbox(record.body.requested_by):
-            return False
-        names = [name.partition(":")[2].strip() for name in record.body.approvers]
-        open_groups = any(
-            name.startswith("group:") and name.partition(":")[2].strip() not in self.groups
-            for name in record.body.approvers
-        )
-        if open_groups or not names:  # nobody has told who is in them
-            return True
-        return email in {address(person)[1] for person in self._asked(record)}
-
-    @staticmethod
-    def _needs_comment(record: Record, outcome: str) -> bool:
-        rule = record.body.comment
-        return rule == "always" or (rule == "on_reject" and outcome in NEGATIVE)
+        if by:
+            return self.people.who(by)
+        voted = {vote.email for vote in record.votes_now()} if record.status == PENDING else set()
+        asked = self.people.reached(record.now_asked, record.body.requested_by)
+        if not asked or self.people.strangers(record.now_asked):
+            asked += [SOMEBODY, *(f"somebody-{number}@example.com" for number in range(2, 60))]
+        left = [email for email in asked if email not in voted]
+        return self.people.who((left or asked)[0])
 
 
-def address(person: str) -> tuple[str, str]:
-    """(name, e-mail in lower case) of `ana@example.com` or `Ana Almeida <ana@example.com>`."""
-    name, email = parseaddr(person)
-    return name, email.lower()
-
-
-def _mailbox(email: str) -> str:
-    """The person behind an address: lower case, without a "+tag"."""
-    local, at, domain = email.strip().lower().partition("@")
-    return local.partition("+")[0] + at + domain
+def _needs_comment(record: Record, outcome: str) -> bool:
+    rule = record.terms.comment
+    return rule == "always" or (rule == "on_reject" and outcome in NEGATIVE)
 
 
 def _execution(callback_url: str) -> str:

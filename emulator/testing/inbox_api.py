@@ -12,8 +12,11 @@ from typing import Any
 from aiohttp import web
 from google.auth import jwt
 
+from countersign.errors import FormInvalid
+from countersign.terms import TermsRefused
+from emulator.testing.asking import UnknownApprover
 from emulator.testing.bodies import Registration, Report, Settle, Withdraw
-from emulator.testing.inbox import Conflict, Inbox, UnknownApprover
+from emulator.testing.inbox import Conflict, Inbox
 from emulator.testing.reading import MAX_BODY, Refused, problem, read
 from emulator.testing.record import Record, shown
 
@@ -93,14 +96,18 @@ class Api:
         body = await read(request, Registration, {"origin": self._origin}, _key_problems(request))
         project = body.callback_url.partition("/projects/")[2].partition("/")[0]
         if project not in self._projects:
-            raise _invalid("callback_url", f"{caller} may not name callbacks of project {project}.")
-        if not (body.approvers or self.inbox.default_approvers):
-            raise _invalid("approvers", "Name at least one: user:E-MAIL or group:NAME.")
+            raise _invalid(
+                ("callback_url",), f"{caller} may not name callbacks of project {project}."
+            )
         key = request.headers.get("Idempotency-Key") or None
         try:
             record, new = self.inbox.register(caller, key, body)
         except UnknownApprover as unknown:
-            raise _invalid("approvers", str(unknown)) from None
+            raise _invalid(("approvers",), str(unknown)) from None
+        except TermsRefused as refused:
+            raise _invalid((refused.field,), str(refused)) from None
+        except FormInvalid as wrong:
+            raise _wrong_form(wrong) from None
         return web.json_response(shown(record), status=201 if new else 200)
 
     async def list(self, request: web.Request) -> web.Response:
@@ -239,8 +246,23 @@ def _key_problems(request: web.Request) -> list[dict[str, Any]]:
     return []
 
 
-def _invalid(field: str, sentence: str) -> Refused:
-    return Refused(422, [problem("value_error", ("body", "body", field), sentence)])
+def _invalid(place: tuple[str, ...], sentence: str) -> Refused:
+    return Refused(422, [problem("value_error", ("body", "body", *place), sentence)])
+
+
+def _wrong_form(wrong: FormInvalid) -> Refused:
+    """Each wrong field by its name, below the part of the request that it stands in."""
+    return Refused(
+        422,
+        [
+            problem(
+                "value_error",
+                ("body", "body", wrong.within, *([] if name == "form" else [name])),
+                sentence,
+            )
+            for name, sentence in wrong.errors.items()
+        ],
+    )
 
 
 def _read_cursor(cursor: str) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.testing.approval import Approval
+from emulator.testing.asking import type_of
 from emulator.testing.inbox_api import Trouble
 
 if TYPE_CHECKING:
@@ -35,11 +36,26 @@ class PlayedInbox:
         From then on the people and groups that were told are all there are, as in an inbox: others
         who are asked are a 422, and only those who were asked may decide.
         """
-        self._site.inbox.groups[name] = members
+        self._site.inbox.people.groups[name] = members
 
     def has_default_approvers(self, *approvers: str) -> None:
         """Say who is asked by a question that names nobody; without that it is a 422."""
-        self._site.inbox.default_approvers = approvers
+        self._site.inbox.people.default_approvers = approvers
+
+    def has_type(self, name: str, *, title: str = "", **said: Any) -> None:
+        """Say what a type is, as operators do in the admin. Other types are then a 422.
+
+        Args:
+            name: as workflows write it in `type`.
+            title: as people read it.
+            said: `stages` and `rules` as in the admin, `comment`, `expires_in`, `on_expiry`,
+                `silence_approves`, `reject_settles`, `form`, `priority`. Reminders, escalation and
+                the undo window make no difference to a workflow, and are left out.
+
+        Raises:
+            ValueError, TypeError, KeyError: stages or rules are not as in the admin.
+        """
+        self._site.inbox.types[name] = type_of(title or name, said)
 
     def knows_only(self, *callers: str) -> None:
         """Say which service accounts may call; for others it is a 403."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -55,7 +56,12 @@ async def read(
 
 def _json(raw: bytes) -> object:
     try:
-        body = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        body = json.loads(
+            raw,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_no_repeats,
+        )
     except Refused:
         raise
     except (ValueError, RecursionError):
@@ -67,6 +73,13 @@ def _json(raw: bytes) -> object:
 
 def _no_constant(name: str) -> object:
     raise Refused(400, f"{name} is not a JSON number.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Refused(400, "A number is too large.")
+    return number
 
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:

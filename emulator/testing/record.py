@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from countersign.terms import Asked, Stage, Terms
 from emulator.testing.bodies import PENDING, USUAL_OPTIONS, Registration, Report, pairs_of
 
 LABELS = {
@@ -19,13 +21,28 @@ LABELS = {
 """How people read outcomes that have no label of their author's own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """One person's answer, in the stage of that number, from 0."""
+
+    email: str
+    name: str
+    stage: int
+    outcome: str
+    comment: str
+    form: Mapping[str, Any]
+    at: datetime
+
+
 @dataclass(slots=True)
 class Record:
     """One approval. `payload` is the callback body, once there is an outcome.
 
-    `execution` is the full name of the execution. `callback_url` is where the answer goes,
-    `callback_urls` are all that it was registered with. `delivery` is the state of bringing the
-    answer there, `due` when that is tried next (seconds since 1970).
+    `terms` are those of its type and its request together, `version` is that of its type, and
+    `names` are those of the people who are known, by address. `execution` is the full name of the
+    execution. `callback_url` is where the answer goes, `callback_urls` are all that it was
+    registered with. `delivery` is the state of bringing the answer there, `due` when that is tried
+    next (seconds since 1970).
     """
 
     id: str
@@ -34,20 +51,39 @@ class Record:
     execution: str
     callback_url: str
     body: Registration
+    terms: Terms
     sha256: str
     url: str
     created_at: datetime
     expires_at: datetime | None
+    names: Mapping[str, str]
+    version: int | None = None
     callback_urls: set[str] = field(default_factory=set)
+    stage: int = 0
+    votes: list[Cast] = field(default_factory=list)
+    superseded_by: str | None = None
     status: str = PENDING
     decided_at: datetime | None = None
     decided_by: tuple[str, str] | None = None
-    comment: str = ""
     payload: dict[str, Any] | None = None
     delivery: str | None = None
     tries: int = 0
     due: float | None = None
     reported: Report | None = None
+
+    @property
+    def now_asked(self) -> Stage:
+        """The stage that is asked, or was asked last."""
+        return self.terms.stages[self.stage]
+
+    @property
+    def comment(self) -> str:
+        """What the person wrote whose answer decided it."""
+        return self.votes[-1].comment if self.decided_by is not None else ""
+
+    def votes_now(self) -> list[Cast]:
+        """The answers of this stage."""
+        return [vote for vote in self.votes if vote.stage == self.stage]
 
 
 def facts(record: Record) -> dict[str, Any]:
@@ -62,23 +98,32 @@ def moment(at: datetime) -> str:
 
 def payload(record: Record) -> dict[str, Any]:
     """The callback body of the contract."""
-    at = moment(record.decided_at or record.created_at)
     voted = None
     if record.decided_by is not None:
         email, name = record.decided_by
         voted = {"email": email, "name": name, "on_behalf_of": None}
-    vote = {"outcome": record.status, "comment": record.comment, "at": at}
+    filled_in = [dict(vote.form) for vote in record.votes if vote.form]
     return {
         "approval_id": record.id,
         "decision_id": str(uuid.uuid4()),
         "outcome": record.status,
-        "decided_at": at,
+        "decided_at": moment(record.decided_at or record.created_at),
         "decided_by": voted,
         "comment": record.comment,
-        "form": {},
-        "votes": [{"email": voted["email"], **vote}] if voted else [],
+        "form": filled_in[-1] if filled_in else {},
+        "votes": [_vote(vote) for vote in record.votes],
         "content_sha256": record.sha256,
         "url": record.url,
+    }
+
+
+def _vote(vote: Cast) -> dict[str, Any]:
+    return {
+        "email": vote.email,
+        "on_behalf_of": None,
+        "outcome": vote.outcome,
+        "comment": vote.comment,
+        "at": moment(vote.at),
     }
 
 
@@ -103,18 +148,31 @@ def _label(record: Record) -> str:
 
 def shown(record: Record) -> dict[str, Any]:
     """An approval as its caller sees it."""
-    body = record.body
+    body, terms = record.body, record.terms
     who = None
     if record.decided_by is not None:
         who = {"email": record.decided_by[0], "name": record.decided_by[1]}
+    asked = (asked.name for stage in terms.stages for asked in stage.asked)
     return {
         "id": record.id,
         "status": record.status,
         "url": record.url,
         "title": body.title,
         "type": body.type,
+        "type_version": record.version,
         "requested_by": body.requested_by,
-        "approvers": body.approvers,
+        "approvers": list(dict.fromkeys(asked)),
+        "stage": record.stage + 1,
+        "stages": [_stage(record, number) for number in range(len(terms.stages))],
+        "votes": [
+            {**_vote(vote), "stage": vote.stage + 1, "form": dict(vote.form)}
+            for vote in record.votes
+        ],
+        "form": terms.form,
+        "prefill": body.prefill,
+        "escalations": [],
+        "supersedes": str(body.supersedes) if body.supersedes else None,
+        "superseded_by": record.superseded_by,
         "revision": 1,
         "content_sha256": record.sha256,
         "execution": record.execution,
@@ -125,3 +183,25 @@ def shown(record: Record) -> dict[str, Any]:
         "decided_by": who,
         "delivery": record.delivery,
     }
+
+
+def _stage(record: Record, number: int) -> dict[str, Any]:
+    stage = record.terms.stages[number]
+    is_open = record.status == PENDING
+    state = "done" if number < record.stage or not is_open else "open"
+    if number > record.stage:
+        state = "later" if is_open else "left out"
+    return {
+        "number": number + 1,
+        "name": stage.name,
+        "state": state,
+        "votes_needed": "everyone" if stage.votes_needed is None else stage.votes_needed,
+        "votes_cast": sum(vote.stage == number for vote in record.votes),
+        "approvers": [_asked(asked, record.names) for asked in stage.asked],
+    }
+
+
+def _asked(asked: Asked, names: Mapping[str, str]) -> dict[str, str]:
+    kind, _, name = asked.name.partition(":")
+    label = (names.get(name) or name) if kind == "user" else name
+    return {"approver": asked.name, "name": label, "why": asked.why}

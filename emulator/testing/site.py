@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import aiohttp
 from aiohttp import web
 
+from countersign.errors import FormInvalid
 from emulator.server import serving
 from emulator.services import Services
 from emulator.settings import Settings, Time
@@ -83,10 +84,20 @@ class Site:
         return sorted(found, key=lambda execution: execution.sequence)
 
     async def decide(
-        self, record: Record, outcome: str, by: str, comment: str, *, deliver: bool
+        self,
+        record: Record,
+        outcome: str,
+        by: str,
+        comment: str,
+        form: Mapping[str, Any],
+        *,
+        deliver: bool,
     ) -> None:
         """A person's answer, and all that follows from it without time passing."""
-        self.inbox.decide(record, outcome, by=by, comment=comment)
+        try:
+            self.inbox.decide(record, outcome, by=by, comment=comment, form=form)
+        except FormInvalid as wrong:
+            raise AnswerRefused(str(wrong)) from None
         if not deliver:
             record.due = None
         await self.timeline.settle()
