@@ -35,7 +35,31 @@ def paths(ana, approval):
     decided = make_approval(title="Train to Porto")
     decided.decide("rejected", by=ana, revision=1, comment=LONG)
     long = decided.__class__.objects.get(type=LONG[:100])
+    fields = {
+        LONG[:60]: {"type": "string", "title": LONG, "description": LONG, "enum": [LONG, "b"]},
+        "text": {"type": "string", "format": "textarea", "title": "Text"},
+        "many": {"type": "string", "enum": [LONG, *"bcdef"]},
+        "box": {"type": "boolean", "title": LONG},
+    }
+    again = make_approval(
+        title="Once more",
+        fields={LONG[:100]: LONG, "Other": "x"},
+        form={"type": "object", "title": LONG, "properties": fields},
+        prefill={"text": LONG},
+        supersedes=str(decided.pk),
+        stages=[
+            {"name": LONG[:60], "approvers": ["group:managers"], "votes_needed": 1},
+            {"name": "Second", "approvers": ["user:ana@example.com"], "votes_needed": 1},
+        ],
+        approvers=[],
+    )
+    again.say(LONG, by=ana)
+    for _ in range(2):
+        make_approval(title=LONG[:160], type="lunch")
     return {
+        "again": again.get_absolute_url(),
+        "hand over": reverse("approvals:hand_over", args=[again.pk]),
+        "profile": reverse("approvals:profile"),
         "inbox": "/",
         "decided": "/?tab=decided",
         "long": long.get_absolute_url(),
@@ -72,7 +96,8 @@ class TestNarrow:
         assert panel.bounding_box()["y"] < history.bounding_box()["y"]
         panel.scroll_into_view_if_needed()
         history.scroll_into_view_if_needed()
-        expect(page.get_by_role("button", name="Answer number 5")).to_be_visible()
+        expect(page.get_by_label("Answer number 5")).to_be_visible()
+        expect(page.get_by_role("button", name="Send my answer")).to_be_visible()
 
     def test_the_tabs_of_an_operator_stay_in_one_line(self, signed_in, approval):
         page = signed_in(make_staff(), viewport={"width": 360, "height": 640})
