@@ -7,7 +7,7 @@ from datetime import datetime
 from approvals.fields import Filled, filled
 from approvals.models import Approval, Event
 from approvals.models.record import REMOVED
-from approvals.people import Names, called
+from approvals.people import Names, address_of, called
 
 Kind = Event.Kind
 # What a person did, for the outcomes that every approval may have.
@@ -15,7 +15,6 @@ DID = {"approved": "approved it", "rejected": "rejected it", "changes_requested"
 # Lines that are the same whoever acts; the event's reason stands below them.
 SAYINGS = {
     Kind.REARMED: "The workflow asked again; the question stays the same",
-    Kind.WITHDRAWN: "The workflow withdrew the request",
     Kind.STORED: "Google has the answer",
     Kind.CONFIRMED: "The workflow has the answer",
     Kind.BLOCKED: "The delivery needs attention",
@@ -102,6 +101,13 @@ def _expired(approval: Approval, event: Event, _names: Names) -> Line:
     return Line(event.at, text, note=event.data.get("reason", ""))
 
 
+def _withdrawn(_approval: Approval, event: Event, names: Names) -> Line:
+    """By its workflow, or by an operator."""
+    by_person = address_of(event.actor)
+    who = called(event.actor, names) if by_person else "The workflow"
+    return Line(event.at, f"{who} withdrew the request", note=event.data.get("reason", ""))
+
+
 def _taken_back(_approval: Approval, event: Event, names: Names) -> Line:
     return Line(event.at, f"{called(event.actor, names)} took the answer back")
 
@@ -138,6 +144,7 @@ TELLERS: dict[Kind, Callable[[Approval, Event, Names], Line]] = {
     Kind.STAGE: _next_stage,
     Kind.DECIDED: _decided,
     Kind.EXPIRED: _expired,
+    Kind.WITHDRAWN: _withdrawn,
     Kind.REMINDED: _reminded,
     Kind.ESCALATED: _escalated,
     Kind.HANDED_OVER: _handed_over,

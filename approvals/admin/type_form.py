@@ -200,7 +200,7 @@ class TypeForm(ModelForm):
     def _check_form(self, form: Any) -> None:
         if form is not None:
             try:
-                check_form(form)
+                check_form(form if isinstance(form, dict) else {})
             except FormInvalid as error:
                 for text in error.errors.values():
                     self.add_error("form", text)

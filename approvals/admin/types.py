@@ -100,11 +100,10 @@ class PolicyAdmin(ModelAdmin):
             when = formats.date_format(timezone.localtime(version.created_at), "DATETIME_FORMAT")
             said = changes(version, older) or ["The first version"]
             rows.append((version.number, when, version.created_by, _lines(said), version.asked))
-        head = format_html(
-            "<tr><th>Version</th><th>When</th><th>Who</th><th>What changed</th><th>Asked</th></tr>"
-        )
+        titles = ("Version", "When", "Who", "What changed", "Asked")
+        head = format_html_join("", "<th>{}</th>", ((each,) for each in titles))
         cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
-        return format_html("<table>{}{}</table>", head, format_html_join("", cells, rows))
+        return format_html("<table><tr>{}</tr>{}</table>", head, format_html_join("", cells, rows))
 
 
 @admin.register(PolicyVersion)

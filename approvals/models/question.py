@@ -213,5 +213,5 @@ class Question(models.Model):
         if self.decided_by:
             return f"{self.decided_by} answered “{self.status_label}” on {when}."
         if self.status == "withdrawn":
-            return f"The workflow withdrew this request on {when}."
+            return f"This request was withdrawn on {when}."
         return f"Nobody answered in time; it was closed as “{self.status_label}” on {when}."
