@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks.messages import Warning as CheckWarning
 
+from approvals.signing import BadKey, accepted_keys
+
 
 @register(Tags.security)
 def emulator_and_credentials_agree(
@@ -58,6 +60,19 @@ def fit_for_cloud_run(app_configs: Sequence[AppConfig] | None, **_: Any) -> list
             )
         )
     return found
+
+
+@register(Tags.security)
+def receipts_can_be_signed(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Keys of receipts that are none would be found out by the first person who wants one."""
+    del app_configs
+    try:
+        accepted_keys()
+    except BadKey as error:
+        hint = "`manage.py receipt_keys --new` makes a key and says what belongs where."
+        said = f"RECEIPT_KEY or RECEIPT_PUBLIC_KEYS cannot be used: {error}"
+        return [Error(said, hint=hint, id="approvals.E004")]
+    return []
 
 
 @register(Tags.security, deploy=True)

@@ -16,13 +16,13 @@ from approvals.signing import BadKey, PublicKey, decoded, encoded, signing_key
 TYPE = "countersign-receipt"
 VERSION = 1
 HEADER = ("type", "version", "issuer", "issued_at")
-# The parts, and how they are called where one was changed.
+# The parts, and what is said where one was changed.
 PARTS = {
-    "approval": "The approval",
-    "votes": "The votes",
-    "outcome": "The outcome",
-    "record": "The end of the record",
-    "delivery": "The delivery",
+    "approval": "The approval was changed",
+    "votes": "The votes were changed",
+    "outcome": "The outcome was changed",
+    "record": "The end of the record was changed",
+    "delivery": "The delivery was changed",
 }
 
 
@@ -150,7 +150,7 @@ def check_receipt(text: str, keys: Iterable[PublicKey]) -> dict[str, Any]:
         )
     for part, words in PARTS.items():
         if digests.get(part) != digest(canonical(receipt[part])):
-            raise BadReceipt(f"{words} was changed (part “{part}” of the file).")
+            raise BadReceipt(f"{words} (part “{part}” of the file).")
     return receipt
 
 

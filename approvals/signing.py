@@ -31,7 +31,7 @@ def decoded(text: str) -> bytes:
         padded = text.encode() + b"=" * (-len(text) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True)
     except (ValueError, binascii.Error) as error:
-        raise BadKey(f"This is no base64url: {text[:12]}…") from error
+        raise BadKey("This is no base64url.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class SigningKey:
 
     def __post_init__(self) -> None:
         if len(self.seed) != 32:
-            raise BadKey("RECEIPT_KEY is 32 bytes as base64url: manage.py receipt_keys --new")
+            raise BadKey("A signing key has 32 bytes.")
 
     @classmethod
     def derived(cls, secret: str) -> "SigningKey":
@@ -100,7 +100,11 @@ class SigningKey:
 def signing_key() -> SigningKey:
     """RECEIPT_KEY, or without it the key that belongs to SECRET_KEY. Raises `BadKey`."""
     if settings.RECEIPT_KEY:
-        return SigningKey(decoded(settings.RECEIPT_KEY))
+        try:
+            return SigningKey(decoded(settings.RECEIPT_KEY))
+        except BadKey as error:
+            hint = "is 32 bytes as base64url; `manage.py receipt_keys --new` makes one"
+            raise BadKey(f"RECEIPT_KEY {hint}. {error}") from error
     return SigningKey.derived(settings.SECRET_KEY)
 
 

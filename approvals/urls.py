@@ -1,6 +1,6 @@
 """Addresses of the pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from approvals import views
 
@@ -14,6 +14,10 @@ urlpatterns = [
     path("approvals/<uuid:pk>/decide/", views.decide, name="decide"),
     path("approvals/<uuid:pk>/take-back/", views.take_back, name="take_back"),
     path("approvals/<uuid:pk>/receipt/", views.receipt, name="receipt"),
+    path("approvals/<uuid:pk>/receipt.json", views.receipt_file, name="receipt_file"),
+    path("receipt-keys.json", views.receipt_keys, name="receipt_keys"),
+    path("export/", views.export, name="export"),
+    re_path(r"^export/approvals\.(?P<kind>csv|json)$", views.export, name="export_file"),
     path("approvals/<uuid:pk>/say/", views.say, name="say"),
     path("approvals/<uuid:pk>/hand-over/", views.hand_over, name="hand_over"),
     path("approvals/<uuid:pk>/reassign/<int:approver>/", views.reassign, name="reassign"),

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, operator, shown
+from approvals.admin.exporting import Exporting
 from approvals.forms import PersonField
 from approvals.models import Approval, ApprovalError, Event, Vote
 from approvals.models.approver import Approver
@@ -68,7 +69,7 @@ SENT = {
 
 
 @admin.register(Approval)
-class ApprovalAdmin(ReadOnlyAdmin):
+class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     """Approvals, to read. Their page for people has the "View on site" link."""
 
     date_hierarchy = "created_at"
@@ -104,7 +105,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
         ),
     )
     inlines = (VoteInline, EventInline)
-    actions = ("ask_somebody_else", "withdraw")
+    actions = ("ask_somebody_else", "withdraw", "export_csv", "export_json")
     change_form_template = "admin/approval.html"
 
     @admin.display(description="who is asked")

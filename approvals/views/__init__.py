@@ -7,6 +7,7 @@ from approvals.views.detail import detail
 from approvals.views.handover import hand_over, reassign
 from approvals.views.inbox import inbox
 from approvals.views.profile import absence, end_absence, profile, revoke_token, telling, token
+from approvals.views.records import export, receipt_file, receipt_keys
 from approvals.views.talk import say
 
 __all__ = [
@@ -17,11 +18,14 @@ __all__ = [
     "decide",
     "detail",
     "end_absence",
+    "export",
     "hand_over",
     "inbox",
     "profile",
     "reassign",
     "receipt",
+    "receipt_file",
+    "receipt_keys",
     "revoke_token",
     "say",
     "take_back",

@@ -1,0 +1,48 @@
+"""What is asked of an export: which approvals."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from approvals.models import Approval
+from approvals.models.querysets import ApprovalQuerySet
+
+
+class ExportForm(forms.Form):
+    """Which approvals go into an export: what the API's list can be filtered by, and days."""
+
+    status = forms.CharField(max_length=50, required=False, help_text="pending, approved, …")
+    type = forms.CharField(max_length=100, required=False)
+    execution = forms.CharField(max_length=400, required=False)
+    requested_by = forms.CharField(max_length=254, required=False, label="Requested by")
+    since = forms.DateField(required=False, label="Asked from", help_text="2026-01-31")
+    until = forms.DateField(required=False, label="Asked until", help_text="that day included")
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for name, field in self.fields.items():
+            field.widget.attrs["class"] = "input"
+            if name in DAYS:
+                field.widget.input_type = "date"
+
+    @property
+    def approvals(self) -> ApprovalQuerySet:
+        """Those that fit."""
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        days = {name: given.pop(name) for name in DAYS if name in given}
+        found = Approval.objects.filter(**given)
+        if "since" in days:
+            found = found.filter(created_at__gte=_midnight(days["since"]))
+        if "until" in days:
+            found = found.filter(created_at__lt=_midnight(days["until"] + timedelta(days=1)))
+        return found
+
+
+DAYS = ("since", "until")
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
