@@ -28,8 +28,9 @@
       if (!typing()) location.reload();
       return;
     }
-    const select = detail.elt.getAttribute("hx-select");
-    if (!detail.shouldSwap || detail.elt.hasAttribute("hx-select-oob")) return;
+    const asker = detail.requestConfig.elt; // detail.elt is what is replaced
+    const select = asker.getAttribute("hx-select");
+    if (!detail.shouldSwap || asker.hasAttribute("hx-select-oob")) return;
     const fresh = new DOMParser().parseFromString(detail.serverResponse, "text/html").querySelector(select);
     if (!fresh || fresh.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
   });
