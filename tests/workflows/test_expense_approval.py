@@ -2,6 +2,7 @@
 
 import pytest
 
+from approvals.management.commands.seed_demo import TYPES
 from emulator.testing import AnswerRefused
 
 EXPENSE = {
@@ -14,7 +15,11 @@ EXPENSE = {
 
 @pytest.fixture(autouse=True)
 def deployed(workflows):
+    """The workflow, and its type as the demo has it."""
     workflows.deploy("workflows/expense-approval.yaml")
+    title, _, said = TYPES["expense"]
+    rules = {name: said[name] for name in ("stages", "rules")}
+    workflows.inbox.has_type("expense", title=title, **rules)
 
 
 @pytest.fixture
@@ -31,16 +36,27 @@ class TestAsk:
         assert run.approvals == []
         assert [line.text for line in run.log] == [f"Paid {amount} EUR to eva@example.com"]
 
-    def test_the_limit_itself_is_asked_for(self, workflows):
-        assert workflows.start("expense-approval", EXPENSE | {"amount": 100}).approval().is_pending
+    @pytest.mark.parametrize(
+        ("amount", "asked"),
+        [
+            (100, "group:managers"),
+            (5000, "group:managers"),
+            (5000.01, "group:directors"),
+            (48000, "group:directors"),
+        ],
+    )
+    def test_the_amount_decides_who_is_asked(self, workflows, amount, asked):
+        run = workflows.start("expense-approval", EXPENSE | {"amount": amount})
 
-    def test_the_managers_read_what_it_is_for_and_what_each_button_does(self, run):
+        assert run.approval().approvers == [asked]
+
+    def test_they_read_what_it_is_for_and_what_each_button_does(self, run):
         approval = run.approval()
 
         assert (approval.title, approval.requested_by) == ("Hotel in Lisbon", "eva@example.com")
-        assert approval.approvers == ["group:managers"]
         assert list(approval.fields.items()) == [
-            ("Amount", "1240 EUR"),
+            ("Amount", 1240),
+            ("Currency", "EUR"),
             ("Purpose", "Hotel in Lisbon"),
             ("Requested by", "eva@example.com"),
         ]
@@ -48,6 +64,7 @@ class TestAsk:
             (option["value"], option["consequence"]) for option in approval.request["options"]
         ] == [
             ("approved", "1240 EUR is paid to eva@example.com at once"),
+            ("changes_requested", "Nothing is paid yet; the requester is told what is missing"),
             ("rejected", "Nothing is paid; the requester is told why"),
         ]
         assert run.log == []
@@ -70,15 +87,20 @@ class TestDecide:
         )
         assert approval.delivery == "confirmed"
 
-    def test_a_rejected_expense_is_not_paid_and_the_requester_is_told_why(self, run):
+    @pytest.mark.parametrize(
+        ("outcome", "status"), [("rejected", "rejected"), ("changes_requested", "sent back")]
+    )
+    def test_one_that_is_not_approved_is_not_paid_and_the_requester_is_told_why(
+        self, run, outcome, status
+    ):
         approval = run.approval()
         with pytest.raises(AnswerRefused, match="say why"):
-            approval.reject("  ")
-        approval.reject("Over budget.")
+            approval.choose(outcome, "  ")
+        approval.choose(outcome, "Over budget.")
 
-        assert run.result() == {"status": "rejected", "reason": "Over budget."}
+        assert run.result() == {"status": status, "reason": "Over budget."}
         assert [line.text for line in run.log] == [
-            "To eva@example.com, your expense was rejected, Over budget."
+            f"To eva@example.com, your expense was {status}, Over budget."
         ]
         assert approval.reported.message == "Told eva@example.com why"
 
@@ -95,6 +117,16 @@ class TestNobodyDecides:
         run.approval().withdraw()
 
         assert run.result() == {"status": "withdrawn"}
+        assert run.log == []
+
+    def test_one_that_is_superseded_is_not_paid_and_the_new_one_is(self, workflows, run):
+        old = run.approval()
+        given = EXPENSE | {"amount": 990, "supersedes": old.id}
+        corrected = workflows.start("expense-approval", given)
+
+        assert run.result() == {"status": "withdrawn"}
+        corrected.approval().approve()
+        assert corrected.result() == {"status": "paid", "amount": "990 EUR"}
         assert run.log == []
 
 

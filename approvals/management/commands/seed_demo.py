@@ -1,4 +1,4 @@
-"""Demo people, a caller for the emulator, and two example executions."""
+"""Demo people and their groups, types, a caller for the emulator, and two example executions."""
 
 import os
 from typing import Any
@@ -8,13 +8,34 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from approvals.callbacks import CannotLook, start_execution
-from approvals.models import Caller, User
+from approvals.models import Caller, Policy, User
 
+# Address, first and last name, groups: those that the workflows in `workflows/` ask.
 PEOPLE = (
-    ("ana@example.com", "Ana", "Almeida", "managers"),
-    ("ben@example.com", "Ben", "Berger", "managers"),
-    ("eva@example.com", "Eva", "Engel", None),
+    ("ana@example.com", "Ana", "Almeida", ("managers", "purchasing", "quality", "editors")),
+    ("ben@example.com", "Ben", "Berger", ("managers", "finance", "security")),
+    ("dora@example.com", "Dora", "Dahl", ("directors", "finance")),
+    ("eva@example.com", "Eva", "Engel", ()),
 )
+# Name -> title, description and what the type says.
+TYPES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "expense": (
+        "Expense",
+        "Managers decide; above 5000 it is the directors.",
+        {
+            "stages": [{"approvers": ["group:managers"]}],
+            "rules": [
+                {
+                    "field": "Amount",
+                    "operator": ">",
+                    "value": 5000,
+                    "approvers": ["group:directors"],
+                }
+            ],
+            "remind_after": [24 * 3600],
+        },
+    )
+}
 OPERATOR = "olga@example.com"
 # The accounts and numbers that the emulator plays.
 EMULATOR_ACCOUNT = "workflow@emulator.invalid"
@@ -50,20 +71,28 @@ class Command(BaseCommand):
             self._start_examples()
         else:
             self._make_people()
+            self._make_types()
 
     def _make_people(self) -> None:
         password = os.environ.get("DEMO_PASSWORD", "demo")
-        managers = Group.objects.get_or_create(name="managers")[0]
-        for email, first, last, group in PEOPLE:
+        for email, first, last, groups in PEOPLE:
             person = self._person(email, password, first_name=first, last_name=last)
-            if group:
-                person.groups.add(managers)
+            person.groups.add(*(Group.objects.get_or_create(name=name)[0] for name in groups))
         names = {"first_name": "Olga", "last_name": "Operator"}
         self._person(OPERATOR, password, is_staff=True, is_superuser=True, **names)
         Caller.objects.get_or_create(
             email=EMULATOR_ACCOUNT,
             defaults={"name": "Emulator workflows", "projects": EMULATOR_PROJECTS},
         )
+
+    def _make_types(self) -> None:
+        """Types that are missing; those that somebody has changed stay as they are."""
+        for name, (title, description, said) in TYPES.items():
+            policy, is_new = Policy.objects.get_or_create(
+                name=name, defaults={"title": title, "description": description}
+            )
+            if is_new:
+                policy.revise("seed_demo", **said)
 
     def _person(self, email: str, password: str, **fields: Any) -> User:
         """This person with this password, which may have changed since the last start."""
