@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.apps.config import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Info, Tags, register
 from django.core.checks.messages import Warning as CheckWarning
 
 from approvals.signing import BadKey, accepted_keys
@@ -87,3 +87,13 @@ def addresses_are_exact(app_configs: Sequence[AppConfig] | None, **_: Any) -> li
         hint = "List the host names that people open."
         found.append(CheckWarning("ALLOWED_HOSTS allows any name.", hint=hint, id="approvals.W002"))
     return found
+
+
+@register(Tags.compatibility, deploy=True)
+def people_are_told(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Without mail, who is asked learns of it from a chat, or by looking."""
+    del app_configs
+    if settings.TELL_BY_MAIL:
+        return []
+    hint = "Set EMAIL_URL to a mail server."
+    return [Info("Nobody is told by mail.", hint=hint, id="approvals.I001")]

@@ -97,6 +97,7 @@ def environment(plan: Plan, given: Mapping[str, str], secret_key: str) -> dict[s
         "WORKFLOWS_EMULATOR_HOST": plan.emulator,
         "GCE_METADATA_HOST": here,
         "GCE_METADATA_IP": here,
+        "EMAIL_URL": given.get("EMAIL_URL") or f"filemail:///{plan.data_dir}/mail",
         "CLOUDSDK_CONFIG": str(plan.data_dir / "no-gcloud-login"),
         "NO_PROXY": direct,
         "no_proxy": direct,

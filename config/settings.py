@@ -210,8 +210,9 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
 # Without a mail server nobody is told by mail, and nothing waits until there is one.
-TELL_BY_MAIL = bool(env.str("EMAIL_URL", default=""))
-vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+_mail_server = env.str("EMAIL_URL", default="")
+TELL_BY_MAIL = bool(_mail_server)
+vars().update(env.email_url_config(_mail_server or "dummymail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
     "MAIL_FROM", default=f"Countersign <countersign@{BASE_URL.partition('://')[2].split(':')[0]}>"
