@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from approvals.management.commands import deliver
-from approvals.models import ApiKey, Approval, Caller, Delivery, User
+from approvals.models import ApiKey, Approval, Caller, Delivery, Policy, StandIn, User
 from tests.factories import make_approval, make_callback_url, make_caller
 
 
@@ -120,8 +120,24 @@ class TestSeedDemo:
         for _ in range(2):
             printed("seed_demo")
 
-        assert User.objects.count() == 4
+        assert User.objects.count() == 5
         assert Caller.objects.get().owns("123456789012")
+        assert StandIn.objects.count() == 1
+        assert {policy.name: policy.versions.count() for policy in Policy.objects.all()} == {
+            "expense": 1,
+            "supplier-payment": 1,
+        }
+
+    def test_a_stand_in_that_was_ended_and_a_type_that_was_changed_stay_so(self, db, settings):
+        settings.WORKFLOWS_EMULATOR_HOST = "http://127.0.0.1:8787"
+        printed("seed_demo")
+        StandIn.objects.get().end()
+        Policy.objects.get(name="expense").revise("user:olga@example.com", undo=60)
+
+        printed("seed_demo")
+
+        assert StandIn.objects.get().ended_at is not None
+        assert Policy.objects.current("expense").undo == 60
 
     def test_people_with_known_passwords_are_made_for_the_emulator_only(self, db, settings):
         settings.WORKFLOWS_EMULATOR_HOST = ""
