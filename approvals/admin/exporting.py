@@ -6,6 +6,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 from approvals.export import download
 from approvals.models import Approval
+from approvals.models.querysets import ApprovalQuerySet
 
 
 class Exporting:
@@ -26,6 +27,6 @@ class Exporting:
         return download(_plainly(queryset), "json")
 
 
-def _plainly(queryset: QuerySet[Approval]) -> QuerySet[Approval]:
+def _plainly(queryset: QuerySet[Approval]) -> ApprovalQuerySet:
     """The same rows, without the joins and the order of the list."""
-    return Approval.objects.filter(pk__in=queryset.order_by().values("pk"))
+    return Approval.objects.all().filter(pk__in=queryset.order_by().values("pk"))

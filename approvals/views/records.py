@@ -4,7 +4,7 @@ import json
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -33,7 +33,7 @@ def receipt_keys(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @signed_in
-def export(request: PersonRequest, kind: str = "") -> HttpResponse:
+def export(request: PersonRequest, kind: str = "") -> HttpResponseBase:
     """Choose approvals, for those who may read all of them; with a kind, the file."""
     if not request.user.has_perm("approvals.view_approval"):
         raise PermissionDenied

@@ -42,8 +42,8 @@ def table(text):
 
 def downloaded(person, kind, **query):
     response = as_person(person).get(reverse("approvals:export_file", args=[kind]), query)
-    assert response.status_code == 200
-    return b"".join(response.streaming_content).decode()
+    assert (response.status_code, response.streaming) == (200, True)
+    return response.getvalue().decode()
 
 
 def make_many(count):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from approvals import retention
 from approvals.management.commands import remove_payloads
-from approvals.models import Approval, Delivery, Event
+from approvals.models import Approval, Delivery, Event, Vote
 from approvals.models.record import REMOVED
 from approvals.receipts import make_receipt
 from approvals.retention import Broken, removable, remove_contents
@@ -50,7 +50,7 @@ def fresh(approval):
 
 def stored():
     """All that the tables of the record have in them, as one text."""
-    models = (Approval, Event, Delivery, Approval.votes.rel.related_model)
+    models = (Approval, Event, Delivery, Vote)
     return " ".join(str(list(model.objects.values_list())) for model in models)
 
 
