@@ -34,8 +34,9 @@ class Sharing(Voting):
                 raise NotYours("Only somebody who may decide this request can hand it over.")
             why = f"Handed over by {by}: {reason.strip() or 'no reason given'}"
             mine = self.asked_now().filter(user=by)
-            mine.update(ended_at=timezone.now())
-            self._ask(f"user:{to.email}", why)
+            ended = mine.update(ended_at=timezone.now())
+            if not (self._ask(f"user:{to.email}", why) or ended):
+                raise CannotHandOver(f"{to} is asked already.")
             self._tell_hand_over(by.actor, str(by), to, reason)
             self.retally(timezone.now())  # the colleague may have answered, the last of everyone
 
@@ -118,7 +119,9 @@ class Sharing(Voting):
         given = self.standing_votes().filter(stage=approver.stage)
         return given.filter(principal=approver.user_id).exists()
 
-    def _ask(self, name: str, why: str, *, stage: int | None = None) -> None:
+    def _ask(self, name: str, why: str, *, stage: int | None = None) -> bool:
+        """Ask them besides; False where all of them are asked already."""
+        added = False
         stage = self.stage if stage is None else stage
         for approver in resolve([Asked(name, why)], stage=stage):
             there = Approver.objects.current().filter(
@@ -127,6 +130,8 @@ class Sharing(Voting):
             if not there.exists():
                 approver.approval_id = self.pk
                 approver.save(force_insert=True)
+                added = True
+        return added
 
     def _tell_hand_over(self, actor: str, given_by: str, to: User, reason: str) -> None:
         data = {"from": given_by, "to": to.email, "reason": reason.strip()}
