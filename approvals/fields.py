@@ -84,7 +84,7 @@ def fields_of(
     wrong = errors or {}
     return [
         _field(number, name, form, texts.get(name, ""), wrong.get(name, ""))
-        for number, name in enumerate(form["properties"], start=1)
+        for number, name in enumerate(_order(form), start=1)
     ]
 
 
@@ -100,11 +100,23 @@ def title_of(form: Mapping[str, Any], name: str) -> str:
     return str(form["properties"].get(name, {}).get("title") or name)
 
 
+def _order(form: Mapping[str, Any]) -> list[str]:
+    """The names in the order in which people fill them in.
+
+    Workflows sorts the keys of every map it sends; then `required`, a list, still has an order, and
+    its fields come first in it.
+    """
+    names, required = list(form["properties"]), list(form.get("required", ()))
+    if names == sorted(names):
+        names.sort(key=lambda name: required.index(name) if name in required else len(required))
+    return names
+
+
 def _filled(
     form: Mapping[str, Any], prefill: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Iterator[Filled]:
     began = beginning(form, prefill)
-    for name in form["properties"]:
+    for name in _order(form):
         before, now = began.get(name), values.get(name)
         if before is not None or now is not None:
             yield Filled(title_of(form, name), now, before, before is not None and before != now)

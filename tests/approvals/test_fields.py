@@ -43,6 +43,14 @@ class TestShow:
         assert field("share").help == "From 0 to 1, in steps of 0.25."
         assert field("again").help == "Use them again."
 
+    def test_where_the_keys_were_sorted_required_says_the_order(self):
+        kind = {"type": "string"}
+        form = {"properties": {"a": kind, "b": kind, "c": kind}, "required": ["c", "a"]}
+        meant = {"properties": {"b": kind, "a": kind, "c": kind}, "required": ["c", "a"]}
+
+        assert [each.label for each in fields_of(form, {})] == ["c", "a", "b"]
+        assert [each.label for each in fields_of(meant, {})] == ["b", "a", "c"]
+
     def test_required_is_what_must_be_there_and_a_box_may_stay_empty(self):
         assert [each.name for each in fields_of(FORM, {}) if each.required] == ["form.text"]
 
