@@ -126,6 +126,16 @@ class TestSummary:
             assert as_person(ana).get(path)["Location"] == "/"
             assert client.post(path)["Location"].startswith("/sign-in/")
 
+    @pytest.mark.parametrize("rows", [2, 12])
+    def test_the_summary_asks_the_database_few_things(
+        self, managers, ana, rows, django_assert_max_num_queries
+    ):
+        made = [make_approval(title=f"Lunch {n}", **LUNCH) for n in range(rows)]
+
+        client = as_person(ana)
+        with django_assert_max_num_queries(8):
+            client.post("/bulk/", chosen(made))
+
 
 class TestConfirm:
     def test_each_has_its_own_vote_record_and_delivery(self, lunches, ana):
@@ -178,16 +188,6 @@ class TestConfirm:
         for person in (eva, make_staff(), make_user("sam@example.com")):
             confirm(person, lunches)
         assert not Vote.objects.exists()
-
-    @pytest.mark.parametrize("rows", [2, 12])
-    def test_the_summary_asks_the_database_few_things(
-        self, managers, eva, ana, rows, django_assert_max_num_queries
-    ):
-        made = [make_approval(title=f"Lunch {n}", **LUNCH) for n in range(rows)]
-
-        client = as_person(ana)
-        with django_assert_max_num_queries(8):
-            client.post("/bulk/", chosen(made))
 
 
 class TestTotals:
