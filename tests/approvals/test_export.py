@@ -152,6 +152,11 @@ class TestPermission:
             assert as_person(reader).get(url).status_code == 200
             assert as_person(reader).post(url).status_code == 405
 
+    def test_the_decided_lead_readers_there(self, decided, ana, reader):
+        for person, leads in ((ana, False), (reader, True)):
+            body = as_person(person).get(reverse("approvals:inbox"), {"tab": "decided"}).content
+            assert (reverse("approvals:export").encode() in body) is leads
+
     def test_the_page_is_whole(self, reader):
         assert is_whole(as_person(reader).get(reverse("approvals:export")))
 
