@@ -165,7 +165,7 @@ class TestText:
         Timer.objects.create(
             approval=approval, kind="remind", due_at=approval.created_at, after="1 day"
         ).ring()
-        approval.escalate("user:carl@example.com", after="2 days")
+        approval.escalate(f"user:{make_user('hans@example.com').email}", after="2 days")
         approval.hand_over(by=ana, to=carl, reason="You know them")
         approval.say("Why?", by=ben)
         approval.say("Because.", by=eva)

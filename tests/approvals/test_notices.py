@@ -8,10 +8,17 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from approvals import senders
+from approvals import mails, notices, senders
 from approvals.management.commands import deliver
 from approvals.models import Approval, Delivery, Notice, Preference
-from approvals.models.notice import PAUSES, NoticeState, pause, reschedule
+from approvals.models.notice import (
+    PAUSES,
+    NoticeState,
+    begin,
+    pause,
+    postponed,
+    reschedule,
+)
 from approvals.notices import send_due, tell_of_trouble
 from tests.approvals.mailbox import mail_server, text_in
 from tests.approvals.reading import decide
@@ -160,14 +167,13 @@ class TestTrouble:
 
     def test_one_that_cannot_be_written_never_holds_up_the_next(self, post, asked, monkeypatch):
         poison = Notice.objects.order_by("next_attempt_at", "pk")[0]
-        from approvals import notices  # noqa: PLC0415 - it is patched here
 
         def broken(notice):
             if notice.pk == poison.pk:
                 raise RuntimeError("no words")
             return mail_of(notice)
 
-        mail_of = notices.mail_of
+        mail_of = mails.mail_of
         monkeypatch.setattr(notices, "mail_of", broken)
         send_all()
 
@@ -191,8 +197,6 @@ class TestWorkerThatDies:
         class Killed(BaseException):
             pass
 
-        from approvals import notices  # noqa: PLC0415 - it is patched here
-
         def dies(*_):
             raise Killed
 
@@ -213,8 +217,6 @@ class TestWorkerThatDies:
         assert len(post.arrived) == 2
 
         senders_note = Notice.objects.get(pk=mine[0].pk)
-        from approvals.models.notice import begin, postponed  # noqa: PLC0415
-
         assert begin(mine) == []
         postponed(mine, "too late")
 
@@ -250,7 +252,8 @@ class TestWorker:
             "/workflows/expense/executions/6f9619ff-8b86-d011-b42d-00c04fc964ff"
             "/callbacks/6f9619ff-8b86-d011-b42d-00c04fc964ff_x"
         )
-        delivered, usual = [], deliver.work
+        usual = deliver.work
+        delivered: list[str] = []
 
         def work():
             busy = usual()
