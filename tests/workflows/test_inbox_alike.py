@@ -99,7 +99,7 @@ class Both:
         """The same answer in both; both take it, or refuse it."""
         approval = Approval.objects.get(pk=self.told[self.real])
         played = self.workflows.inbox.approvals[-1]
-        given = {"comment": comment, "form": form or {}}
+        given: dict[str, Any] = {"comment": comment, "form": form or {}}
         try:
             approval.decide(outcome, by=by, revision=1, **given)
             refused = ""
