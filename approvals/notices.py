@@ -7,6 +7,7 @@ by a thread of the worker that shares nothing with the deliveries but the databa
 import logging
 from collections.abc import Callable, Sequence
 
+from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.utils import OperationalError
 
@@ -27,7 +28,8 @@ def send_due() -> bool:
 
     True where something was done and the servers answer: there may be more at once.
     """
-    mails = _round(Notice.objects.by_mail().claim_next(), _send_mails)
+    due = Notice.objects.by_mail().claim_next() if settings.TELL_BY_MAIL else []
+    mails = _round(due, _send_mails)
     messages = _round(Notice.objects.to_channels().claim_next(), _send_message)
     return mails or messages
 

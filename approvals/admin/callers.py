@@ -1,4 +1,4 @@
-"""Programs that may ask, and their keys."""
+"""Programs that may ask, and their keys; tokens of people's own programs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline
 from approvals.admin.filters import KeyStateFilter
 from approvals.forms import KeyForm
-from approvals.models import ApiKey, Caller
+from approvals.models import ApiKey, Caller, PersonalToken
 
 if TYPE_CHECKING:
     from django.contrib.admin.options import InlineModelAdmin
@@ -97,3 +97,28 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         for key in keys.filter(revoked_at__isnull=True):
             self.log_change(request, key, "Revoked")
         self.message_user(request, f"Revoked: {keys.revoke()}.", messages.SUCCESS)
+
+
+@admin.register(PersonalToken)
+class PersonalTokenAdmin(ReadOnlyAdmin):
+    """Tokens with which people's programs answer: made by each person, ended here as well."""
+
+    list_display = (
+        *("prefix", "user", "label", "created_at"),
+        *("expires_at", "last_used_at", "revoked_at"),
+    )
+    list_filter = (KeyStateFilter,)
+    list_select_related = ("user",)
+    search_fields = ("prefix", "label", "user__email")
+    fields = list_display
+    actions = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("approvals.change_personaltoken")
+
+    @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[PersonalToken]) -> None:
+        tokens = PersonalToken.objects.filter(pk__in=queryset)
+        for token in tokens.filter(revoked_at__isnull=True):
+            self.log_change(request, token, "Revoked")
+        self.message_user(request, f"Revoked: {tokens.revoke()}.", messages.SUCCESS)

@@ -53,7 +53,7 @@ class ReassignForm(ReasonForm):
 
 class VoteInline(ReadOnlyInline):
     model = Vote
-    fields = ("user", "outcome", "comment", "at")
+    fields = ("user", "principal", "outcome", "comment", "at", "taken_back_at")
 
 
 class EventInline(ReadOnlyInline):
@@ -66,6 +66,8 @@ SENT = {
     name: shown(name)
     for name in ("title", "type", "summary", "fields", "links", "options", "result_message")
 }
+
+TERMS = (*map(shown, ("stages", "form", "on_expiry")), "reject_settles", "undo")
 
 
 @admin.register(Approval)
@@ -84,11 +86,11 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     list_filter = ("status", "type", "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
-    readonly_fields = (*SENT.values(), "asked")
+    readonly_fields = (*SENT.values(), "asked", *TERMS)
     fieldsets = (
-        ("Question", {"fields": readonly_fields[:-2]}),
+        ("Question", {"fields": tuple(SENT.values())[:-1]}),
         ("People", {"fields": ("requested_by", "asked", "caller", "decided_by")}),
-        ("Rules", {"fields": ("priority", "comment_rule", "votes_needed", "on_expiry")}),
+        ("Rules", {"fields": ("policy", "priority", "comment_rule", "votes_needed", *TERMS)}),
         ("Times", {"fields": ("created_at", "expires_at", "decided_at")}),
         ("Outcome", {"fields": ("status", "result", SENT["result_message"], "result_url")}),
         (

@@ -408,7 +408,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='notice',
-            index=models.Index(condition=models.Q(('state', 'failed')), fields=['approval'], name='notice_failed'),
+            index=models.Index(fields=['state', 'tries'], name='notice_by_state'),
         ),
         migrations.AddConstraint(
             model_name='notice',

@@ -48,7 +48,8 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
     def needing_attention(self) -> "NoticeQuerySet":
         """What an operator should look at: given up, or not through after several tries."""
-        stuck = models.Q(tries__gte=LATE_TRIES) & ~models.Q(state__in=OVER)
+        unsent = (NoticeState.QUEUED, NoticeState.SENDING)
+        stuck = models.Q(state__in=unsent, tries__gte=LATE_TRIES)
         return self.filter(models.Q(state=NoticeState.FAILED) | stuck)
 
     def by_mail(self) -> "NoticeQuerySet":
@@ -109,13 +110,7 @@ class Notice(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
-        indexes = (
-            models.Index(
-                fields=["approval"],
-                condition=models.Q(state=NoticeState.FAILED),
-                name="notice_failed",
-            ),
-        )
+        indexes = (models.Index(fields=["state", "tries"], name="notice_by_state"),)
         constraints = (
             models.UniqueConstraint(
                 fields=["event", "matter", "address"],

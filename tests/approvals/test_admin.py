@@ -7,7 +7,18 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from approvals.models import ApiKey, Approval, Attempt, Caller, Delivery, Event, User, Vote
+from approvals.models import (
+    ApiKey,
+    Approval,
+    Attempt,
+    Caller,
+    Delivery,
+    Event,
+    PersonalToken,
+    Policy,
+    User,
+    Vote,
+)
 from approvals.models.delivery import FINAL, State
 from tests.approvals.reading import as_person, counts, decide, text_of
 from tests.factories import make_approval, make_caller, make_staff, make_user
@@ -92,6 +103,16 @@ class TestRecord:
         said = text_of(client.get(address(Approval, "change", approval.pk)))
 
         assert "group:managers, user:ana@example.com" in said
+
+    def test_an_approval_shows_the_terms_it_was_asked_on(self, client, managers):
+        policy = Policy.objects.create(name="trip", title="Trip")
+        policy.revise("test", stages=[{"approvers": ["group:managers"], "name": "Bosses"}])
+        approval = make_approval(type="trip", approvers=[])
+
+        said = text_of(client.get(address(Approval, "change", approval.pk)))
+
+        assert "trip v1" in said
+        assert "Bosses" in said
 
     def test_times_have_seconds_and_the_zone(self, client, approval):
         Approval.objects.update(created_at=datetime(2026, 5, 4, 16, 3, 2, tzinfo=UTC))
@@ -245,6 +266,18 @@ class TestKeys:
             assert f"Revoked: {count}." in response.content.decode()
 
         assert not ApiKey.objects.usable().exists()
+
+    def test_a_token_of_somebody_is_ended_and_never_shown(self, client, ana):
+        token, text = PersonalToken.objects.issue(ana, "laptop")
+        page = client.get(address(PersonalToken, "change", token.pk)).content.decode()
+        assert text not in page
+        assert token.digest not in page
+
+        data = {"action": "revoke", "_selected_action": [token.pk]}
+        client.post(address(PersonalToken, "changelist"), data)
+
+        assert PersonalToken.objects.of(text) is None
+        assert client.post(address(PersonalToken, "add"), {}).status_code == 403
 
     def test_a_caller_is_made_without_a_key(self, client):
         data = {"name": "New", "email": "Bot@Example.com", "projects": "12", "is_active": "on"}

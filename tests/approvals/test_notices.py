@@ -75,6 +75,12 @@ class TestSend:
 
         assert [each["To"] for each in post.arrived] == [BEN]
 
+    def test_without_a_server_any_more_what_is_queued_waits(self, post, asked, settings):
+        settings.TELL_BY_MAIL = False
+        send_all()
+
+        assert set(Notice.objects.values_list("state", flat=True)) == {"queued"}
+
     def test_a_receipt_waits_until_the_answer_cannot_be_taken_back(self, post, asked, ana):
         Approval.objects.update(undo=20)
         asked.refresh_from_db()
