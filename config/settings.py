@@ -123,7 +123,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 API_RATE = env.str("API_RATE", default="1200/min")
 API_FAILURE_RATE = env.str("API_FAILURE_RATE", default="60/min")
 # What is counted is kept here: by each process for itself, unless they share a cache.
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://?max_entries=10000")}
 
 # --- People and sessions ------------------------------------------------------------------------
 AUTH_USER_MODEL = "approvals.User"
