@@ -230,7 +230,7 @@ class TestShip:
             r"^COPY (\S+?)/? ", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE
         )
 
-        assert {"approvals", "config", "static", "templates", "workflows"} <= set(copied)
+        assert {"approvals", "config", "countersign", "static", "templates", "workflows"} <= set(copied)
         assert "emulator" not in copied
         for name in copied:
             assert (ROOT / name).exists()
