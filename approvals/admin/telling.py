@@ -23,14 +23,14 @@ class ChannelForm(ModelForm):
     """A channel. Its address is written and never read: empty keeps the one that is there."""
 
     url = forms.CharField(
-        label="address",
+        label="Address",
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "vLargeTextField"}),
         help_text="As Apprise writes it: gchat://…, slack://…, workflows://… for Teams."
         ' <a href="https://appriseit.com/services/">All of them</a>. It is a secret:'
         " it is not shown again. The message goes to that host.",
     )
     matters = forms.MultipleChoiceField(
-        label="told of", choices=list(LABELS.items()), widget=forms.CheckboxSelectMultiple
+        label="Told of", choices=list(LABELS.items()), widget=forms.CheckboxSelectMultiple
     )
 
     class Meta:

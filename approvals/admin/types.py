@@ -99,7 +99,8 @@ class PolicyAdmin(ModelAdmin):
         for version, older in zip(found[:MOST_VERSIONS], before, strict=False):
             when = formats.date_format(timezone.localtime(version.created_at), "DATETIME_FORMAT")
             said = changes(version, older) or ["The first version"]
-            rows.append((version.number, when, version.created_by, _lines(said), version.asked))
+            who = version.created_by.removeprefix("user:")
+            rows.append((version.number, when, who, _lines(said), version.asked))
         titles = ("Version", "When", "Who", "What changed", "Asked")
         head = format_html_join("", "<th>{}</th>", ((each,) for each in titles))
         cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"

@@ -336,6 +336,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stand_ins', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'stand-in',
                 'ordering': ('-starts_at',),
             },
         ),

@@ -40,6 +40,7 @@ class StandIn(models.Model):
     objects: ClassVar[StandInQuerySet] = StandInQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
     class Meta:
+        verbose_name = "stand-in"
         ordering = ("-starts_at",)
         constraints = (
             models.CheckConstraint(
