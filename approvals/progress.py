@@ -94,8 +94,7 @@ def look_again(approval: Approval, now: datetime | None = None) -> int | None:
     now = now or timezone.now()
     delivery = _delivery(approval)
     if approval.status == PENDING or delivery is None:
-        until = approval.settles_at
-        return 10 if until is None or until - now > timedelta(minutes=1) else 1
+        return 2 if approval.settles_at else 10
     if delivery.state not in FINAL:
         return 2 if now - delivery.created_at < timedelta(minutes=2) else 15
     confirmed_at = delivery.confirmed_at

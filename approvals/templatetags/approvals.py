@@ -1,7 +1,6 @@
 """What the templates need beyond Django's own: times in words, others' text made harmless."""
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -126,9 +125,10 @@ def seconds(count: int) -> str:
 
 
 @register.filter
-def seconds_left(until: datetime) -> int:
-    """How many whole seconds are left until then; 0 afterwards."""
-    return max(math.ceil((until - timezone.now()).total_seconds()), 0)
+def goes_out(until: datetime) -> str:
+    """When an answer goes out, without seconds: it stands in a region that is read aloud."""
+    left = (until - timezone.now()).total_seconds()
+    return "goes out in a moment" if left < 60 else f"goes out in {span(left)}"
 
 
 @register.filter

@@ -35,6 +35,9 @@ from approvals.views.common import (
 )
 from approvals.views.detail import detail_page
 
+# The last seconds for taking an answer back are shown one by one.
+COUNTED_DOWN = 60
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -117,15 +120,16 @@ def receipt(request: PersonRequest, pk: UUID) -> HttpResponse:
     if not mine:
         return redirect(approval)
     vote = mine[-1]
+    undoable = undoable_for(approval, vote)
     context = {
         "approval": approval,
         "vote": vote,
         "outcome": approval.label_of(vote.outcome),
         "filled": filled(approval.form, approval.prefill, vote.form),
         "asked": asked,
-        "undoable": undoable_for(approval, vote),
+        "undoable": undoable,
         "steps": steps(approval),
-        "look_again": look_again(approval),
+        "look_again": 1 if 0 < undoable <= COUNTED_DOWN else look_again(approval),
         "next": next_for(request.user, but=approval),
     }
     return render(request, "approvals/receipt.html", context)

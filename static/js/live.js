@@ -4,7 +4,13 @@
 (() => {
   "use strict";
 
-  const typing = () => [...document.querySelectorAll("textarea")].some((area) => area.value.trim());
+  const changed = (input) =>
+    input.options
+      ? [...input.options].some((option) => option.selected !== option.defaultSelected)
+      : input.value !== input.defaultValue || input.checked !== input.defaultChecked;
+  const typing = () =>
+    [...document.querySelectorAll("textarea")].some((area) => area.value.trim()) ||
+    [...document.querySelectorAll(".approval :is(input, select)")].some(changed);
 
   // On a phone the tabs scroll sideways; the open one is in sight.
   const showTab = () => document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

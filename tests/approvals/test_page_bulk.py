@@ -1,6 +1,7 @@
 """Several requests answered at once: which can be, a summary first, then each by itself."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from approvals.verification import verify
 from tests.approvals.reading import as_person, decide, text_of
 from tests.factories import make_approval, make_staff, make_user
 
-LUNCH = {"type": "lunch", "fields": {"Amount": 20, "Currency": "EUR"}}
+LUNCH: dict[str, Any] = {"type": "lunch", "fields": {"Amount": 20, "Currency": "EUR"}}
 
 
 @pytest.fixture

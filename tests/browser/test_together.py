@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -97,6 +98,20 @@ class TestForm:
 
         expect(page.get_by_text("Your answer is recorded")).to_be_visible()
         assert Vote.objects.get().outcome == "changes_requested"
+
+
+class TestFormLater:
+    def test_what_was_chosen_survives_the_end_of_the_session(self, signed_in, ana, review):
+        page = signed_in(ana, review.get_absolute_url())
+        page.get_by_label("Text").fill("")
+        page.get_by_label("Market").select_option("C")
+        Session.objects.all().delete()
+
+        with page.expect_response("**/sign-in/**"):
+            page.evaluate("htmx.trigger('#look', 'refresh')")
+        page.wait_for_timeout(200)
+
+        expect(page.get_by_label("Market")).to_have_value("C")
 
 
 class TestFormByKeyboard:
