@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from approvals.models.approver import Approver
-from approvals.models.content import PENDING
+from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.delivery import Delivery
 from approvals.models.notice import Notice
 from approvals.models.record import Vote
@@ -135,6 +135,25 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
             self.open()
             .alias(people=able)
             .filter(models.Q(people=0) | models.Q(people__lt=models.F("votes_needed")))
+        )
+
+    def all_left_have_answered(self) -> "ApprovalQuerySet":
+        """Open ones whose votes settle them, as whoever was still to answer has left since: the
+        worker goes on with these."""
+        given = Vote.objects.standing().filter(
+            approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
+        )
+        answered = Vote.objects.standing().filter(
+            models.Q(user=models.OuterRef("pk")) | models.Q(principal=models.OuterRef("pk")),
+            approval=models.OuterRef(models.OuterRef("pk")),
+            stage=models.OuterRef(models.OuterRef("stage")),
+        )
+        silent = able_for(models.OuterRef).exclude(models.Exists(answered))
+        against = models.Exists(given.filter(outcome__in=NEGATIVE))
+        return self.open().filter(
+            models.Q(votes_needed__isnull=True) | against,
+            models.Exists(given),
+            ~models.Exists(silent),
         )
 
     def after(self, created_at: datetime, pk: uuid.UUID) -> "ApprovalQuerySet":

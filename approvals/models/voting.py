@@ -116,10 +116,12 @@ class Voting(Closing):
     def tally(self) -> str | None:
         """What the standing votes of this stage come to; None while it is open."""
         standing = self.standing_votes().filter(stage=self.stage)
-        votes = list(standing.values_list("outcome", "user"))
-        able = set(self.able().values_list("pk", flat=True)) | {user for _, user in votes}
+        votes = list(standing.values_list("outcome", "user", "principal"))
+        able = set(self.able().values_list("pk", flat=True))
+        # Who was answered for cannot answer any more; the stand-in has.
+        able = able - {principal for _, _, principal in votes} | {user for _, user, _ in votes}
         return outcome_of(
-            [outcome for outcome, _ in votes],
+            [outcome for outcome, _, _ in votes],
             needed=self.votes_needed,
             able=len(able),
             reject_settles=self.reject_settles,
@@ -160,6 +162,14 @@ class Voting(Closing):
             if not self._hold(all_approvals().settling()):
                 return False
             self.go_on_with(self.settles_as, self.last_voter.actor)
+        return True
+
+    def settle_left(self) -> bool:
+        """Settle it if all who are left have answered, since the others have left; or False."""
+        with transaction.atomic():
+            if not self._hold(all_approvals().all_left_have_answered()):
+                return False
+            self.retally(timezone.now())
         return True
 
     def take_back(self, *, by: User) -> None:

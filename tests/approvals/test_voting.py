@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from approvals.management.commands.deliver import work
 from approvals.models import (
     AlreadyClosed,
     Approval,
@@ -100,6 +101,30 @@ class TestVotesOfSeveral:
         people[1].save()
 
         assert answer(approval, people[2]).status == "approved"
+
+    def test_when_the_last_who_was_waited_for_leaves_the_others_have_decided(self, people, finance):
+        approval = make_approval(approvers=["group:finance"], votes_needed="everyone")
+        answer(approval, people[0])
+        answer(approval, people[1])
+        assert not work()
+        people[2].is_active = False
+        people[2].save()
+
+        assert work()
+
+        closed = Approval.objects.get(pk=approval.pk)
+        assert (closed.status, closed.decided_by) == ("approved", people[1])
+        assert not closed.settle_left()
+        assert verify(closed) == ""
+
+    def test_a_stand_in_is_one_of_everyone_in_place_of_their_colleague(self, people, finance):
+        approval = make_approval(
+            approvers=["user:ana@example.com", "user:ben@example.com"], votes_needed="everyone"
+        )
+        stand_in(people[0], people[2])
+        answer(approval, people[2])
+
+        assert answer(approval, people[1]).status == "approved"
 
     def test_a_person_in_two_groups_has_one_vote(self, people, finance):
         make_group("board", people[0])

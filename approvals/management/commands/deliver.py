@@ -118,6 +118,8 @@ def work() -> bool:
     if delivery := Delivery.objects.claim_next():
         _guarded(deliver, delivery, delivery.approval_id)
         done.append(True)  # also where it failed: its lease keeps it from coming round at once
+    if not any(done):  # a look at all open ones, when there is nothing else
+        done = [_guarded(_settle_left, approval, approval.pk) for approval in _left()]
     return any(done)
 
 
@@ -127,6 +129,15 @@ def _overdue() -> Iterable[Approval]:
 
 def _settling() -> Iterable[Approval]:
     return Approval.objects.settling().order_by("settles_at")[:100]
+
+
+def _left() -> Iterable[Approval]:
+    return Approval.objects.all_left_have_answered().order_by("created_at")[:100]
+
+
+def _settle_left(approval: Approval) -> None:
+    if approval.settle_left():
+        log.info("settled by those who are left", extra={"approval": str(approval.pk)})
 
 
 def _conclude(approval: Approval) -> None:
