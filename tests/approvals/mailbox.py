@@ -1,6 +1,7 @@
 """A mail server in the test's own process, which answers as it is told."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ class Post:
     port: int = 0
     arrived: list[EmailMessage] = field(default_factory=list)
     sayings: list[tuple[str, str]] = field(default_factory=list)
+    free: threading.Event = field(default_factory=threading.Event)
+    """Cleared, each mail is taken and its sender waits for the answer."""
 
     def refuse(self, step: str, saying: str) -> None:
         """Say this at the next `RCPT` or `DATA`."""
@@ -42,6 +45,7 @@ class Post:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.arrived.append(message)
+        await asyncio.to_thread(self.free.wait, 30)
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:
@@ -73,6 +77,7 @@ class AnyPort(Controller):
 def mail_server() -> Iterator[Post]:
     """A server on a free port of the loopback address."""
     post = Post()
+    post.free.set()
     controller = AnyPort(post, hostname="127.0.0.1", port=0, ready_timeout=10)
     controller.start()
     try:
