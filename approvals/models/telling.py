@@ -133,8 +133,11 @@ class Around:
 
     @cached_property
     def new(self) -> list[str]:
-        kind, _, name = self.event.data["to"].rpartition(":")
-        named = models.Q(groups__name=name) if kind == "group" else models.Q(email=name)
+        to = str(self.event.data["to"])
+        if to.startswith("group:"):
+            named = models.Q(groups__name=to.removeprefix("group:").strip())
+        else:
+            named = models.Q(email=to.removeprefix("user:").strip().lower())
         return self._may_answer(self.approval.able().filter(named))
 
     def _may_answer(self, people: "models.QuerySet[User]") -> list[str]:

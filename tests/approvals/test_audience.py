@@ -137,6 +137,14 @@ class TestAsked:
 
         assert new(approval) == [("escalated", "hans@example.com")]
 
+    @pytest.mark.parametrize("name", ["group:cost center: 7", "user: Hans@Example.com"])
+    def test_names_are_read_as_in_a_request(self, approval, name):
+        make_group("cost center: 7", make_user("hans@example.com"))
+
+        approval.escalate(name, after="2 days")
+
+        assert new(approval) == [("escalated", "hans@example.com")]
+
     def test_who_it_is_handed_to_is_told(self, approval, ana):
         carl = make_user("carl@example.com")
 
