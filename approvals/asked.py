@@ -59,7 +59,7 @@ def asked_of(approval: Approval, user: User, *, may_decide: bool) -> Asked:
     groups = set(whose.groups.values_list("pk", flat=True))
     reaching = [row for row in now if row.user_id == whose.pk or row.group_id in groups]
     here = [vote for vote in votes if vote.stage == approval.stage]
-    silent = approval.able().exclude(pk__in=_busy(here)).exclude(pk__in=[whose.pk, user.pk])
+    silent = approval.able().exclude(pk__in=_busy(here)).exclude(pk=user.pk)
     others = [str(person) for person in silent[: MOST_NAMES + 1]]
     more = silent.count() - MOST_NAMES if len(others) > MOST_NAMES else 0
     return Asked(

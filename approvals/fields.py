@@ -156,23 +156,29 @@ def _kind(each: Mapping[str, Any], choices: int) -> str:
 
 def _limits(each: Mapping[str, Any]) -> str:
     """The limits of a field as a sentence."""
-    low, high = each.get("minimum"), each.get("maximum")
-    found = []
-    if low is not None and high is not None:
-        found.append(f"from {low} to {high}")
-    else:
-        found += [f"at least {low}"] if low is not None else []
-        found += [f"at most {high}"] if high is not None else []
+    found = [_between(each.get("minimum"), each.get("maximum"))]
     words = {
         "exclusiveMinimum": "more than {}",
         "exclusiveMaximum": "less than {}",
         "multipleOf": "in steps of {}",
-        "minLength": "at least {} characters",
-        "maxLength": "up to {} characters",
     }
     found += [word.format(each[name]) for name, word in words.items() if name in each]
-    text = ", ".join(found)
+    # One character is what every field needs that must be filled in.
+    least = each.get("minLength", 0) if each.get("minLength", 0) > 1 else None
+    if length := _between(least, each.get("maxLength")):
+        found.append(f"{length} characters")
+    text = ", ".join(filter(None, found))
     return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _between(least: Any, most: Any) -> str:
+    if least is None and most is None:
+        return ""
+    if least is None:
+        return f"at most {most}"
+    if most is None:
+        return f"at least {least}"
+    return f"exactly {least}" if least == most else f"from {least} to {most}"
 
 
 def _text(value: Any) -> str:

@@ -38,10 +38,21 @@ class TestShow:
         }
 
     def test_titles_are_labels_and_limits_are_words(self):
-        assert (field("text").label, field("text").help) == ("Text", "Up to 50 characters.")
+        assert (field("text").label, field("text").help) == ("Text", "At most 50 characters.")
         assert (field("name").label, field("name").help) == ("name", "")
         assert field("share").help == "From 0 to 1, in steps of 0.25."
         assert field("again").help == "Use them again."
+
+    def test_lengths_read_as_people_say_them(self):
+        def said(**limits):
+            form = {"properties": {"a": {"type": "string", **limits}}}
+            return fields_of(form, {})[0].help
+
+        assert said(minLength=1) == ""
+        assert said(minLength=1, maxLength=9) == "At most 9 characters."
+        assert said(minLength=2, maxLength=2) == "Exactly 2 characters."
+        assert said(minLength=15, maxLength=42) == "From 15 to 42 characters."
+        assert said(minLength=8) == "At least 8 characters."
 
     def test_where_the_keys_were_sorted_required_says_the_order(self):
         kind = {"type": "string"}

@@ -62,6 +62,7 @@ class TestWhy:
         said = page(cleo, approval)
 
         assert "For whom Ana Almeida, who is away until" in said
+        assert "Who else Ana Almeida, Ben Okafor" in said
         assert "(you" not in said.partition("Workflow")[0]
         assert "for Ana Almeida" in text_of(as_person(cleo).get("/"))
 
@@ -120,6 +121,12 @@ class TestProgress:
 
         assert "1 of 2 answers" in page(ben, approval)
         assert "1 of 2" in text_of(as_person(ben).get("/"))
+
+    def test_where_nobody_else_may_it_says_so(self, ana, eva):
+        alone = make_approval(approvers=["user:ana@example.com"])
+
+        assert "Who else Nobody else" in page(ana, alone)
+        assert "Who decides Ana Almeida" in page(eva, alone)
 
     def test_of_very_many_some_are_named(self, eva, ana):
         make_group("all", ana, *(make_user(f"p{n:02}@example.com") for n in range(15)))
