@@ -305,30 +305,60 @@ def _read(response: requests.Response) -> bytes:
     return body
 
 
-def start_execution(workflow: str, argument: Any) -> str:
-    """Start a deployed workflow; the name of the execution. Raises `CannotLook` with the reason.
+class NotStarted(CannotLook):
+    """An execution was certainly not started; the message is a sentence without secrets."""
 
-    REST, since Google's Python client for executions speaks gRPC only.
+
+def execution_state(name: str) -> str:
+    """The state of an execution by its resource name; GONE if Google does not know it.
+
+    Raises `CannotLook` when Google cannot be asked or the answer is not understood.
     """
-    parent = f"projects/{settings.GOOGLE_CLOUD_PROJECT}/locations/{settings.WORKFLOWS_LOCATION}"
-    origin = settings.WORKFLOWS_EMULATOR_HOST or "https://workflowexecutions.googleapis.com"
+    if not re.fullmatch(_NAME.partition("/callbacks/")[0], f"/v1/{name}", re.ASCII):
+        raise CannotLook("This is not the name of an execution.")
+    try:
+        execution = _get(f"{_executions_origin()}/v1/{name}", view="BASIC")
+        return "GONE" if execution is None else str(execution["state"])
+    except (GoogleAuthError, requests.RequestException, HTTPError) as error:
+        raise CannotLook(type(error).__name__) from None
+    except (ValueError, KeyError, TypeError):
+        raise CannotLook("The answer was not understood.") from None
+
+
+def start_execution(workflow: str, argument: Any) -> str:
+    """Start a deployed workflow over REST; the name of the execution.
+
+    Raises `NotStarted`, or `CannotLook` where it may have been started.
+    """
     try:
         response = _session().post(
-            f"{origin}/v1/{parent}/workflows/{workflow}/executions",
+            f"{_executions_origin()}/v1/{_parent()}/workflows/{workflow}/executions",
             json={"argument": json.dumps(argument)},
             timeout=TIMEOUT,
             allow_redirects=False,
         )
         if response.status_code != 200:
-            raise CannotLook(f"{workflow} could not be started: HTTP {response.status_code}")
+            failure = NotStarted if 300 <= response.status_code < 500 else CannotLook
+            raise failure(f"{workflow} could not be started: HTTP {response.status_code}")
         return str(response.json()["name"])
-    except (GoogleAuthError, requests.RequestException, ValueError, KeyError) as error:
+    except (GoogleAuthError, requests.exceptions.ConnectTimeout) as error:
+        raise NotStarted(f"{workflow} could not be started: {type(error).__name__}") from None
+    except (requests.RequestException, ValueError, KeyError) as error:
         raise CannotLook(f"{workflow} could not be started: {type(error).__name__}") from None
+
+
+def _parent() -> str:
+    """Where workflows are deployed to."""
+    return f"projects/{settings.GOOGLE_CLOUD_PROJECT}/locations/{settings.WORKFLOWS_LOCATION}"
+
+
+def _executions_origin() -> str:
+    return settings.WORKFLOWS_EMULATOR_HOST or "https://workflowexecutions.googleapis.com"
 
 
 def workflows_client() -> Any:
     """Google's client for workflow definitions, pointed at Google or at the emulator."""
-    from google.cloud import workflows_v1  # noqa: PLC0415 - heavy, and only deployment needs it
+    from google.cloud import workflows_v1  # noqa: PLC0415 - heavy, and most processes need none
 
     options = {}
     if settings.WORKFLOWS_EMULATOR_HOST:
@@ -336,6 +366,34 @@ def workflows_client() -> Any:
     return workflows_v1.WorkflowsClient(
         transport="rest", credentials=credentials(), client_options=options
     )
+
+
+def executions_client() -> Any:
+    """Google's client for executions over gRPC, pointed at Google or at the emulator.
+
+    A channel of its own for each: it must not be shared with a process that was forked. To the
+    emulator it needs no TLS and reaches this machine alone, which gRPC itself makes sure of.
+    """
+    import grpc  # noqa: PLC0415 - heavy, as the next two
+    from google.cloud.workflows import executions_v1  # noqa: PLC0415
+    from google.cloud.workflows.executions_v1.services.executions import (  # noqa: PLC0415
+        transports,
+    )
+
+    class Transport(transports.ExecutionsGrpcTransport):
+        """Through no proxy, which could carry off the token."""
+
+        @classmethod
+        def create_channel(cls, *args: Any, options: Any = (), **kwargs: Any) -> Any:
+            direct = [*options, ("grpc.enable_http_proxy", 0)]
+            return super().create_channel(*args, options=direct, **kwargs)
+
+    told: dict[str, Any] = {}
+    if settings.WORKFLOWS_EMULATOR_HOST:
+        told["host"] = settings.WORKFLOWS_EMULATOR_GRPC_HOST
+        told["ssl_channel_credentials"] = grpc.local_channel_credentials()
+    transport = Transport(credentials=credentials(), **told)
+    return executions_v1.ExecutionsClient(transport=transport)
 
 
 def certificates_url() -> str:

@@ -22,6 +22,7 @@ from approvals.models.policy import Policy, PolicyVersion
 from approvals.models.preference import Preference
 from approvals.models.record import Event, Vote
 from approvals.models.stand_in import StandIn
+from approvals.models.started import Started
 from approvals.models.timer import Timer
 from approvals.models.token import PersonalToken
 from approvals.models.user import User
@@ -47,6 +48,7 @@ __all__ = [
     "PolicyVersion",
     "Preference",
     "StandIn",
+    "Started",
     "Timer",
     "TooLate",
     "UnknownApprover",
