@@ -125,6 +125,8 @@ def _reminded(_approval: Approval, event: Event, _names: Names) -> Line:
 def _escalated(_approval: Approval, event: Event, names: Names) -> Line:
     to = called(event.data["to"], names)
     after = event.data["after"]
+    if failed := event.data.get("failed"):
+        return Line(event.at, f"{to} could not be asked as well", note=failed, trouble=True)
     return Line(event.at, f"{to} was asked as well, as nobody had answered after {after}")
 
 

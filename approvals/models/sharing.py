@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from approvals.models.approver import Approver, resolve
 from approvals.models.content import PENDING
-from approvals.models.errors import AlreadyClosed, CannotHandOver, NotYours
+from approvals.models.errors import AlreadyClosed, CannotHandOver, NotYours, UnknownApprover
 from approvals.models.querysets import all_approvals
 from approvals.models.record import Event
 from approvals.models.user import User
@@ -70,8 +70,12 @@ class Sharing(Voting):
         with transaction.atomic():
             if not self._hold(all_approvals().open()):
                 return False
-            self._ask(to, f"Nobody had answered after {after}")
-            Event.append(self.pk, Event.Kind.ESCALATED, "system", data={"to": to, "after": after})
+            told = {"to": to, "after": after}
+            try:
+                self._ask(to, f"Nobody had answered after {after}")
+            except UnknownApprover as error:  # a group that was renamed since: once is enough
+                told["failed"] = str(error)
+            Event.append(self.pk, Event.Kind.ESCALATED, "system", data=told)
         return True
 
     def remind(self, *, after: str) -> bool:

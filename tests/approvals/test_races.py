@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import (
@@ -346,6 +347,16 @@ class TestTimers:
 
         assert sorted(outcomes) == [False, True]
         assert len(kinds(assert_whole(approval))) == 2
+
+    def test_a_group_that_is_gone_is_told_of_once(self, approval):
+        Group.objects.filter(name="board").update(name="directors")
+
+        assert Timer.objects.get(kind="escalate").ring()
+
+        line = assert_whole(approval).events.last()
+        assert line.kind == "escalated"
+        assert "group:board" in line.data["failed"]
+        assert not Timer.objects.get(kind="escalate").ring()
 
     @pytest.mark.parametrize("kind", Timer.Kind.values)
     @pytest.mark.parametrize("vote_first", [True, False])
