@@ -61,7 +61,8 @@ def main() -> None:
             suffix = f"-{name}" if name else ""
             with signed_in(browser, system, **options) as page:
                 page.get_by_text("Conference").wait_for()
-                page.get_by_text("Hotel").wait_for()
+                page.get_by_text("New supplier").wait_for()
+                page.get_by_text("Terms of sale in").wait_for()
                 shoot(page, f"inbox{suffix}")
                 page.get_by_text("Hotel").click()
                 page.get_by_role("button", name="Approve").wait_for()

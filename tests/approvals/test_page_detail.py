@@ -9,7 +9,7 @@ from django.utils import timezone
 from approvals.models import Approval, Delivery
 from approvals.models.delivery import State
 from tests.approvals.reading import as_person, decide, pages, send, text_of
-from tests.factories import make_approval, make_group, make_staff
+from tests.factories import make_approval, make_group, make_staff, make_user
 
 
 class TestDetail:
@@ -211,3 +211,26 @@ class TestDetail:
         decide(approval, by=ana)
         with django_assert_max_num_queries(16):
             client.get(approval.get_absolute_url())
+
+    @pytest.mark.parametrize("people", [3, 30])
+    def test_and_the_same_for_any_number_of_people_answers_and_questions(
+        self, ana, eva, people, django_assert_max_num_queries
+    ):
+        others = [make_user(f"p{n}@example.com") for n in range(people)]
+        make_group("all", ana, *others)
+        old = make_approval(approvers=["group:all"])
+        approval = make_approval(
+            approvers=["group:all", *(f"user:{person.email}" for person in others[:20])],
+            votes_needed="everyone",
+            supersedes=str(old.pk),
+        )
+        for person in others[1:]:
+            approval.say("Why?", by=person)
+            decide(approval, by=person)
+        client = as_person(ana)
+
+        with django_assert_max_num_queries(20):
+            assert client.get(approval.get_absolute_url()).status_code == 200
+        decide(approval, by=ana)
+        with django_assert_max_num_queries(20):
+            assert client.get(pages(approval)["receipt"]).status_code == 200

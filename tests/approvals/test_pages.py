@@ -11,7 +11,7 @@ from approvals.middleware import unavailable
 from approvals.models import Approval, Vote
 from approvals.views import csrf_failure
 from tests.approvals.reading import as_person, counts, pages, send, text_of
-from tests.factories import make_staff, make_user
+from tests.factories import make_approval, make_staff, make_user
 
 
 class TestAccess:
@@ -21,6 +21,18 @@ class TestAccess:
 
             assert response.status_code == 302
             assert response["Location"] == f"/sign-in/?next={url}"
+
+    def test_the_other_pages_lead_there_too(self, client, approval):
+        for url in (
+            "/profile/",
+            "/bulk/",
+            "/bulk/confirm/",
+            f"{approval.get_absolute_url()}hand-over/",
+        ):
+            for response in (client.get(url), client.post(url)):
+                assert response.status_code in {302, 405}
+                if response.status_code == 302:
+                    assert response["Location"].startswith("/sign-in/?next=")
 
     def test_people_who_may_read_it_see_it(self, approval, ana, eva, db):
         for person in (ana, eva, make_staff()):
@@ -104,7 +116,12 @@ class TestHeaders:
         client = as_person(ana)
         send(client, approval)
 
-        for url in [*pages(approval).values(), "/nowhere/"]:
+        waiting = make_approval(
+            form={"type": "object", "properties": {"a": {"type": "string", "enum": ["b", "c"]}}},
+            supersedes=str(approval.pk),
+        )
+        more = ["/profile/", "/", f"{waiting.get_absolute_url()}hand-over/"]
+        for url in [*pages(approval).values(), *pages(waiting).values(), *more, "/nowhere/"]:
             body = client.get(url).content.decode()
             assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", body)
 

@@ -87,6 +87,24 @@ class TestNarrow:
             expect(page.get_by_role("button", name="Approve")).to_be_in_viewport(ratio=1)
             expect(page.get_by_role("button", name="Reject")).to_be_in_viewport(ratio=1)
 
+    @pytest.mark.parametrize(("width", "at_thumb"), [(390, True), (320, False)])
+    def test_three_answers_are_at_the_thumb_where_they_fit_in_a_row(
+        self, signed_in, ana, approval, width, at_thumb
+    ):
+        options = [
+            {"value": "approved", "label": "Publish", "consequence": "It is online at once"},
+            {"value": "changes_requested", "label": "Send back", "consequence": "Once more"},
+            {"value": "rejected", "label": "Reject", "consequence": "Nothing is published"},
+        ]
+        three = make_approval(options=options, fields={f"Fact {n}": n for n in range(30)})
+        path, viewport = three.get_absolute_url(), {"width": width, "height": 700}
+        page = signed_in(ana, path, viewport=viewport)
+
+        seen = expect(page.get_by_role("button", name="Publish"))
+        (seen.to_be_in_viewport if at_thumb else seen.not_to_be_in_viewport)()
+        rows = {b.bounding_box()["y"] for b in page.locator(".options .button").all()}
+        assert (len(rows) == 1) == at_thumb
+
     def test_many_answers_follow_the_facts_and_cover_nothing(self, signed_in, ana, paths):
         page = signed_in(ana, paths["long"], viewport={"width": 360, "height": 640})
         panel = page.locator("#decision")
