@@ -363,9 +363,12 @@ def workflows_client() -> Any:
     options = {}
     if settings.WORKFLOWS_EMULATOR_HOST:
         options["api_endpoint"] = settings.WORKFLOWS_EMULATOR_HOST
-    return workflows_v1.WorkflowsClient(
+    client = workflows_v1.WorkflowsClient(
         transport="rest", credentials=credentials(), client_options=options
     )
+    transport: Any = client.transport
+    transport._session.trust_env = False  # no proxies: they could carry off the token
+    return client
 
 
 def executions_client() -> Any:

@@ -6,6 +6,7 @@ standard a page can show, and how texts of a page become values of the declared 
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
@@ -150,5 +151,7 @@ def _value(kind: str, text: str) -> Any:
     try:
         number = float(text)
     except ValueError:
+        return text
+    if not isfinite(number):  # "nan" and "inf", which JSON does not know
         return text
     return number if number.is_integer() is False or kind == "number" else int(number)

@@ -8,6 +8,7 @@ from approvals.views.handover import hand_over, reassign
 from approvals.views.inbox import inbox
 from approvals.views.profile import absence, end_absence, profile, revoke_token, telling, token
 from approvals.views.records import export, receipt_file, receipt_keys
+from approvals.views.start import start, start_list, started
 from approvals.views.talk import say
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "receipt_keys",
     "revoke_token",
     "say",
+    "start",
+    "start_list",
+    "started",
     "take_back",
     "telling",
     "token",
