@@ -26,6 +26,7 @@ from config.databases import require_local_database
 from config.ports import (
     HOST,
     Ports,
+    is_free,
     keep_ports,
     kept_ports,
     read_port,
@@ -65,6 +66,11 @@ class Plan:
     def emulator(self) -> str:
         return f"http://{HOST}:{self.emulator_port}"
 
+    @property
+    def grpc_port(self) -> int:
+        """Where the emulator serves gRPC, unless somebody else listens there."""
+        return self.emulator_port + 1
+
 
 def read_plan(given: Mapping[str, str]) -> Plan:
     """The plan that environment variables describe. Raises CannotRun where they do not fit."""
@@ -80,8 +86,13 @@ def read_plan(given: Mapping[str, str]) -> Plan:
     return plan
 
 
-def environment(plan: Plan, given: Mapping[str, str], secret_key: str) -> dict[str, str]:
-    """The environment of all children: what was given, and what makes them speak to each other."""
+def environment(
+    plan: Plan, given: Mapping[str, str], secret_key: str, *, grpc: bool = True
+) -> dict[str, str]:
+    """The environment of all children: what was given, and what makes them speak to each other.
+
+    `grpc`: the emulator serves it; without it the inbox starts executions over REST.
+    """
     kept = {name: value for name, value in given.items() if name not in NOT_INHERITED}
     here = f"{HOST}:{plan.emulator_port}"
     direct = ",".join(filter(None, (given.get("no_proxy") or given.get("NO_PROXY"), HOST)))
@@ -95,6 +106,7 @@ def environment(plan: Plan, given: Mapping[str, str], secret_key: str) -> dict[s
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "WORKFLOWS_LOCATION": "us-central1",
         "WORKFLOWS_EMULATOR_HOST": plan.emulator,
+        "WORKFLOWS_EMULATOR_GRPC_HOST": f"{HOST}:{plan.grpc_port}" if grpc else "",
         "GCE_METADATA_HOST": here,
         "GCE_METADATA_IP": here,
         "EMAIL_URL": given.get("EMAIL_URL") or f"filemail:///{plan.data_dir}/mail",
@@ -128,10 +140,10 @@ def collect_static(children: Children) -> None:
     stamp.write_text(digest, encoding="ascii")
 
 
-def start(plan: Plan, children: Children) -> None:
-    """Everything in order, each step in a line."""
+def start(plan: Plan, children: Children, *, grpc: bool) -> None:
+    """Everything in order, each step in a line; `grpc`: the emulator is to serve gRPC as well."""
     say(f"Starting the Workflows emulator at {plan.emulator}")
-    children.start("emulator", *emulator(plan))
+    children.start("emulator", *emulator(plan, grpc=grpc))
     say("Bringing the database up to date")
     if "DATABASE_URL" not in children.env:
         shut_database(plan.data_dir)
@@ -156,11 +168,17 @@ def shared(env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     return {name: env[name] for name in names if name in env}, without
 
 
-def emulator(plan: Plan) -> tuple[str, ...]:
+def may_serve_grpc(plan: Plan) -> bool:
+    """Whether there is a port for gRPC: the inbox needs none, so nothing fails for want of it."""
+    port = plan.grpc_port
+    return port < 65536 and port != plan.port and is_free(port)
+
+
+def emulator(plan: Plan, *, grpc: bool) -> tuple[str, ...]:
     """The emulator, which deploys what changes in workflows/ with the variable they all read."""
     told = {
         "--port": str(plan.emulator_port),
-        "--grpc-port": "off",  # the inbox needs none, and its port might be one of the others
+        "--grpc-port": str(plan.grpc_port) if grpc else "off",
         "--data": str(plan.data_dir / "emulator.sqlite3"),
         "--watch": "workflows",
         "--env": f"COUNTERSIGN_URL={plan.web}",
@@ -213,9 +231,14 @@ def deploy_command(plan: Plan) -> str:
     return "make deploy" if usual else f"make deploy DATA_DIR={named(plan.data_dir)}"
 
 
-def welcome(plan: Plan, *, fresh: bool) -> str:
+def welcome(plan: Plan, *, fresh: bool, grpc: bool) -> str:
     """What to do now; `fresh`: the examples were started just now and wait in the inbox."""
     then = "open" if fresh else "start an example (see below), if none waits; open"
+    served = (
+        f"at {HOST}:{plan.grpc_port}"
+        if grpc
+        else f"off, for port {plan.grpc_port} cannot be had (it is the one after EMULATOR_PORT)"
+    )
     return f"""
 Countersign runs.
 
@@ -225,6 +248,7 @@ Countersign runs.
               its page shows the answer on its way, and what the workflow did with it.
 
 What runs, step by step: {plan.emulator}/
+Google's clients: REST at the same address, gRPC {served}
 
 In a second terminal:
 
@@ -279,15 +303,17 @@ def run(plan: Plan) -> int:
     if not plan.new_ports:
         require_same(plan.ports, plan.data_dir, os.environ)
     require_free(plan.ports, plan.data_dir, os.environ)
-    children = Children(environment(plan, os.environ, keep_secret_key(plan.data_dir)))
+    grpc = may_serve_grpc(plan)
+    key = keep_secret_key(plan.data_dir)
+    children = Children(environment(plan, os.environ, key, grpc=grpc))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: children.stopping.set())
     try:
-        start(plan, children)
+        start(plan, children, grpc=grpc)
         first = not examples_note(plan).exists()
         say("Deploying workflows/ to the emulator")
         worked = deploy(plan, children)
-        say(welcome(plan, fresh=first and examples_note(plan).exists()))
+        say(welcome(plan, fresh=first and examples_note(plan).exists(), grpc=grpc))
         if not worked:
             say(f"{AMISS} Everything else runs: fix it and run `{deploy_command(plan)}`.\n")
         children.follow()
