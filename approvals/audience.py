@@ -122,6 +122,9 @@ def steps(kind: str, data: Mapping[str, Any]) -> tuple[Step, ...]:
     if kind == "withdrawn" and "superseded_by" in data:
         # The requester has asked anew, and hears of that one.
         found = tuple(step for step in found if step[1] != Circle.REQUESTER)
+    if kind == "escalated" and "failed" in data:
+        # Whom the type names is not here any more: that is for those who can mend the type.
+        found = ((Matter.ATTENTION, Circle.OPERATORS),)
     if kind == "outcome" and data.get("result") != "failed":
         # Success is news to who asked; a failure also to those who answered.
         found = tuple(step for step in found if step[1] == Circle.REQUESTER)

@@ -217,8 +217,14 @@ def _of_report(notice: Notice, _names: Names) -> Told:
 
 
 def _of_attention(notice: Notice, _names: Names) -> Told:
-    lead = notice.approval.trouble or notice.event.data.get("reason", "") or "All is well again."
-    return "Needs attention", lead, ""
+    return "Needs attention", _trouble(notice) or "All is well again.", ""
+
+
+def _trouble(notice: Notice) -> str:
+    """Why an operator should look: how it stands, or an escalation that reached nobody."""
+    approval, data = notice.approval, notice.event.data
+    failed = f"Nobody was asked in time: {data['failed']}" if data.get("failed") else ""
+    return approval.trouble or (failed if approval.is_open else "")
 
 
 TELLERS: Mapping[Matter, Callable[[Notice, Names], Told]] = {
@@ -267,7 +273,7 @@ def overtaken(notice: Notice) -> str:
         return f"{user} has nothing to answer there any more."
     if notice.matter == Matter.RECEIPT and not _still_stands(notice.event):
         return "The answer was taken back."
-    if notice.matter == Matter.ATTENTION and not approval.trouble:
+    if notice.matter == Matter.ATTENTION and not _trouble(notice):
         return "All is well again."
     return ""
 

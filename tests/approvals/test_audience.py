@@ -3,6 +3,7 @@
 import pytest
 
 from approvals.audience import STEPS, Circle, Matter, told
+from approvals.mails import mail_of
 from approvals.models import Event, Notice, Preference
 from approvals.models.timer import Timer
 from tests.approvals.reading import decide
@@ -240,6 +241,14 @@ class TestClosed:
         Event.append(approval.pk, Event.Kind.BLOCKED, "system", data={"reason": "403"})
 
         assert new(approval) == [("attention", "olga@example.com")]
+
+    def test_operators_hear_of_an_escalation_that_reached_nobody(self, approval):
+        make_staff()
+        approval.escalate("group:renamed", after="2 days")
+
+        assert new(approval) == [("attention", "olga@example.com")]
+        said = mail_of(Notice.objects.get(matter="attention")).text
+        assert "Nobody was asked in time: Nobody here is called group:renamed" in said
 
     def test_operators_hear_of_a_request_that_nobody_can_answer(self, eva):
         make_staff()
