@@ -11,9 +11,15 @@ from approvals.models.content import PENDING
 
 class TimerQuerySet(models.QuerySet["Timer"]):
     def due(self, now: datetime | None = None) -> "TimerQuerySet":
-        """Those whose time has come, of approvals that are pending."""
+        """Those whose time has come, of approvals that are pending.
+
+        Not while an answer can be taken back: it waits, in case that happens.
+        """
         return self.filter(
-            due_at__lte=now or timezone.now(), done_at__isnull=True, approval__status=PENDING
+            due_at__lte=now or timezone.now(),
+            done_at__isnull=True,
+            approval__status=PENDING,
+            approval__settles_at__isnull=True,
         )
 
 

@@ -65,7 +65,7 @@ class Voting(Closing):
 
         The conditional UPDATE is the lock: whoever comes later waits, and counts this vote.
         """
-        mine = self.rows().needing(by).filter(revision=revision, stage=self.stage)
+        mine = self.rows().needing(by).filter(revision=revision)
         if not self._hold(mine):
             return False
         # Looked at again with the row held: PostgreSQL, after waiting for a row, sees its new
@@ -148,6 +148,8 @@ class Voting(Closing):
         self.rows().update(
             stage=following,
             votes_needed=stage["votes_needed"],
+            # An answer that is sent twice is none to the next stage, which nobody saw yet.
+            revision=models.F("revision") + 1,
             settles_as="",
             settles_at=None,
             changed_at=timezone.now(),
@@ -203,10 +205,9 @@ class Voting(Closing):
         return bool(held)
 
     def _explain_refusal(self, outcome: str, by: User, revision: int) -> None:
-        stage = self.stage
         self.refresh_from_db()
-        mine = self.standing_votes().filter(user=by).last()
-        if mine is not None and mine.outcome == outcome and mine.stage == stage:
+        votes = self.standing_votes().filter(user=by)
+        if votes.filter(outcome=outcome, revision=revision).exists():
             return
         if self.status != PENDING:
             raise AlreadyClosed(self.how_it_closed())
@@ -214,8 +215,8 @@ class Voting(Closing):
             raise AlreadyClosed("The answer is given already, and goes out in a moment.")
         if not self.is_open:
             raise AlreadyClosed("The time to answer has passed; nothing was saved.")
-        if self.revision != revision or self.stage != stage:
+        if self.revision != revision:
             raise WasChanged("The request was changed after you opened it. Please read it again.")
-        if mine is not None:
+        if votes.filter(stage=self.stage).exists():
             raise AlreadyClosed("You have answered this request already; others have not yet.")
         raise NotYours("You may read this request, but others were asked to decide it.")

@@ -339,6 +339,15 @@ class TestTimers:
         make_type("expense", "group:finance", **hours)
         return make_approval(**LIMIT)
 
+    def test_they_wait_while_an_answer_can_be_taken_back(self, people, approval):
+        Approval.objects.update(undo=60)
+        Timer.objects.update(due_at=timezone.now())
+        voting(approval, people[0])()
+
+        assert not Timer.objects.all().due().exists()
+        fresh(approval).take_back(by=people[0])
+        assert Timer.objects.all().due().count() == 2
+
     @pytest.mark.parametrize("kind", Timer.Kind.values)
     def test_one_rings_once(self, approval, kind):
         timer = Timer.objects.get(kind=kind)
