@@ -208,6 +208,11 @@ def _narrowed(
     asked = stage.asked
     if wish.approvers:
         asked = tuple(_chosen(name, stage.asked, members) for name in wish.approvers)
+        left_out = {each.name for each in stage.asked} - set(wish.approvers)
+        if stage.votes_needed is EVERYONE and left_out:
+            raise TermsRefused(
+                "approvers", "Everyone whom the type names must agree; leave the approvers out."
+            )
     needed = stage.votes_needed
     if wish.votes_needed is not None:
         needed = _needed(wish.votes_needed)

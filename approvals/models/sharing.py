@@ -8,7 +8,7 @@ from approvals.models.content import PENDING
 from approvals.models.errors import AlreadyClosed, CannotHandOver, NotYours, UnknownApprover
 from approvals.models.querysets import all_approvals
 from approvals.models.record import Event
-from approvals.models.user import User
+from approvals.models.user import User, mailbox
 from approvals.models.voting import Voting
 from countersign.terms import Asked
 
@@ -20,21 +20,28 @@ class Sharing(Voting):
         abstract = True
 
     def hand_over(self, *, by: User, to: User, reason: str) -> None:
-        """Let a colleague decide instead. Who was asked by name is asked no more.
+        """Let a colleague decide instead. Who was asked by name is asked no more; by a stand-in,
+        that is the person they stand in for. A group stays asked.
 
         Raises `NotYours` for somebody who may not decide it, `CannotHandOver` for a colleague
-        who may not.
+        who may not, and where one of a group would bring in votes that are not the group's.
         """
         self._require_taker(to)
         if to == by:
             raise CannotHandOver("Choose somebody else.")
         with transaction.atomic():
             # The second look is for PostgreSQL: see `_cast`.
-            if not self._hold(self.rows().needing(by)) or self.principal_for(by) is None:
+            held = self._hold(self.rows().needing(by))
+            principal = self.principal_for(by) if held else None
+            if principal is None:
                 raise NotYours("Only somebody who may decide this request can hand it over.")
             why = f"Handed over by {by}: {reason.strip() or 'no reason given'}"
-            mine = self.asked_now().filter(user=by)
-            ended = mine.update(ended_at=timezone.now())
+            ended = self.asked_now().filter(user=principal).update(ended_at=timezone.now())
+            if not ended and self.votes_needed != 1:
+                raise CannotHandOver(
+                    "Several of those who were asked must answer, and you are asked through a"
+                    " group. An operator can ask somebody else."
+                )
             if not (self._ask(f"user:{to.email}", why) or ended):
                 raise CannotHandOver(f"{to} is asked already.")
             self._tell_hand_over(by.actor, str(by), to, reason)
@@ -43,8 +50,10 @@ class Sharing(Voting):
     def reassign(self, approver: Approver, *, to: User, actor: str, reason: str) -> None:
         """Ask somebody else in place of an approver, as for a person who has left.
 
-        Raises `CannotHandOver`, `AlreadyClosed`.
+        Raises `CannotHandOver`, also to an operator whose own request it is; `AlreadyClosed`.
         """
+        if mailbox(actor.removeprefix("user:")) == self.requester_mailbox:
+            raise CannotHandOver("You asked for this: another operator must say who decides it.")
         self._require_taker(to)
         with transaction.atomic():
             if not self._hold(self.rows().filter(status=PENDING)):

@@ -15,8 +15,10 @@ from approvals.models import (
     NotYours,
     StandIn,
     TooLate,
+    WasChanged,
 )
 from approvals.verification import verify
+from countersign.terms import TermsRefused
 from tests.factories import make_approval, make_group, make_type, make_user
 from tests.guards import unguarded
 
@@ -163,6 +165,20 @@ class TestStages:
         assert after_two.status == "approved"
         assert kinds(after_two) == ["registered", "voted", "stage", "voted", "decided"]
 
+    def test_an_answer_that_is_sent_twice_is_none_to_the_next_stage(self, people, finance):
+        stages = [{"approvers": ["user:ana@example.com"]}, {"approvers": ["group:finance"]}]
+        approval = make_approval(approvers=[], stages=stages)
+
+        for _ in range(2):
+            fresh = Approval.objects.get()
+            fresh.decide("approved", by=people[0], revision=approval.revision)
+
+        assert (fresh.status, fresh.stage, fresh.votes.count()) == ("pending", 1, 1)
+        with pytest.raises(WasChanged):
+            fresh.decide("rejected", by=people[0], revision=approval.revision, comment="no")
+        assert answer(approval, people[0]).status == "approved"
+        assert verify(approval) == ""
+
     def test_a_rejection_in_the_first_ends_all(self, people):
         stages = [{"approvers": [f"user:{who.email}"]} for who in people]
         approval = make_approval(approvers=[], stages=stages)
@@ -220,6 +236,17 @@ class TestStandIns:
 
         with pytest.raises(AlreadyClosed):
             answer(approval, ben, "rejected")
+
+
+class TestNarrowing:
+    def test_a_request_makes_everyone_no_fewer(self, people):
+        everyone = {"votes_needed": "everyone"}
+        asked = ["user:ana@example.com", "user:ben@example.com"]
+        make_type("release", *asked, **everyone)
+
+        with pytest.raises(TermsRefused, match="must agree"):
+            make_approval(type="release", approvers=asked[:1])
+        assert make_approval(type="release", approvers=asked).votes_needed is None
 
 
 class TestUndo:
@@ -292,6 +319,42 @@ class TestHandOver:
             approval.hand_over(by=ana, to=ben, reason="")
         with pytest.raises(NotYours):
             approval.hand_over(by=ben, to=make_user("dora@example.com"), reason="")
+
+    def test_by_a_stand_in_it_is_the_right_of_their_colleague_that_goes(self, people):
+        ana, ben, cleo = people
+        stand_in(ana, ben)
+        make_user("dora@example.com")
+        asked = ["user:ana@example.com", "user:dora@example.com"]
+        approval = make_approval(approvers=asked, votes_needed=2)
+
+        approval.hand_over(by=ben, to=cleo, reason="knows it")
+
+        for giver in (ana, ben):
+            with pytest.raises(NotYours):
+                answer(approval, giver)
+        assert answer(approval, cleo).status == "pending"
+
+    def test_one_of_a_group_brings_in_no_votes_beside_the_groups(self, people, finance):
+        approval = make_approval(approvers=["group:finance"], votes_needed=2)
+
+        with pytest.raises(CannotHandOver):
+            approval.hand_over(by=people[0], to=make_user("dora@example.com"), reason="a friend")
+
+        assert kinds(approval) == ["registered"]
+        assert approval.approvers.count() == 1
+
+    def test_an_operator_does_not_choose_who_decides_their_own_request(self, people):
+        ana, ben, cleo = people
+        approval = make_approval(
+            approvers=["user:ana@example.com"], requested_by="Cleo+x@example.com"
+        )
+        approver = approval.approvers.get()
+
+        with pytest.raises(CannotHandOver):
+            approval.reassign(approver, to=ben, actor=cleo.actor, reason="a friend")
+
+        assert approval.may_be_decided_by(ana)
+        assert not approval.may_be_decided_by(ben)
 
     def test_an_operator_replaces_somebody_who_has_left(self, people):
         ana, ben, _ = people
