@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -20,6 +20,16 @@ if TYPE_CHECKING:  # generic for the type checker, plain classes at run time
     BaseNewUserForm = AdminUserCreationForm[User]
 else:
     BaseUserAdmin, BaseNewUserForm = DjangoUserAdmin, AdminUserCreationForm
+
+
+def _beyond(request: HttpRequest) -> QuerySet[Group]:
+    """The groups that give their members rights which this operator does not have."""
+    own = request.user.get_all_permissions()
+    every = Permission.objects.select_related("content_type")
+    lacking = [
+        each.pk for each in every if f"{each.content_type.app_label}.{each.codename}" not in own
+    ]
+    return Group.objects.filter(permissions__in=lacking)
 
 
 class NewUserForm(BaseNewUserForm):
@@ -74,12 +84,14 @@ class UserAdmin(BaseUserAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Nobody hands out rights they do not have: a superuser alone gives those of Django.
 
-        Membership of a group is the right to decide, so it is for those who keep the groups.
+        Membership of a group is the right to decide, so it is for those who keep the groups; here
+        as long as no group has rights that they do not have, and else on the page of each group.
         """
         fields = (*super().get_readonly_fields(request, obj),)
         if is_superuser(request):
             return fields
-        kept = () if request.user.has_perm("auth.change_group") else ("groups",)
+        may = request.user.has_perm("auth.change_group") and not _beyond(request).exists()
+        kept = () if may else ("groups",)
         return (*fields, "is_staff", "is_superuser", "user_permissions", *kept)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -130,6 +142,12 @@ class GroupAdmin(DjangoGroupAdmin):
         """Open approvals that ask this group."""
         asked = Approver.objects.current().filter(group=group).values("approval")
         return links_to(Approval.objects.open().filter(pk__in=asked))
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Whoever joins a group has its rights: nobody gives themselves more by that."""
+        if obj and not is_superuser(request) and _beyond(request).filter(pk=obj.pk).exists():
+            return False
+        return super().has_change_permission(request, obj)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Group | None = None

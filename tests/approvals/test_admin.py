@@ -414,6 +414,27 @@ class TestRights:
 
         assert list(group.user_set.all()) == [ana]
 
+    def test_who_keeps_the_groups_joins_none_with_more_rights(self, clerk):
+        group = Group.objects.create(name="admins")
+        group.permissions.add(Permission.objects.get(codename="change_approval"))
+        self.allow(clerk, "change_group", "view_group")
+        clerk = User.objects.get(pk=clerk.pk)
+        sent = {
+            "name": "admins",
+            "User_groups-TOTAL_FORMS": "1",
+            "User_groups-INITIAL_FORMS": "0",
+            "User_groups-0-user": str(clerk.pk),
+        }
+
+        assert self.save(clerk, clerk, groups=[group.pk]).status_code == 302
+        assert as_person(clerk).post(address(Group, "change", group.pk), sent).status_code == 403
+
+        assert not clerk.groups.exists()
+        sent["name"] = "finance"
+        finance = Group.objects.create(name="finance")
+        as_person(clerk).post(address(Group, "change", finance.pk), sent)
+        assert list(clerk.groups.all()) == [finance]
+
     def test_who_keeps_the_groups_gives_them_no_permissions(self, clerk):
         group = Group.objects.create(name="finance")
         self.allow(clerk, "change_group", "view_group")
