@@ -9,6 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from google.auth.compute_engine import _metadata
+from google.auth.credentials import AnonymousCredentials
 
 from approvals import callbacks
 from approvals.callbacks import CallbackAddress
@@ -62,6 +64,8 @@ def use(process, settings, monkeypatch, *, grpc):
     settings.WORKFLOWS_EMULATOR_GRPC_HOST = grpc
     for name, value in process.environment.items():
         monkeypatch.setenv(name, value)
+    # google-auth reads its variables when it is imported.
+    monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", f"127.0.0.1:{process.port}")
     monkeypatch.setattr(callbacks, "_credentials", None)
     callbacks._local.__dict__.pop("session", None)
 
@@ -123,7 +127,7 @@ class TestList:
         settings.GOOGLE_CLOUD_PROJECT = "countersign-demo"
         settings.WORKFLOWS_EMULATOR_HOST = "http://127.0.0.1:9"
         monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:9")
-        monkeypatch.setattr(callbacks, "_credentials", _Anonymous())
+        monkeypatch.setattr(callbacks, "_credentials", AnonymousCredentials())
 
         listed = as_person(ana).get("/start/")
 
@@ -294,10 +298,3 @@ class TestStarted:
         page = text_of(as_person(ana).get(started.get_absolute_url()))
 
         assert "Google could not be asked" in page
-
-
-class _Anonymous(callbacks.compute_engine.Credentials):
-    """Credentials without a server."""
-
-    def refresh(self, request: object) -> None:
-        self.token = "none"
