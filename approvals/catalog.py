@@ -11,7 +11,6 @@ from django.conf import settings
 from django.core.cache import cache
 from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError
-from requests import RequestException
 
 from approvals.callbacks import workflows_client
 from approvals.declaration import BrokenDeclaration, Declaration, declared
@@ -76,7 +75,7 @@ def _asked(parent: str) -> list[Startable]:
         ) from None
     except GoogleAuthError as error:
         raise CannotRead(f"There is no access to Google ({type(error).__name__}).") from None
-    except (GoogleAPICallError, RequestException) as error:
+    except (GoogleAPICallError, OSError) as error:
         raise CannotRead(f"Google could not be asked ({type(error).__name__}).") from None
     return sorted(_read(listed, sources), key=_by_title)
 
