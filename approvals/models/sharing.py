@@ -44,7 +44,7 @@ class Sharing(Voting):
                 )
             if not (self._ask(f"user:{to.email}", why) or ended):
                 raise CannotHandOver(f"{to} is asked already.")
-            self._tell_hand_over(by.actor, str(by), to, reason)
+            self._tell_hand_over(by.actor, str(principal), to, reason)
             self.retally(timezone.now())  # the colleague may have answered, the last of everyone
 
     def reassign(self, approver: Approver, *, to: User, actor: str, reason: str) -> None:

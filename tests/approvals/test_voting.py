@@ -333,6 +333,7 @@ class TestHandOver:
             with pytest.raises(NotYours):
                 answer(approval, giver)
         assert answer(approval, cleo).status == "pending"
+        assert approval.events.get(kind="handed_over").data["from"] == "Ana"
 
     def test_one_of_a_group_brings_in_no_votes_beside_the_groups(self, people, finance):
         approval = make_approval(approvers=["group:finance"], votes_needed=2)
