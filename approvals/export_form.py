@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from approvals.forms import DayField
 from approvals.models import Approval
 from approvals.models.querysets import ApprovalQuerySet
 
@@ -18,8 +19,8 @@ class ExportForm(forms.Form):
     type = forms.CharField(max_length=100, required=False)
     execution = forms.CharField(max_length=400, required=False)
     requested_by = forms.CharField(max_length=254, required=False, label="Requested by")
-    since = forms.DateField(required=False, label="Asked from", help_text="2026-01-31")
-    until = forms.DateField(required=False, label="Asked until", help_text="that day included")
+    since = DayField(required=False, label="Asked from", help_text="2026-01-31")
+    until = DayField(required=False, label="Asked until", help_text="that day included")
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)

@@ -1,10 +1,10 @@
 """What people send: an answer, a question, a colleague, an absence, the label of a key."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.utils import timezone
 
 from approvals.models import Preference, User
@@ -29,6 +29,18 @@ class CommentField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value)).replace("\r\n", "\n").strip()
+
+
+class DayField(forms.DateField):
+    """A day that is a moment in every time zone, as its neighbours are."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for validator, limit in (
+            (MinValueValidator, date(1900, 1, 1)),
+            (MaxValueValidator, date(2999, 12, 31)),
+        ):
+            self.validators.append(validator(limit, "Please check the year."))
 
 
 class KeyForm(forms.Form):
@@ -87,8 +99,8 @@ class HandOverForm(forms.Form):
 class AbsenceForm(forms.Form):
     """From which day to which a colleague decides for me. Both days count in full."""
 
-    first = forms.DateField(error_messages={"required": "Please say from which day on."})
-    last = forms.DateField(error_messages={"required": "Please say until which day."})
+    first = DayField(error_messages={"required": "Please say from which day on."})
+    last = DayField(error_messages={"required": "Please say until which day."})
     colleague = PersonField()
     reason = forms.CharField(max_length=200, required=False)
 

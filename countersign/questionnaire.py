@@ -6,7 +6,6 @@ standard a page can show, and how texts of a page become values of the declared 
 
 import json
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
@@ -15,6 +14,7 @@ from countersign.errors import FormInvalid
 
 MAX_PROPERTIES = 30
 MAX_BYTES = 16 * 1024
+LARGEST = 2**53
 TYPES = ("string", "number", "integer", "boolean")
 FORMATS = ("date", "email", "uri", "textarea")
 KEYS = frozenset(
@@ -145,13 +145,15 @@ def _value(kind: str, text: str) -> Any:
     if kind == "string":
         return text
     try:
-        return int(text)
+        number: int | float = int(text)
     except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+    # "nan" and "inf" are not known to JSON; what is larger, programs read as different numbers.
+    if not abs(number) <= LARGEST:
         return text
-    if not isfinite(number):  # "nan" and "inf", which JSON does not know
-        return text
+    if isinstance(number, int):
+        return number
     return number if number.is_integer() is False or kind == "number" else int(number)

@@ -133,7 +133,8 @@ class TestFilters:
         assert found(until=str(today - timedelta(days=1))) == first
 
     @pytest.mark.parametrize(
-        "query", [{"since": "yesterday"}, {"status": "\0"}, {"type": "x" * 101}]
+        "query",
+        [{"since": "yesterday"}, {"until": "9999-12-31"}, {"status": "\0"}, {"type": "x" * 101}],
     )
     def test_what_is_no_filter_is_said_beside_it(self, reader, query):
         response = as_person(reader).get(reverse("approvals:export_file", args=["csv"]), query)

@@ -62,6 +62,16 @@ class TestFillIn:
             assert "Text changed before: Alt now: Neu" in said
             assert "Quality 7" in said
 
+    @pytest.mark.parametrize("number", ["9" * 400, "1e300", str(2**53 + 1), "inf", "nan"])
+    def test_a_number_beyond_what_programs_agree_on_is_asked_for_again(self, managers, ana, number):
+        kind = {"type": "number", "multipleOf": 0.5}
+        approval = make_approval(form={"type": "object", "properties": {"sum": kind}})
+
+        response = send(as_person(ana), approval, **fill(sum=number))
+
+        assert response.status_code == 422
+        assert "Please give a number." in text_of(response)
+
     def test_what_is_wrong_is_said_at_its_field_and_all_is_kept(self, review, ana):
         values = fill(text="", score="eleven", tone="Friendly", again="on")
 

@@ -85,6 +85,8 @@ class TestAbsence:
             ({"first": "soon"}, "Enter a valid date"),
             ({"last": day(-1), "first": day(-2)}, "This day is over"),
             ({"first": day(3), "last": day(2)}, "The last day is before the first"),
+            ({"last": "9999-12-31"}, "Please check the year"),
+            ({"first": "0001-01-01"}, "Please check the year"),
             ({"colleague": ""}, "Please choose a colleague"),
             ({"colleague": "ana@example.com"}, "Please choose somebody else"),
             ({"colleague": "nobody@example.com"}, "Nobody here has this name"),
