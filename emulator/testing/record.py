@@ -173,7 +173,7 @@ def shown(record: Record) -> dict[str, Any]:
         "escalations": [],
         "supersedes": str(body.supersedes) if body.supersedes else None,
         "superseded_by": record.superseded_by,
-        "revision": 1,
+        "revision": record.stage + 1,
         "content_sha256": record.sha256,
         "execution": record.execution,
         "callback_url": record.callback_url,

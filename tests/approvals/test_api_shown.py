@@ -39,7 +39,7 @@ class TestStages:
         assert told() == (1, [("open", 1), ("later", 0)])
         staged.decide("approved", by=ben, revision=1)
         assert told() == (2, [("done", 2), ("open", 0)])
-        staged.decide("approved", by=cleo, revision=1)
+        staged.decide("approved", by=cleo, revision=2)
         assert told() == (2, [("done", 2), ("done", 1)])
 
     def test_a_stage_that_was_never_asked_is_left_out(self, api, staged, ana):

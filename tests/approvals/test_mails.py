@@ -161,7 +161,8 @@ class TestText:
     def test_every_matter_has_words(self, managers, ana, ben, eva):
         make_staff()
         carl = make_user("carl@example.com")
-        approval = make_approval(votes_needed=2, title="Pay ACME", fields={})
+        named = ["user:ana@example.com", "user:ben@example.com"]
+        approval = make_approval(approvers=named, votes_needed=2, title="Pay ACME", fields={})
         Timer.objects.create(
             approval=approval, kind="remind", due_at=approval.created_at, after="1 day"
         ).ring()

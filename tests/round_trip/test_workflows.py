@@ -25,7 +25,8 @@ class Inbox:
     def answer(self, execution: Execution, title: str, outcome: str, **fields: object) -> None:
         """Answer the open question of that title, once it is there and mine."""
         approval = eventually(lambda: self.mine(execution, title), f"{title} for me", 30)
-        body = {"outcome": outcome, "revision": 1, **fields}
+        revision = self.person.session.get(self.path(approval), timeout=20).json()["revision"]
+        body = {"outcome": outcome, "revision": revision, **fields}
         token = self.person.session.cookies["csrf"]
         answer = self.person.session.post(
             self.path(approval), json=body, headers={"X-CSRFToken": token}, timeout=20

@@ -101,7 +101,7 @@ class Both:
         played = self.workflows.inbox.approvals[-1]
         given: dict[str, Any] = {"comment": comment, "form": form or {}}
         try:
-            approval.decide(outcome, by=by, revision=1, **given)
+            approval.decide(outcome, by=by, revision=approval.revision, **given)
             refused = ""
         except ApprovalError as error:
             refused = str(error)
