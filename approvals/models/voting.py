@@ -217,6 +217,6 @@ class Voting(Closing):
             raise AlreadyClosed("The time to answer has passed; nothing was saved.")
         if self.revision != revision:
             raise WasChanged("The request was changed after you opened it. Please read it again.")
-        if votes.filter(stage=self.stage).exists():
+        if votes.exists():
             raise AlreadyClosed("You have answered this request already; others have not yet.")
         raise NotYours("You may read this request, but others were asked to decide it.")
