@@ -6,6 +6,7 @@ from typing import Any
 
 from approvals.durations import in_words
 from approvals.models import Approval, PolicyVersion
+from countersign.policies import rules_in, stages_in
 
 LABELS: Mapping[str, str] = {
     "stages": "Approvers",
@@ -37,15 +38,19 @@ def _stages(stages: list[dict[str, Any]]) -> str:
     found = []
     for stage in stages:
         name = f"{stage['name']}: " if stage.get("name") else ""
-        needed = stage.get("votes_needed", 1)
-        votes = "everyone" if needed == "everyone" else f"{needed} vote{'s' if needed > 1 else ''}"
-        found.append(f"{name}{', '.join(stage.get('approvers', []))} ({votes})")
+        found.append(f"{name}{', '.join(stage.get('approvers', []))} ({_votes(stage)})")
     return ", then ".join(found) or "nobody"
+
+
+def _votes(entry: dict[str, Any]) -> str:
+    needed = entry.get("votes_needed", 1)
+    return "everyone" if needed == "everyone" else f"{needed} vote{'s' if needed > 1 else ''}"
 
 
 def _rules(rules: list[dict[str, Any]]) -> str:
     said = (
-        f"{rule['field']} {rule['operator']} {rule['value']}: {', '.join(rule['approvers'])}"
+        f"{rule['field']} {rule['operator']} {rule['value']}:"
+        f" {', '.join(rule['approvers'])} ({_votes(rule)})"
         for rule in rules
     )
     return "; ".join(said) or "none"
@@ -69,6 +74,9 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "form": _form,
 }
 
+MEANT: Mapping[str, Callable[[Any], Any]] = {"stages": stages_in, "rules": rules_in}
+"""How data is read that means the same with its defaults written out and without."""
+
 
 def said(name: str, value: Any) -> str:
     """The value of a term as people read it."""
@@ -90,7 +98,8 @@ def changes(version: PolicyVersion, before: PolicyVersion | None) -> list[str]:
     old, new = before.as_data(), version.as_data()
     found = []
     for name, label in LABELS.items():
-        if old[name] != new[name]:
+        meant = MEANT.get(name, lambda value: value)
+        if meant(old[name]) != meant(new[name]):
             was, now = said(name, old[name]), said(name, new[name])
             found.append(f"{label}: {was} → {now}" if was != now else f"{label}: other details")
     return found

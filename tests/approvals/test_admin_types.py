@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from approvals.admin.type_words import changes
 from approvals.models import Policy, PolicyVersion
 from tests.approvals.reading import as_person, text_of
 from tests.factories import make_approval, make_group, make_staff, make_user
@@ -209,6 +210,23 @@ class TestChange:
         first, _, rest = history.partition("The first version")
         assert re.search(r"none\W+1\W", first)
         assert rest.strip().startswith("2")
+
+    def test_defaults_that_the_form_writes_out_are_no_change(self, managers):
+        rule = {"field": "Amount", "operator": ">", "value": 5000, "approvers": ["group:managers"]}
+        policy = Policy.objects.create(name="expense", title="Expense")
+        old = policy.revise("-", stages=[{"approvers": ["group:managers"]}], rules=[rule])
+        new = policy.revise(
+            "-",
+            stages=[{"approvers": ["group:managers"], "votes_needed": 1}],
+            rules=[rule | {"votes_needed": 2}],
+            undo=30,
+        )
+
+        said = "Amount > 5000: group:managers"
+        assert changes(new, old) == [
+            f"Rules: {said} (1 vote) → {said} (2 votes)",
+            "Undo window: none → 30 seconds",
+        ]
 
     def test_a_type_is_switched_off_and_never_deleted(self, client, payment):
         delete = reverse("admin:approvals_policy_delete", args=[payment.pk])
