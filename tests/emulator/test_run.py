@@ -98,6 +98,20 @@ class TestRun:
         ):
             assert lines in shown
 
+    def test_a_loop_of_jumps_is_told_for_a_while(self, tmp_path):
+        path = tmp_path / "jumps.yaml"
+        path.write_text(
+            "- init: {assign: [n: 0]}\n- again: {assign: [n: '${n + 1}']}\n"
+            "- more: {switch: [{condition: '${n < 200}', next: again}]}\n- done: {return: '${n}'}\n"
+        )
+
+        done = command("run", str(path))
+
+        assert done.stdout == "200\n"
+        assert done.stderr.count("again: assign n = n + 1") == 5
+        # Of 200 rounds 5 are told, with a step, a switch and a case each; the last has no case.
+        assert f"\N{HORIZONTAL ELLIPSIS} {195 * 3 - 1} like these" in done.stderr
+
     def test_quiet_says_the_result_alone(self, tmp_path):
         path = tmp_path / "log.yaml"
         path.write_text("- a: {call: sys.log, args: {text: hello}}\n- b: {return: 1}\n")
