@@ -227,7 +227,7 @@ def _behind(request: web.Request, known: list[object], about: str) -> int:
         return 0
     try:
         place, last, list_of = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         place, last, list_of = None, None, None
     if list_of != about or not isinstance(place, int):
         raise invalid("pageToken is not valid for this list")
