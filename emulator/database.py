@@ -127,6 +127,7 @@ UPDATE journal SET time = (
 ALTER TABLE executions ADD COLUMN history INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE executions ADD COLUMN stopped TEXT;
 UPDATE executions SET history = 0 WHERE state <> 'ACTIVE';
+CREATE INDEX executions_by_state ON executions (workflow, state);
 CREATE TABLE received (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     execution TEXT NOT NULL REFERENCES executions (execution) ON DELETE CASCADE,
