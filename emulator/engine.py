@@ -104,6 +104,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._calls.stop()
+        self._driver.close()
         if self._client is not None:
             await self._client.close()
 
@@ -161,6 +162,14 @@ class Engine:
 
     # What people and programs ask for
 
+    async def on_disk(self) -> None:
+        """Return when all that was done until now is on disk, and may be told.
+
+        Raises:
+            sqlite3.Error: the data file could not be written, and nothing of it is kept.
+        """
+        await self._driver.on_disk()
+
     def create(
         self, definition: Definition, argument: str, settings: Mapping[str, object]
     ) -> Execution:
@@ -195,7 +204,7 @@ class Engine:
     def offer(
         self, execution: str, callback: str, request: Value, fault: str | None = None
     ) -> Verdict:
-        """Give a received request to an endpoint; what is accepted is on disk when this returns.
+        """Give a received request to an endpoint; what is accepted is kept when `on_disk` returns.
 
         Waits whose time has passed end first: they time out, and the request goes to the slot.
 
@@ -233,6 +242,7 @@ class Engine:
         """Return when an execution is over."""
         if self._found(execution).state is State.ACTIVE:
             await self._ended.setdefault(execution, asyncio.Event()).wait()
+        await self._driver.on_disk()
         return self._found(execution)
 
     # Turns
@@ -244,7 +254,7 @@ class Engine:
         definition = self._definition(found)
         self._driver.touch(execution)
         if self._go_on(found, definition, self._runs.live(found, definition)):
-            self._driver.after(functools.partial(self._driver.wake, execution))
+            self._driver.wake(execution)
 
     def _go_on(self, found: Execution, definition: Definition, live: Live) -> bool:
         """Run, perform what is asked, and note where the execution is. True: there is more."""
@@ -268,7 +278,7 @@ class Engine:
 
         more = take_turn(live, deal_with, self._look)
         if not more:
-            calling = bool(begun) or bool(self._calls.pending(found.id))
+            calling = bool(begun) or self._calls.awaited(found.id)
             self._store.note(found.id, live.run.current_steps, busy=calling)
         match live.run.outcome:
             case Succeeded(value):
@@ -282,7 +292,7 @@ class Engine:
     def _create(self, definition: Definition, argument: str, settings: Mapping[str, object]) -> str:
         execution = str(uuid.uuid4())
         self._store.add(execution, definition, argument, settings, self._clock.stamp())
-        self._driver.after(functools.partial(self._driver.wake, execution))
+        self._driver.wake(execution)
         self._say("execution-started", workflow=definition.workflow, execution=execution)
         return execution
 
@@ -291,7 +301,7 @@ class Engine:
         self._store.append(execution, key, reply, self._clock.seconds())
         self._driver.touch(execution)
         self._runs.deliver(execution, key, reply)
-        self._driver.after(functools.partial(self._driver.wake, execution))
+        self._driver.wake(execution)
 
     def _end(
         self,
@@ -348,16 +358,17 @@ class Engine:
 
     # Ends of waits and calls
 
-    def _end_waits(self) -> None:
+    async def _end_waits(self) -> None:
         with self._driver.turn():
             for wait in self._store.waits_due(self._clock.seconds(), _DUE_AT_ONCE):
                 self._time_out(wait)
+        await self._driver.on_disk()
 
     def _time_out(self, wait: Wait) -> None:
         self._store.disarm(wait)
         self._post(wait.execution, wait.key, timed_out(wait))
 
-    def _called(self, execution: str, key: str, reply: Reply) -> bool:
+    async def _called(self, execution: str, key: str, reply: Reply) -> bool:
         """A call has ended: record what came back, and go on with it. False: not possible now."""
         try:
             try:
@@ -370,6 +381,7 @@ class Engine:
                 told = error("SystemError", f"{type(broken).__name__}: {broken}"[:1000])
                 with self._driver.turn():
                     self._post(execution, key, Raised(told.value))
+            await self._driver.on_disk()
         except sqlite3.Error:
             console.trouble("data-file-error", execution=execution)
             return False
