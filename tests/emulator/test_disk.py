@@ -8,19 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
 from emulator.services import Services
 from emulator.settings import Auth
-from tests.emulator.engines import WAIT, emulator, endpoint, outcome, site, start
+from tests.emulator.engines import WAIT, emulator, endpoint, outcome, start
 
-TELL = """
-main:
-  params: [input]
-  steps:
-    - tell: {call: http.post, args: {url: "${input}", body: {n: 1}}, result: got}
-    - done: {return: "${got.body}"}
-"""
 _LARGE = "x" * 20_000
 
 
@@ -123,29 +115,6 @@ class TestFullDisk:
                 assert {execution.id for execution in there} == told
                 for execution in there:
                     assert await outcome(services, execution) == 1
-
-        asyncio.run(scenario())
-
-    def test_a_reply_that_came_meanwhile_is_kept_and_the_call_not_made_again(self, tmp_path):
-        answering = asyncio.Event()
-
-        async def answer(request: web.Request) -> web.Response:
-            await answering.wait()
-            return web.json_response(_LARGE)
-
-        async def scenario() -> None:
-            async with site(answer) as there, running(tmp_path) as (services, disk, _):
-                execution = start(services, TELL, there.url)
-                await there.called.wait()
-                disk.fill()
-                answering.set()
-                await asyncio.sleep(0.3)
-                assert services.store.journal(execution.id, 10) == []
-
-                disk.make_room()
-
-                assert await outcome(services, execution) == _LARGE
-                assert len(there.received) == 1
 
         asyncio.run(scenario())
 
