@@ -129,8 +129,6 @@ def _over_http(client: Client, folder: Path) -> None:
         ]
         found = measure(jobs, ROUNDS)
     _say(report("Executions over HTTP", found, HEALTH))
-    del found[HEALTH]
-    _say(report("The same, beside a commit", found, COMMIT))
 
 
 def _durable(path: Path) -> sqlite3.Connection:
