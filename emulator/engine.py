@@ -104,9 +104,9 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._calls.stop()
-        self._driver.close()
         if self._client is not None:
             await self._client.close()
+        self._driver.close()
 
     # Time
 

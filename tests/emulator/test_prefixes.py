@@ -148,6 +148,10 @@ class TestPureRun:
             assert again.end == whole.end
 
 
+def _settings(data: Path) -> Settings:
+    return Settings(data=data, time_scale=2000, base_url="http://127.0.0.1:8787")
+
+
 class Killed(BaseException):
     """The process is gone."""
 
@@ -172,6 +176,7 @@ class Death:
         self.commits -= 1
         if self.came or (self.commits == 0 and not self.kept):
             self.came = True
+            self.services.database.roll_back()
             raise Killed
         self._commit()
         if self.commits == 0:
@@ -198,7 +203,7 @@ class World:
 
     async def live(self, source: str, death: tuple[int, bool] | None) -> None:
         """One life, until the execution is over or death comes."""
-        services = Services.open(Settings(data=self.data, time_scale=2000))
+        services = Services.open(_settings(self.data))
         died = Death(services, *(death or (0, True)))
         try:
             await services.engine.start()
@@ -283,9 +288,9 @@ async def lead(template: Path, source: str, deaths: list[tuple[int, bool]]) -> W
         async with site(handle) as there:
             world = World(there.url, data)
             for death in deaths:
-                await world.live(source, death)
+                await asyncio.create_task(world.live(source, death))  # nothing is left of a life
             while world.end is None:
-                await world.live(source, None)
+                await asyncio.create_task(world.live(source, None))
     return world
 
 
