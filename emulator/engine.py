@@ -12,7 +12,7 @@ import functools
 import sqlite3
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -259,7 +259,6 @@ class Engine:
     def _go_on(self, found: Execution, definition: Definition, live: Live) -> bool:
         """Run, perform what is asked, and note where the execution is. True: there is more."""
         site = self._site(found, definition)
-        begun: list[str] = []
 
         def deal_with(request: Request) -> Reply | None:
             match perform(request, site):
@@ -267,9 +266,9 @@ class Engine:
                     self._store.arm(found.id, request.key, kind, due, subject)
                     self._driver.after(self._timer.reset)
                 case Call(make):
-                    begun.append(request.key)
+                    live.to_be_called.add(request.key)
                     self._driver.after(
-                        functools.partial(self._calls.begin, found.id, request.key, make)
+                        functools.partial(self._begin, found.id, live, request.key, make)
                     )
                 case reply:
                     self._store.append(found.id, request.key, reply, self._clock.seconds())
@@ -278,7 +277,7 @@ class Engine:
 
         more = take_turn(live, deal_with, self._look)
         if not more:
-            calling = bool(begun) or self._calls.awaited(found.id)
+            calling = bool(live.to_be_called) or self._calls.awaited(found.id)
             self._store.note(found.id, live.run.current_steps, busy=calling)
         match live.run.outcome:
             case Succeeded(value):
@@ -286,6 +285,13 @@ class Engine:
             case Failed() as failed:
                 self._end(found, State.FAILED, error=failure(failed))
         return more
+
+    def _begin(
+        self, execution: str, live: Live, key: str, make: Callable[[], Awaitable[Reply]]
+    ) -> None:
+        """Make a call: the turn that asked for it, and maybe further ones, are on disk."""
+        live.to_be_called.discard(key)
+        self._calls.begin(execution, key, make)
 
     # Parts of turns
 

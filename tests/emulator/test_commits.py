@@ -7,12 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from emulator.services import Services
+from emulator.settings import Time
 from emulator.store import State
-from tests.emulator.engines import WAIT, emulator, endpoint, outcome, start
+from tests.emulator.engines import RUN, WAIT, emulator, endpoint, outcome, site, start
 
 RETURN = "- done: {return: 1}"
+CALL_BESIDE_A_CHILD = f"""
+main:
+  params: [url]
+  steps:
+    - begin: {{assign: [{{got: null}}]}}
+    - create: {{call: events.create_callback_endpoint, result: callback}}
+    - both:
+        parallel:
+          shared: [got]
+          branches:
+            - calls:
+                steps:
+                  - wait: {{call: events.await_callback, args: {{callback: "${{callback}}"}}}}
+                  - post: {{call: http.post, args: {{url: "${{url}}"}}, result: got}}
+            - has_a_child:
+                steps:
+                  - run: {{call: {RUN}, args: {{workflow_id: child}}}}
+    - done: {{return: "${{got.body}}"}}
+"""
 ANSWER: Any = {"http_request": {"body": "yes"}}
 
 
@@ -107,5 +128,39 @@ class TestPart:
                 again = services.engine.create(definition, "1", {})
                 assert await outcome(services, again) == 1
                 assert (services.store.find(small.id) is not None) == kept
+
+        asyncio.run(scenario())
+
+
+class TestTurnsThatShareOne:
+    def test_a_call_that_begins_after_the_last_of_them_is_made_again_after_a_restart(
+        self, tmp_path
+    ):
+        """The first turn asks for the call, the second waits for it; it begins after both."""
+        lives = 0
+
+        async def answer(_request: web.Request) -> web.Response:
+            await asyncio.sleep(0 if lives > 1 else 3600)
+            return web.json_response("answered")
+
+        async def scenario() -> None:
+            nonlocal lives
+            async with site(answer) as there:
+                lives += 1
+                async with emulator(tmp_path, time=Time.VIRTUAL) as services:
+                    services.catalog.deploy("child", WAIT)
+                    parent = start(services, CALL_BESIDE_A_CHILD, there.url)
+                    await services.engine.settled()
+                    (child,) = services.store.newest_first("child")
+                    for each in (parent, child):
+                        (callback,) = services.store.callbacks(each.id)
+                        services.engine.offer(each.id, callback.id, ANSWER)
+                    await there.called.wait()
+
+                    assert services.store.waits_of(parent.id) == []
+                    assert services.store.busy() == [parent.id]
+                lives += 1
+                async with emulator(tmp_path, time=Time.VIRTUAL) as services:
+                    assert await outcome(services, parent) == "answered"
 
         asyncio.run(scenario())
