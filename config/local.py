@@ -26,6 +26,7 @@ from config.databases import require_local_database
 from config.ports import (
     HOST,
     Ports,
+    is_free,
     keep_ports,
     kept_ports,
     read_port,
@@ -64,6 +65,11 @@ class Plan:
     @property
     def emulator(self) -> str:
         return f"http://{HOST}:{self.emulator_port}"
+
+    @property
+    def grpc_port(self) -> int:
+        """Where the emulator serves gRPC, unless somebody else listens there."""
+        return self.emulator_port + 1
 
 
 def read_plan(given: Mapping[str, str]) -> Plan:
@@ -127,10 +133,10 @@ def collect_static(children: Children) -> None:
     stamp.write_text(digest, encoding="ascii")
 
 
-def start(plan: Plan, children: Children) -> None:
-    """Everything in order, each step in a line."""
+def start(plan: Plan, children: Children, *, grpc: bool) -> None:
+    """Everything in order, each step in a line; `grpc`: the emulator is to serve gRPC as well."""
     say(f"Starting the Workflows emulator at {plan.emulator}")
-    children.start("emulator", *emulator(plan))
+    children.start("emulator", *emulator(plan, grpc=grpc))
     say("Bringing the database up to date")
     if "DATABASE_URL" not in children.env:
         shut_database(plan.data_dir)
@@ -155,11 +161,17 @@ def shared(env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     return {name: env[name] for name in names if name in env}, without
 
 
-def emulator(plan: Plan) -> tuple[str, ...]:
+def may_serve_grpc(plan: Plan) -> bool:
+    """Whether there is a port for gRPC: the inbox needs none, so nothing fails for want of it."""
+    port = plan.grpc_port
+    return port < 65536 and port != plan.port and is_free(port)
+
+
+def emulator(plan: Plan, *, grpc: bool) -> tuple[str, ...]:
     """The emulator, which deploys what changes in workflows/ with the variable they all read."""
     told = {
         "--port": str(plan.emulator_port),
-        "--grpc-port": "off",  # the inbox needs none, and its port might be one of the others
+        "--grpc-port": str(plan.grpc_port) if grpc else "off",
         "--data": str(plan.data_dir / "emulator.sqlite3"),
         "--watch": "workflows",
         "--env": f"COUNTERSIGN_URL={plan.web}",
@@ -212,9 +224,14 @@ def deploy_command(plan: Plan) -> str:
     return "make deploy" if usual else f"make deploy DATA_DIR={named(plan.data_dir)}"
 
 
-def welcome(plan: Plan, *, fresh: bool) -> str:
+def welcome(plan: Plan, *, fresh: bool, grpc: bool) -> str:
     """What to do now; `fresh`: the examples were started just now and wait in the inbox."""
     then = "open" if fresh else "start an example (see below), if none waits; open"
+    served = (
+        f"at {HOST}:{plan.grpc_port}"
+        if grpc
+        else f"off, for port {plan.grpc_port} cannot be had (it is the one after EMULATOR_PORT)"
+    )
     return f"""
 Countersign runs.
 
@@ -224,6 +241,7 @@ Countersign runs.
               its page shows the answer on its way, and what the workflow did with it.
 
 What runs, step by step: {plan.emulator}/
+Google's clients: REST at the same address, gRPC {served}
 
 In a second terminal:
 
@@ -282,11 +300,12 @@ def run(plan: Plan) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: children.stopping.set())
     try:
-        start(plan, children)
+        grpc = may_serve_grpc(plan)
+        start(plan, children, grpc=grpc)
         first = not examples_note(plan).exists()
         say("Deploying workflows/ to the emulator")
         worked = deploy(plan, children)
-        say(welcome(plan, fresh=first and examples_note(plan).exists()))
+        say(welcome(plan, fresh=first and examples_note(plan).exists(), grpc=grpc))
         if not worked:
             say(f"{AMISS} Everything else runs: fix it and run `{deploy_command(plan)}`.\n")
         children.follow()

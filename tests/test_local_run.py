@@ -17,7 +17,17 @@ import pytest
 
 from config import processes
 from config.data_dir import claim, is_claimed, keep_secret_key, shut_database, write_environment
-from config.local import Plan, deploy, environment, main, read_plan, shared, welcome
+from config.local import (
+    Plan,
+    deploy,
+    emulator,
+    environment,
+    main,
+    may_serve_grpc,
+    read_plan,
+    shared,
+    welcome,
+)
 from config.ports import keep_ports, require_free, require_same
 from config.processes import CannotRun, Children, CommandFailed, Stopped
 from tests.services import free_port
@@ -237,22 +247,47 @@ class TestDeploy:
         assert f"Nothing runs with the data in {plan.data_dir}." in capsys.readouterr().err
 
 
+class TestGrpc:
+    def test_it_is_served_at_the_port_after_the_emulators_which_the_welcome_tells(self):
+        plan = read_plan({"EMULATOR_PORT": str(free_port())})
+        beside = plan.emulator_port + 1
+
+        served = emulator(plan, grpc=True)
+
+        assert served[served.index("--grpc-port") + 1] == str(beside)
+        assert f"gRPC at 127.0.0.1:{beside}\n" in welcome(plan, fresh=True, grpc=True)
+
+    def test_where_that_port_is_taken_it_is_off_and_the_welcome_says_why(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            taken = server.getsockname()[1]
+            plan = read_plan({"EMULATOR_PORT": str(taken - 1)})
+
+            assert not may_serve_grpc(plan)
+        served = emulator(plan, grpc=False)
+        assert served[served.index("--grpc-port") + 1] == "off"
+        assert f"gRPC off, for port {taken} cannot" in welcome(plan, fresh=True, grpc=False)
+
+    @pytest.mark.parametrize("port", ["8787", "65535"])
+    def test_it_takes_neither_the_port_of_the_inbox_nor_one_that_is_none(self, port):
+        assert not may_serve_grpc(read_plan({"PORT": "8788", "EMULATOR_PORT": port}))
+
+
 class TestWelcome:
     def test_it_gives_commands_that_work_as_they_stand(self, tmp_path):
         ports = {"PORT": "9000", "EMULATOR_PORT": "9001"}
-        said = welcome(read_plan(ports), fresh=True)
+        said = welcome(read_plan(ports), fresh=True, grpc=True)
 
         assert "-m emulator executions --emulator http://127.0.0.1:9001" in said
         assert "-m emulator start expense-approval --emulator http://127.0.0.1:9001" in said
         assert ". var/env && .venv/bin/python manage.py help" in said
         assert "make deploy\n" in said
-        elsewhere = welcome(read_plan({**ports, "DATA_DIR": str(tmp_path)}), fresh=True)
+        elsewhere = welcome(read_plan({**ports, "DATA_DIR": str(tmp_path)}), fresh=True, grpc=True)
         assert f". {tmp_path}/env && " in elsewhere
         assert f"make deploy DATA_DIR={tmp_path}\n" in elsewhere
 
     def test_a_second_start_does_not_promise_an_expense(self):
-        assert "Then      open an expense" in welcome(read_plan({}), fresh=True)
-        again = welcome(read_plan({}), fresh=False)
+        assert "Then      open an expense" in welcome(read_plan({}), fresh=True, grpc=True)
+        again = welcome(read_plan({}), fresh=False, grpc=True)
         assert "Then      start an example (see below), if none waits; open an expense" in again
 
 
@@ -427,6 +462,7 @@ class TestRun:
         commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in passed.split()]
         (serving,) = [words for words in commands if "emulator\0serve" in words]
         assert "--watch\0workflows\0" in serving
+        assert "gRPC at 127.0.0.1:" in said or "gRPC off, for port" in said
         assert f"--env\0COUNTERSIGN_URL=http://127.0.0.1:{run.port}\0" in serving
         database = run.data_dir / "countersign.sqlite3"
         for path in (database, database.with_name("emulator.sqlite3"), run.data_dir / "env"):
