@@ -278,7 +278,8 @@ class Engine:
         more = take_turn(live, deal_with, self._look)
         if not more:
             calling = bool(live.to_be_called) or self._calls.awaited(found.id)
-            self._store.note(found.id, live.run.current_steps, busy=calling)
+            found = replace(found, steps=live.run.current_steps)
+            self._store.note(found.id, found.steps, busy=calling)
         match live.run.outcome:
             case Succeeded(value):
                 self._end(found, State.SUCCEEDED, result=to_json(value))
