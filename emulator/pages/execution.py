@@ -140,7 +140,9 @@ def _waiting(services: Services, found: Execution, wait: Wait, call: MadeCall | 
 def answering(services: Services, url: str, method: str) -> str:
     """A command line that answers a callback."""
     parts = ["curl"]
-    if method != "POST":
+    if method == "HEAD":
+        parts.append("--head")  # -X HEAD waits for a body that never comes
+    elif method != "POST":
         parts.append(f"-X {method}")
     if services.settings.auth is not Auth.OFF:
         token = _ACCESS.format(base=services.settings.base_url)

@@ -216,6 +216,25 @@ class TestExecution:
 
         assert execution.result() == "well done", done.stdout
 
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+    def test_so_does_the_one_for_another_method(self, emulator, method):
+        emulator.deploy(
+            "another",
+            f"""
+            - create: {{call: events.create_callback_endpoint, args: [{method}], result: callback}}
+            - wait: {{call: events.await_callback, args: ["${{callback}}"], result: request}}
+            - done: {{return: "${{request.http_request.method}}"}}
+            """,
+        )
+        execution = emulator.execute("another")
+        execution.callback_url()
+        page = get(emulator, f"/ui/executions/{execution.id}").text
+        command = Text(re.findall(r"<pre[^>]*Command that answers it[^>]*>(.*?)</pre>", page)[0])
+
+        subprocess.run(["sh", "-c", command.text], capture_output=True, check=True, timeout=20)
+
+        assert execution.result() == method
+
     def test_one_that_is_over_shows_result_calls_log_and_requests(self, over):
         shown = seen(over)
 
