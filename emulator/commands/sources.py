@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from emulator import console
-from emulator.catalog import Catalog
+from emulator.catalog import Catalog, require_id
 from emulator.commands.exits import WRONG_INPUT
 from emulator.errors import SourceError
 from emulator.parser import parse
+from emulator.refusal import Refusal
 from workflows.bundle import Bundle, bundle, bundle_file
 
 
@@ -27,17 +28,26 @@ def texts(bundles: Mapping[str, Bundle]) -> dict[str, str]:
 
 def problems(bundles: Mapping[str, Bundle]) -> int:
     """Say what is wrong with each source that does not build; gives the exit code, or 0."""
-    broken = []
+    return WRONG_INPUT if broken(bundles) else 0
+
+
+def broken(bundles: Mapping[str, Bundle]) -> Sequence[str]:
+    """The workflows that cannot be deployed, after saying what is wrong with each."""
+    found = []
     for workflow, complete in bundles.items():
         try:
+            require_id(workflow)
             parse(complete.text)
         except SourceError as problem:
             for each in problem.all:
                 console.complain(complete.explain(str(each)))
-            broken.append(workflow)
-    if broken and len(bundles) > 1:
-        console.complain(f"{len(broken)} of {len(bundles)} do not build: {', '.join(broken)}")
-    return WRONG_INPUT if broken else 0
+            found.append(workflow)
+        except Refusal as refused:
+            console.complain(complete.explain(str(refused)))
+            found.append(workflow)
+    if found and len(bundles) > 1:
+        console.complain(f"{len(found)} of {len(bundles)} do not build: {', '.join(found)}")
+    return found
 
 
 def set_variables(catalog: Catalog, workflows: Iterable[str], variables: Mapping[str, str]) -> None:

@@ -63,11 +63,12 @@ class TestServe:
             assert emulator.stop() == 0
             assert time.monotonic() - began < 2.5
 
-    def test_a_source_that_does_not_build_stops_the_start(self, tmp_path, folder):
+    def test_without_reload_a_source_that_does_not_build_stops_the_start(self, tmp_path, folder):
         (folder / "broken.yaml").write_text("- a: {return: 1}\n- b: {next: nowhere}\n")
 
         done = command(
-            *("serve", "--port", "0", "--data", str(tmp_path / "d"), "--workflows", str(folder))
+            *("serve", "--port", "0", "--data", str(tmp_path / "d"), "--no-reload"),
+            *("--workflows", str(folder)),
         )
 
         assert done.returncode == 2
