@@ -194,13 +194,16 @@ class Driver:
     def _take_turn(self, execution: str) -> None:
         """One turn of one execution. Whatever goes wrong with it stays with it."""
         try:
-            with self.turn():
-                self._take(execution)
-        except sqlite3.Error:
+            try:
+                with self.turn():
+                    self._take(execution)
+            except sqlite3.Error:
+                raise
+            except Exception as broken:  # one broken execution must not stop the others
+                console.trouble("execution-broken", execution=execution)
+                self._give_up(execution, broken)
+        except Exception:  # giving up may fail too, and all the others would wait for ever
             self._try_later(execution)
-        except Exception as broken:  # one broken execution must not stop the others
-            console.trouble("execution-broken", execution=execution)
-            self._give_up(execution, broken)
 
     def _try_later(self, execution: str) -> None:
         """The data file could not be written: go on from what it holds, in a moment."""

@@ -325,6 +325,7 @@ class Engine:
             error=error,
             stopped=self._runs.stand(found) if state is State.CANCELLED else None,
         )
+        self._driver.touch(found.id)
         self._store.end(over)
         for wait in self._store.waits_on(found.id):
             answered = child_ended(wait, over, self._store, self._settings)
@@ -349,16 +350,12 @@ class Engine:
         """End an execution that the emulator cannot carry on."""
         reason = f"the emulator cannot go on with this execution: {type(broken).__name__}: {broken}"
         failed = error("SystemError", reason)
-        try:
-            with self._driver.turn():
-                self._end(
-                    self._found(execution),
-                    State.FAILED,
-                    error=failure(Failed(failed.value, reason, ())),
-                )
-        except (sqlite3.Error, LookupError):
-            console.trouble("data-file-error", execution=execution)
-            self._runs.drop(execution)
+        with self._driver.turn():
+            self._end(
+                self._found(execution),
+                State.FAILED,
+                error=failure(Failed(failed.value, reason, ())),
+            )
 
     def _say(self, name: str, **fields: str) -> None:
         self._driver.after(functools.partial(console.event, name, **fields))

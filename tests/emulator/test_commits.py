@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,16 @@ from emulator.store import State
 from tests.emulator.engines import RUN, WAIT, emulator, endpoint, outcome, site, start
 
 RETURN = "- done: {return: 1}"
+FULL = sqlite3.OperationalError("database or disk is full")
+COUNT = """
+- zero: {assign: [{count: 0}]}
+- more: {assign: [{count: "${count + 1}"}]}
+- again:
+    switch:
+      - condition: ${count < 5000}
+        next: more
+- done: {return: "${count}"}
+"""
 CALL_BESIDE_A_CHILD = f"""
 main:
   params: [url]
@@ -48,6 +59,22 @@ def commits(services: Services) -> list[str]:
 
     vars(services.database)["commit"] = counted
     return seen
+
+
+def fails_once(
+    what: object,
+    name: str,
+    error: Exception = FULL,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Let a method fail the next time it is called, and then be as it was."""
+
+    def failing(*_: object) -> None:
+        del vars(what)[name]
+        before()
+        raise error
+
+    vars(what)[name] = failing
 
 
 class TestShare:
@@ -128,6 +155,36 @@ class TestPart:
                 again = services.engine.create(definition, "1", {})
                 assert await outcome(services, again) == 1
                 assert (services.store.find(small.id) is not None) == kept
+
+        asyncio.run(scenario())
+
+    def test_an_execution_goes_on_when_its_cancellation_is_undone(self, tmp_path):
+        """Its turn has passed it over, because it seemed to be over."""
+
+        async def scenario() -> None:
+            async with emulator(tmp_path, time=Time.VIRTUAL) as services:
+                execution = start(services, COUNT)
+                await services.engine.on_disk()
+                fails_once(services.database, "commit", before=services.database.roll_back)
+
+                services.engine.cancel(execution.id)
+                with pytest.raises(sqlite3.OperationalError):
+                    await services.engine.on_disk()
+
+                assert await outcome(services, execution) == 5000
+
+        asyncio.run(scenario())
+
+    def test_an_execution_that_could_not_be_given_up_is_tried_again(self, tmp_path):
+        async def scenario() -> None:
+            async with emulator(tmp_path) as services:
+                definition = services.catalog.deploy("test", RETURN)
+                fails_once(services.catalog, "find", KeyError("broken"))
+                fails_once(services.store, "end")
+
+                execution = services.engine.create(definition, "1", {})
+
+                assert await outcome(services, execution) == 1
 
         asyncio.run(scenario())
 
