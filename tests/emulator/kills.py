@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import random
 import sys
 import time
@@ -104,6 +105,7 @@ class Siege:
     seed: int
     folder: Path
     forks: Forks
+    within: float
     stories: dict[str, Story] = field(default_factory=dict)
     calls: list[tuple[str, int, str]] = field(default_factory=list)
     settled: set[str] = field(default_factory=set)
@@ -127,7 +129,10 @@ class Siege:
                 for name, source in SOURCES.items():
                     body = {"sourceContents": source.read_text()}
                     await self.ask("POST", f"?workflowId={name}", json=body)
+                end = time.monotonic() + self.within
                 for _ in range(self.rounds):
+                    if time.monotonic() > end:
+                        break
                     await self.live_and_die()
                     if self.chance.random() < 0.2:
                         await self.die_at_the_start()
@@ -416,10 +421,10 @@ def _client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10))
 
 
-def besiege(rounds: int, seed: int) -> Siege:
-    """So many kills; gives what was seen, with the problems."""
+def besiege(rounds: int, seed: int, within: float = math.inf) -> Siege:
+    """So many kills, or as many as come within so many seconds; gives what was seen."""
     with TemporaryDirectory() as folder, Forks() as forks:
-        siege = Siege(rounds, seed, Path(folder), forks)
+        siege = Siege(rounds, seed, Path(folder), forks, within)
         asyncio.run(siege.run())
     return siege
 
