@@ -13,6 +13,7 @@ from emulator.errors import SourceError
 from emulator.parser import parse
 from emulator.refusal import Refusal
 from workflows.bundle import Bundle, bundle, bundle_file
+from workflows.bundle import workflow_id as id_of_file
 
 
 def bundles(place: str) -> dict[str, Bundle]:
@@ -61,6 +62,6 @@ def set_variables(catalog: Catalog, workflows: Iterable[str], variables: Mapping
 
 
 def workflow_id(path: Path) -> str:
-    """A workflow ID made from the name of a file."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.partition(".")[0]).strip("-_")
+    """The ID that a file has in a folder, made a valid one where its name is none."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", id_of_file(path)).strip("-_")
     return name[:64] if re.match("[A-Za-z]", name) else f"w-{name}"[:64]
