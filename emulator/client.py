@@ -33,8 +33,10 @@ class Client:
     """Speaks to one emulator about its one project and location."""
 
     session: aiohttp.ClientSession
+    base: str
+    """Where it is: `http://127.0.0.1:8787`"""
     parent: str
-    """`/v1/projects/P/locations/L`"""
+    """`…/v1/projects/P/locations/L`, below that"""
 
     @classmethod
     @asynccontextmanager
@@ -72,7 +74,7 @@ class Client:
         token = await (await ask("/instance/service-accounts/default/token")).json()
         session.headers["Authorization"] = f"Bearer {token['access_token']}"
         location = region.rpartition("/")[2]
-        return cls(session, f"{base}/v1/projects/{project}/locations/{location}")
+        return cls(session, base, f"{base}/v1/projects/{project}/locations/{location}")
 
     async def deploy(
         self, workflow: str, source: str, variables: Mapping[str, str]
@@ -142,8 +144,20 @@ class Client:
             RefusedByEmulator: the answer is an error.
             NoEmulator: there is no answer.
         """
+        return await self._ask(method, self.parent + path, **options)
+
+    async def own(self, path: str) -> dict[str, Any]:
+        """What the emulator tells of itself, which Google does not: a GET below `/emulator`.
+
+        Raises:
+            RefusedByEmulator: among others, when it is on another machine.
+            NoEmulator: there is no answer.
+        """
+        return await self._ask("GET", f"{self.base}/emulator{path}")
+
+    async def _ask(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         try:
-            async with self.session.request(method, self.parent + path, **options) as response:
+            async with self.session.request(method, url, **options) as response:
                 body: dict[str, Any] = await response.json()
         except (aiohttp.ClientError, TimeoutError) as failed:
             raise NoEmulator(

@@ -84,13 +84,17 @@ def reason(error: Mapping[str, object]) -> str:
         error: the error of an execution, `payload` and `context`.
     """
     text = " ".join(str(error.get("context", "")).split())
+    said = answered(error)
+    return f"{text}: {said}" if said else text
+
+
+def answered(error: Mapping[str, object]) -> str:
+    """What the HTTP answer says that an execution failed with, on one line; empty if nothing."""
     try:
         said = _said_by(json.loads(str(error.get("payload", ""))))
     except ValueError:  # also what is nested too deeply to be read as JSON
-        said = ""
-    return (
-        f"{text}: {textwrap.shorten(said, _LONGEST_REASON, placeholder=' ...')}" if said else text
-    )
+        return ""
+    return textwrap.shorten(said, _LONGEST_REASON, placeholder=" ...")
 
 
 def _said_by(payload: object) -> str:

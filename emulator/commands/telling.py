@@ -75,10 +75,20 @@ class Teller(Trace):
         self._told: Counter[tuple[str, str, int, StepType]] = Counter()
         self._silent = 0
         self._names = {"0": ""}
+        self._held: list[str] | None = []
 
     def line(self, text: str, depth: int = 0) -> None:
-        """Say a line."""
-        self._say(self.at("  " * depth + text))
+        """Say a line, once it was said that the execution has started: that has to be on disk."""
+        told = self.at("  " * depth + text)
+        if self._held is None:
+            self._say(told)
+        else:
+            self._held.append(told)
+
+    def release(self) -> list[str]:
+        """The lines that were held back; the next ones are said at once."""
+        held, self._held = self._held, None
+        return held or []
 
     def at(self, text: str) -> str:
         """A text after the seconds since the start."""
@@ -192,6 +202,8 @@ class _Events(logging.Formatter):
         words = record.getMessage().split(" ")
         told = [word for word in words if word != f"execution={self._execution}"]
         text = self._teller.at(" ".join(told))
+        if words[0] == "execution-started" and len(told) < len(words):
+            text = "\n".join((text, *self._teller.release()))  # of these moments, in that order
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text
