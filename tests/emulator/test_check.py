@@ -123,6 +123,20 @@ class TestErrors:
         ]
         assert twice.name in lines[0]
 
+    def test_what_run_refuses_for_the_files_beside_it_is_an_error(self, tmp_path):
+        path = file(tmp_path, "main.yaml", CALLER)
+        file(tmp_path, "a.yaml", "helper:\n  params: [x]\n  steps:\n    - give: {return: 1}\n")
+        second = file(tmp_path, "b.yaml", "helper:\n  steps:\n    - give: {return: 2}\n")
+
+        code, lines, _ = check(path)
+        refused = command("run", str(path))
+
+        said = f"{second}: helper is defined in a.yaml as well. Rename one of them."
+        assert code == 1
+        assert lines == [f"{path}: error: {said}"]
+        assert refused.returncode == 2
+        assert refused.stderr == f"{said}\n"
+
     def test_what_cannot_be_read_is_exit_code_2(self, tmp_path):
         (tmp_path / "empty").mkdir()
 
