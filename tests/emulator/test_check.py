@@ -64,8 +64,24 @@ class TestErrors:
                 ),
                 ["3:24", "4:33"],
             ),
+            (
+                (
+                    "- a: {cal: x, result: set}\n- b: {return: '${nobody}'}\n"
+                    "- c: {return: '${set}', next: a}\n- d: {next: nowhere}\n"
+                    "- e: {assign: [{late: '${1 +}'}]}\n- f: {return: '${late}'}\n"
+                ),
+                ["1:7", "2:18", "4:13", "5:29"],
+            ),
+            (
+                (
+                    "- a:\n    for:\n      value: i\n      in: [1]\n      steps:\n"
+                    "        - b: {retrun: 1}\n        - c: {return: '${j}'}\n"
+                    "- d: {call: nope}\n"
+                ),
+                ["6:15", "7:26", "8:13"],
+            ),
         ],
-        ids=["steps", "shapes", "routines", "try", "switch"],
+        ids=["steps", "shapes", "routines", "try", "switch", "shapes and names", "inside"],
     )
     def test_what_does_not_follow_from_another_problem_is_told_with_it(
         self, tmp_path, source, places
