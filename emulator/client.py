@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Client:
                 client = await cls._introduce(session, url.rstrip("/"))
             except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as failed:
                 raise NoEmulator(
-                    f"no emulator answers at {url} ({failed or type(failed).__name__}): start one"
+                    f"no emulator answers at {url} ({_why(failed)}): start one"
                     " with `python -m emulator serve`, or give its address with --emulator"
                 ) from failed
             yield client
@@ -160,9 +161,17 @@ class Client:
             async with self.session.request(method, url, **options) as response:
                 body: dict[str, Any] = await response.json()
         except (aiohttp.ClientError, TimeoutError) as failed:
-            raise NoEmulator(
-                f"the emulator no longer answers ({failed or type(failed).__name__})"
-            ) from failed
+            raise NoEmulator(f"the emulator no longer answers ({_why(failed)})") from failed
         if response.status >= 400:
             raise RefusedByEmulator(response.status, body["error"]["message"])
         return body
+
+
+def _why(failed: Exception) -> str:
+    """Why there was no answer, without the words of the HTTP library around it."""
+    if isinstance(failed, aiohttp.ClientConnectorError):
+        cause = failed.os_error
+        if isinstance(cause, ConnectionError) and cause.errno is not None:
+            return os.strerror(cause.errno)
+        return str(cause.strerror or cause)
+    return str(failed) or type(failed).__name__

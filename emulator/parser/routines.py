@@ -13,6 +13,9 @@ from emulator.parser.shapes import a_list, a_map, a_name, a_pair, fail, known_ke
 from emulator.parser.steps import StepParser
 from emulator.syntax import Parameter, Routine, Workflow
 
+_OF_STUBS = frozenset(("strict", "stubs"))
+"""The keys of a stub file."""
+
 
 class RoutineParser:
     """Makes the tree of a whole workflow."""
@@ -33,6 +36,8 @@ class RoutineParser:
             return Workflow({"main": main})
         a_map(root, "the source", root)
         assert isinstance(root, Mapping)
+        if "stubs" in root.keys and not root.keys.keys() - _OF_STUBS:
+            raise fail(root, "this looks like a stub file, for --stubs: a workflow has 'main'")
         routines = {}
         with gathered() as part:
             for key, node in root.entries:

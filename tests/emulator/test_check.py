@@ -153,6 +153,13 @@ class TestErrors:
         assert refused.returncode == 2
         assert refused.stderr == f"{said}\n"
 
+    def test_a_stub_file_is_told_to_be_one(self, tmp_path):
+        path = file(tmp_path, "stubs.yaml", "strict: true\nstubs:\n  gke.a: {returns: 1}\n")
+
+        _, lines, _ = check(path)
+
+        assert lines[0].startswith(f"{path}:1:1: error: this looks like a stub file, for --stubs")
+
     def test_what_cannot_be_read_is_exit_code_2(self, tmp_path):
         (tmp_path / "empty").mkdir()
 
@@ -160,7 +167,7 @@ class TestErrors:
         empty = check(tmp_path / "empty")
 
         assert missing[0] == empty[0] == 2
-        assert "no.yaml" in missing[2]
+        assert missing[2] == f"{tmp_path / 'no.yaml'}: No such file or directory\n"
         assert "holds no workflow" in empty[2]
 
 

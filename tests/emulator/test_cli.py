@@ -251,6 +251,7 @@ class TestDeployAndExecutions:
             code, printed = here(capsys, *arguments, f"--emulator=http://127.0.0.1:{port}")
             assert code == 2
             assert "python -m emulator serve" in printed
+            assert "(Connection refused)" in printed
 
 
 class TestStart:
