@@ -148,7 +148,9 @@ def _in_an_inbox(wait: Waiting, past: History) -> Waiting:
     """A wait for a callback whose URL was registered as the `callback_url` of a question."""
     for call in reversed(past.calls) if wait.url else ():
         match call.args, call.reply:
-            case {"body": {"callback_url": wait.url}}, Returned({"body": {"url": str(page)}}):
+            case {"body": {"callback_url": wait.url}}, Returned({"body": {"url": str(page)}}) if (
+                page.startswith(("https://", "http://"))
+            ):
                 return replace(wait, asks_inbox=True, approval=page)
             case {"body": {"callback_url": wait.url}}, _:
                 return replace(wait, asks_inbox=True)
