@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
 
 from emulator import console
 from emulator.client import Client, NoEmulator, RefusedByEmulator
@@ -12,6 +15,7 @@ from emulator.commands.exits import WRONG_INPUT, complain, report
 from emulator.commands.options import Commands, add_argument, add_emulator, argument
 from emulator.commands.waits import Waits
 from emulator.settings import Time
+from workflows.bundle import shipped_place, shown
 
 _LOOK_EVERY = 0.5
 """Seconds between two looks at what an execution waits for."""
@@ -42,11 +46,29 @@ async def command(options: argparse.Namespace) -> int:
         console.event("execution-started", workflow=options.workflow, execution=started, page=page)
         watch = asyncio.create_task(_tell_waits(client, started))
         try:
-            return report(await client.end(options.workflow, started))
+            over = await client.end(options.workflow, started)
+            code = report(over)
+            await _tell_places(client, options.workflow, over)
+            return code
         finally:
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
+
+
+async def _tell_places(client: Client, workflow: str, over: Mapping[str, Any]) -> None:
+    """Say where in shipped libraries an error came through; other files are unknown here."""
+    elements = over.get("error", {}).get("stackTrace", {}).get("elements", ())
+    if not elements:
+        return
+    revision = {"revisionId": over["workflowRevisionId"]}
+    with suppress(RefusedByEmulator):
+        found = await client.request("GET", f"/workflows/{quote(workflow)}", params=revision)
+        for element in elements:
+            place = shipped_place(found["sourceContents"], int(element["position"]["line"]))
+            if place is not None:
+                step = f"{element['routine']}/{element['step']}"
+                console.complain(f"{shown(place[0])}:{place[1]}: {step}")
 
 
 async def _tell_waits(client: Client, started: str) -> None:

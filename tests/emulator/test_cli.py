@@ -315,6 +315,19 @@ class TestStart:
         assert "/callbacks/" in told[2]
         assert json.loads(out) == {"answer": "yes"}
 
+    def test_with_wait_an_error_in_a_shipped_library_is_told_in_its_lines(self, emulator, tmp_path):
+        path = tmp_path / "asks.yaml"
+        path.write_text("- ask: {call: request_approval, args: {request: {title: x}}}\n")
+        path.write_text("main:\n  steps:\n    " + path.read_text())
+        command("deploy", str(path), "--emulator", emulator.url)
+
+        done = command("start", "asks", "--wait", "--emulator", emulator.url)
+
+        library = (ROOT / "workflows/request_approval.yaml").read_text().splitlines()
+        (told,) = [line for line in done.stderr.splitlines() if "/need_an_address" in line]
+        number = int(told.removeprefix("workflows/request_approval.yaml:").partition(":")[0])
+        assert "Set COUNTERSIGN_URL" in library[number - 1]
+
     def test_what_an_http_answer_says_stands_first(self, emulator):
         emulator.deploy("refused", json.dumps([{"a": {"raise": REFUSED}}]))
 
