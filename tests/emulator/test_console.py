@@ -38,5 +38,7 @@ class TestEvent:
         with caplog.at_level(logging.INFO, logger="emulator"):
             console.event("log", text=text)
 
-        (line,) = caplog.messages
-        assert STEERING.isdisjoint(line)
+        # Emulators of other tests, in their threads, may have something to say too.
+        lines = [line for line in caplog.messages if line.startswith("log ")]
+        assert lines
+        assert all(STEERING.isdisjoint(line) for line in lines)
