@@ -41,7 +41,7 @@ check: ## Format, lint, types, migrations, import direction, deployment check
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	$(PY) -m pytest -q tests/test_layers.py
 
-bench: ## Measure decisions and requests beside their floor, in about two minutes
+bench: ## Measure decisions, requests and the emulator beside their floors, in about four minutes
 	@.ci/setup $(DEV_LISTS)
 	@$(PY) -m benchmarks
 

@@ -1,4 +1,9 @@
-"""`make bench`: every benchmark, each in a process of its own, with what it ran on."""
+"""`make bench`: every benchmark, each in a process of its own, with what it ran on.
+
+    python -m benchmarks [bench_decide | bench_http | bench_emulator] …
+
+runs those that are named.
+"""
 
 import os
 import platform
@@ -16,6 +21,7 @@ from tests.services import Cluster, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "countersign_bench"
+ALL = ("bench_decide", "bench_http", "bench_emulator")
 
 
 class Durable(Cluster):
@@ -27,21 +33,33 @@ class Durable(Cluster):
 
 
 def main() -> int:
-    """Run all; 1 if PostgreSQL could not be had, which is said."""
+    """Run what is named, or all; 1 if PostgreSQL could not be had, which is said."""
     start = time.monotonic()
+    named = sys.argv[1:] or ALL
+    if unknown := set(named) - set(ALL):
+        say(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+        return 2
     say(f"## {time.strftime('%Y-%m-%d')}\n\n{machine()}\n")
+    without = deciding() if "bench_decide" in named else None
+    for name in ("bench_http", "bench_emulator"):
+        if name in named:
+            run(name)
+    if without is not None:
+        say(f"NOT RUN: deciding on PostgreSQL: {without}")
+    say(f"{time.monotonic() - start:.0f} seconds in all.")
+    return int(without is not None)
+
+
+def deciding() -> Unavailable | None:
+    """Deciding on both databases; why not on PostgreSQL, if it could not be had."""
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "build") as folder:
         run("bench_decide", DATA_DIR=folder)
     try:
         on_postgres()
     except Unavailable as error:
-        say(f"NOT RUN: deciding on PostgreSQL: {error}")
-        return 1
-    finally:
-        run("bench_http")
-        say(f"{time.monotonic() - start:.0f} seconds in all.")
-    return 0
+        return error
+    return None
 
 
 def on_postgres() -> None:

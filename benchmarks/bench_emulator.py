@@ -129,8 +129,6 @@ def _over_http(client: Client, folder: Path) -> None:
         ]
         found = measure(jobs, ROUNDS)
     _say(report("Executions over HTTP", found, HEALTH))
-    del found[HEALTH]
-    _say(report("The same, beside a commit", found, COMMIT))
 
 
 def _durable(path: Path) -> sqlite3.Connection:
@@ -204,7 +202,7 @@ def _waiting(folder: Path) -> None:
         client.deploy("wait", WAIT)
         paths: list[str] = []
         seconds = once([lambda: paths.append(client.start("wait"))] * WAITING, CLIENTS)
-        client.callback(paths[-1])
+        Client(emulator.port).callback(paths[-1])  # the first connection has been idle for long
         after = _memory(emulator)
     rows = {"none": _restarts(empty, None), f"{WAITING:,}": _restarts(full, paths)}
     _say(f"### Restart with {WAITING:,} executions that wait\n")

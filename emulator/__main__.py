@@ -31,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has what they wanted (`| head`). Nothing is left to flush into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT_SHORT
-    except (BundleError, OSError) as wrong:
-        return complain(str(wrong), WRONG_INPUT)
-    except (CannotStart, NoEmulator, UnusableData, Refusal, ValueError) as failed:
+    except OSError as wrong:
+        told = f"{wrong.filename}: {wrong.strerror}" if wrong.filename else str(wrong)
+        return complain(told, WRONG_INPUT)
+    except (BundleError, CannotStart, NoEmulator, UnusableData, Refusal, ValueError) as failed:
         return complain(str(failed), WRONG_INPUT)
 
 

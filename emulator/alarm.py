@@ -20,7 +20,7 @@ class Alarm:
 
     Args:
         next_due: the earliest due time there is, in seconds since 1970.
-        ring: ends the waits that are due.
+        ring: ends the waits that are due; returns when that is on disk.
         settled: returns when no execution is ready and no call under way.
     """
 
@@ -28,7 +28,7 @@ class Alarm:
         self,
         clock: Clock,
         next_due: Callable[[], float | None],
-        ring: Callable[[], None],
+        ring: Callable[[], Awaitable[None]],
         settled: Callable[[], Awaitable[None]],
     ) -> None:
         self._clock = clock
@@ -48,7 +48,7 @@ class Alarm:
             try:
                 nap = self._nap()
                 if not nap:
-                    self._ring()
+                    await self._ring()
             except Exception:  # without the alarm nothing would ever time out again
                 console.trouble("alarm-broken", next_try=f"{_AFTER_AN_ERROR:g}s")
                 nap = _AFTER_AN_ERROR

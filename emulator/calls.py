@@ -20,14 +20,19 @@ class Calls:
             recorded; if not, it is asked again, for the effect must not be had twice.
     """
 
-    def __init__(self, record: Callable[[str, str, Reply], bool]) -> None:
+    def __init__(self, record: Callable[[str, str, Reply], Awaitable[bool]]) -> None:
         self._record = record
         self._tasks: dict[str, dict[str, asyncio.Task[None]]] = {}
+        self._ended: set[tuple[str, str]] = set()
 
     @property
     def under_way(self) -> bool:
-        """Whether there is any call whose reply is not recorded yet."""
-        return bool(self._tasks)
+        """Whether there is any call that has not ended."""
+        return any(map(self.awaited, self._tasks))
+
+    def awaited(self, execution: str) -> bool:
+        """Whether an execution has calls that have not ended."""
+        return any((execution, key) not in self._ended for key in self._tasks.get(execution, ()))
 
     def begin(self, execution: str, key: str, make: Callable[[], Awaitable[Reply]]) -> None:
         """Make a call."""
@@ -35,7 +40,7 @@ class Calls:
         self._tasks.setdefault(execution, {})[key] = task
 
     def pending(self, execution: str) -> frozenset[str]:
-        """The requests of an execution whose calls are under way, or not recorded yet."""
+        """The requests of an execution whose calls are under way, or not recorded on disk yet."""
         return frozenset(self._tasks.get(execution, ()))
 
     def cancel(self, execution: str) -> None:
@@ -57,8 +62,14 @@ class Calls:
         except Exception as broken:  # the workflow is told, whatever it was
             console.trouble("call-broken", execution=execution, key=key)
             reply = Raised(error("SystemError", f"{type(broken).__name__}: {broken}").value)
-        while not self._record(execution, key, reply):  # noqa: ASYNC110 - no event tells that a disk has room again
-            await asyncio.sleep(_RECORD_AGAIN_AFTER)
+        try:
+            self._ended.add((execution, key))
+            while not await self._record(execution, key, reply):
+                self._ended.discard((execution, key))
+                await asyncio.sleep(_RECORD_AGAIN_AFTER)
+                self._ended.add((execution, key))
+        finally:
+            self._ended.discard((execution, key))
         calls = self._tasks[execution]
         del calls[key]
         if not calls:

@@ -83,11 +83,7 @@ class Catalog:
         Raises:
             Refusal: the ID is malformed or taken, or the source does not build.
         """
-        if _WORKFLOW_ID.fullmatch(workflow) is None:
-            raise invalid(
-                f"workflow ID {workflow!r} must have 1 to 64 letters, digits, '_' or '-', start"
-                " with a letter and end with a letter or digit"
-            )
+        require_id(workflow)
         if self.find(workflow) is not None:
             raise Refusal(Status.ALREADY_EXISTS, f"workflow '{workflow}' already exists")
         build(fields)
@@ -190,6 +186,15 @@ class Catalog:
         self._database.run(
             "INSERT INTO revisions VALUES (?, ?, ?, ?, ?)",
             *(new.workflow, new.number, new.revision, json.dumps(new.fields), new.revised),
+        )
+
+
+def require_id(workflow: str) -> None:
+    """Raise Refusal where no workflow can be called so."""
+    if _WORKFLOW_ID.fullmatch(workflow) is None:
+        raise invalid(
+            f"workflow ID {workflow!r} must have 1 to 64 letters, digits, '_' or '-', start"
+            " with a letter and end with a letter or digit"
         )
 
 

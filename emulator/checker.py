@@ -6,19 +6,20 @@ used, but not necessarily earlier in time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from emulator.errors import SourceError, gathered
 from emulator.library.registry import FUNCTIONS
 from emulator.limits import Limits
-from emulator.references import MODULES, References, fail
+from emulator.references import MODULES, References, fail, undefined
 from emulator.scopes import Scope, handler_names, loop_names, routine_scope
 from emulator.syntax import (
     Assign,
     Block,
     Call,
     For,
+    Handler,
     Next,
     Parallel,
     Position,
@@ -29,9 +30,11 @@ from emulator.syntax import (
     Step,
     Steps,
     Switch,
+    Target,
     Try,
     Workflow,
 )
+from emulator.walk import blocks
 
 
 def check(workflow: Workflow, limits: Limits) -> None:
@@ -48,9 +51,33 @@ def _check_routine(routine: Routine, workflow: Workflow, limits: Limits) -> None
             fail(routine.where, f"'{routine.name}' is the name of a library function or module")
         _Checker(workflow.routines, limits).routine(routine)
     except SourceError as problem:
+        inside = {undefined(name): step for name, step in _set_inside(routine.steps, "") if step}
         for each in problem.all:
             each.routine = routine.name
+            if each.message in inside:
+                step = inside[each.message]
+                each.message += f"; it is set only inside '{step}', whose variables end with it"
         raise
+
+
+def _set_inside(block: Block, around: str) -> Iterator[tuple[str, str]]:
+    """What a block sets, with the innermost step around it that has variables of its own."""
+    for step in block:
+        names: list[str] = []
+        ends = isinstance(step.body, For | Parallel)
+        handler: Block | None = None
+        match step.body:
+            case Assign(entries):
+                yield from ((each.target.name, around) for each in entries if not each.target.path)
+            case Call(result=Target(name, path)) if not path:
+                yield name, around
+            case (For() as loop) | Parallel(work=For() as loop):
+                names = loop_names(loop)
+            case Try(handler=Handler() as caught):
+                names, handler = handler_names(caught), caught.steps
+        yield from ((name, step.name) for name in names)
+        for inner in blocks(step):
+            yield from _set_inside(inner, step.name if ends or inner is handler else around)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,8 +34,10 @@ class Client:
     """Speaks to one emulator about its one project and location."""
 
     session: aiohttp.ClientSession
+    base: str
+    """Where it is: `http://127.0.0.1:8787`"""
     parent: str
-    """`/v1/projects/P/locations/L`"""
+    """`…/v1/projects/P/locations/L`, below that"""
 
     @classmethod
     @asynccontextmanager
@@ -53,7 +56,7 @@ class Client:
                 client = await cls._introduce(session, url.rstrip("/"))
             except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as failed:
                 raise NoEmulator(
-                    f"no emulator answers at {url} ({failed or type(failed).__name__}): start one"
+                    f"no emulator answers at {url} ({_why(failed)}): start one"
                     " with `python -m emulator serve`, or give its address with --emulator"
                 ) from failed
             yield client
@@ -72,7 +75,7 @@ class Client:
         token = await (await ask("/instance/service-accounts/default/token")).json()
         session.headers["Authorization"] = f"Bearer {token['access_token']}"
         location = region.rpartition("/")[2]
-        return cls(session, f"{base}/v1/projects/{project}/locations/{location}")
+        return cls(session, base, f"{base}/v1/projects/{project}/locations/{location}")
 
     async def deploy(
         self, workflow: str, source: str, variables: Mapping[str, str]
@@ -142,13 +145,33 @@ class Client:
             RefusedByEmulator: the answer is an error.
             NoEmulator: there is no answer.
         """
+        return await self._ask(method, self.parent + path, **options)
+
+    async def own(self, path: str) -> dict[str, Any]:
+        """What the emulator tells of itself, which Google does not: a GET below `/emulator`.
+
+        Raises:
+            RefusedByEmulator: among others, when it is on another machine.
+            NoEmulator: there is no answer.
+        """
+        return await self._ask("GET", f"{self.base}/emulator{path}")
+
+    async def _ask(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         try:
-            async with self.session.request(method, self.parent + path, **options) as response:
+            async with self.session.request(method, url, **options) as response:
                 body: dict[str, Any] = await response.json()
         except (aiohttp.ClientError, TimeoutError) as failed:
-            raise NoEmulator(
-                f"the emulator no longer answers ({failed or type(failed).__name__})"
-            ) from failed
+            raise NoEmulator(f"the emulator no longer answers ({_why(failed)})") from failed
         if response.status >= 400:
             raise RefusedByEmulator(response.status, body["error"]["message"])
         return body
+
+
+def _why(failed: Exception) -> str:
+    """Why there was no answer, without the words of the HTTP library around it."""
+    if isinstance(failed, aiohttp.ClientConnectorError):
+        cause = failed.os_error
+        if isinstance(cause, ConnectionError) and cause.errno is not None:
+            return os.strerror(cause.errno)
+        return str(cause.strerror or cause)
+    return str(failed) or type(failed).__name__

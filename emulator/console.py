@@ -16,6 +16,8 @@ from emulator.clock import timestamp
 _log = logging.getLogger("emulator")
 _LONGEST_REASON = 300  # characters
 _PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What would steer a terminal, or turn its text around."""
 
 
 def event(name: str, /, **fields: object) -> None:
@@ -53,18 +55,26 @@ class _Line(logging.Formatter):
 
 def _written(value: object) -> str:
     text = str(value)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return harmless(text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False))
+
+
+def harmless(text: str) -> str:
+    """A text with control characters as JSON escapes, which mean the same inside of JSON.
+
+    Errors and results hold what other servers have sent, and are shown on a terminal.
+    """
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def announce(text: str) -> None:
     """Say one line on standard output, at once: what the caller is waiting for."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(harmless(text) + "\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
     """Say on standard error what is wrong."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(harmless(text) + "\n")
 
 
 def reason(error: Mapping[str, object]) -> str:
@@ -74,13 +84,17 @@ def reason(error: Mapping[str, object]) -> str:
         error: the error of an execution, `payload` and `context`.
     """
     text = " ".join(str(error.get("context", "")).split())
+    said = answered(error)
+    return f"{text}: {said}" if said else text
+
+
+def answered(error: Mapping[str, object]) -> str:
+    """What the HTTP answer says that an execution failed with, on one line; empty if nothing."""
     try:
         said = _said_by(json.loads(str(error.get("payload", ""))))
     except ValueError:  # also what is nested too deeply to be read as JSON
-        said = ""
-    return (
-        f"{text}: {textwrap.shorten(said, _LONGEST_REASON, placeholder=' ...')}" if said else text
-    )
+        return ""
+    return textwrap.shorten(said, _LONGEST_REASON, placeholder=" ...")
 
 
 def _said_by(payload: object) -> str:

@@ -127,6 +127,7 @@ UPDATE journal SET time = (
 ALTER TABLE executions ADD COLUMN history INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE executions ADD COLUMN stopped TEXT;
 UPDATE executions SET history = 0 WHERE state <> 'ACTIVE';
+CREATE INDEX executions_by_state ON executions (workflow, state);
 CREATE TABLE received (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     execution TEXT NOT NULL REFERENCES executions (execution) ON DELETE CASCADE,
@@ -165,6 +166,7 @@ class Database:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         self._connection.row_factory = sqlite3.Row
+        self._shared = False
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -220,15 +222,68 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """One durable transaction: all of the block, on disk when it ends, or none of it."""
-        self.run("BEGIN IMMEDIATE").close()
+        """All of the block, or none of it: on disk when it ends, or with the transaction around."""
+        if self._shared:
+            with self.part():
+                yield
+            return
+        self.begin()
         try:
             yield
-            self.run("COMMIT").close()
+        except BaseException:
+            self.roll_back()
+            raise
+        self.commit()
+
+    # A transaction that others share: its parts succeed or fail by themselves, and are on disk
+    # when all of it is.
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self.run("BEGIN IMMEDIATE").close()
+        self._shared = True
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """All of the block, or none of it, in the transaction that has begun.
+
+        Raises:
+            sqlite3.OperationalError: SQLite has given the transaction up.
+        """
+        self._require_transaction()
+        self.run("SAVEPOINT part").close()
+        try:
+            yield
+            self._require_transaction()
+            self.run("RELEASE part").close()
         except BaseException:
             if self._connection.in_transaction:
-                self.run("ROLLBACK").close()
+                self.run("ROLLBACK TO part").close()
+                self.run("RELEASE part").close()
             raise
+
+    def commit(self) -> None:
+        """Put all of the transaction on disk; if that fails, none of it is.
+
+        Raises:
+            sqlite3.Error: the file cannot be written.
+        """
+        try:
+            self._require_transaction()
+            self.run("COMMIT").close()
+        finally:
+            self.roll_back()
+
+    def roll_back(self) -> None:
+        """Undo what has not been committed."""
+        self._shared = False
+        if self._connection.in_transaction:
+            self.run("ROLLBACK").close()
+
+    def _require_transaction(self) -> None:
+        """SQLite ends a transaction by itself when the disk is full or cannot be read."""
+        if not self._connection.in_transaction:
+            raise sqlite3.OperationalError("the transaction was undone after an error of the disk")
 
     def used_bytes(self) -> int:
         """How much of the file holds something; what was deleted leaves room for what comes."""

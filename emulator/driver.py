@@ -1,4 +1,4 @@
-"""Who has the next turn: executions as they become ready, and each turn on disk at its end."""
+"""Who has the next turn: executions as they become ready; and transactions that many share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 from emulator import console
 from emulator.database import Database
@@ -17,8 +19,24 @@ from emulator.turn import SLICE, Look
 _AFTER_A_DISK_ERROR = 1.0  # seconds
 
 
+@dataclass(slots=True)
+class Shared:
+    """A transaction that is open: what follows when it is on disk, and whose runs take part."""
+
+    done: asyncio.Future[None] | None
+    after: list[Callable[[], None]] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+
+
+_taken_part: ContextVar[Shared | None] = ContextVar("_taken_part", default=None)
+"""The transaction that the present task has taken part in last."""
+
+
 class Driver:
     """Gives turns to the executions that can go on, first come first served.
+
+    What is written while the loop has no time for anything else goes to disk together: requests
+    that came at the same moment, and the turns that follow from them, wait for one commit.
 
     Args:
         take: one turn of an execution, inside a transaction.
@@ -41,15 +59,15 @@ class Driver:
         self._look = look
         self._ready: OrderedDict[str, None] = OrderedDict()
         self._later: set[str] = set()
-        self._after: list[Callable[[], None]] = []
-        self._touched: set[str] = set()
+        self._shared: Shared | None = None
+        self._running = False
         self._work = asyncio.Event()
         self._paused = asyncio.Event()
 
     @property
     def ready(self) -> bool:
         """Whether any execution can go on, now or as soon as the data file can be written."""
-        return bool(self._ready or self._later)
+        return bool(self._ready or self._later or self._shared)
 
     def wake(self, execution: str) -> None:
         """An execution can go on."""
@@ -73,39 +91,90 @@ class Driver:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """One durable transaction, and after it what may follow only when it is on disk.
+        """Part of a durable transaction: all of the block or none of it.
 
-        Runs that took part in a transaction that failed are ahead of the file: they are dropped,
-        to be built again from what is there.
+        It is on disk when `on_disk` returns. Runs that took part in what failed are ahead of the
+        file: they are dropped, to be built again from what is there.
         """
+        shared = self._open()
+        after, touched = len(shared.after), len(shared.touched)
         try:
-            with self._database.write():
+            with self._database.part():
                 yield
         except BaseException:
-            self._after.clear()
-            for execution in self._touched:
+            del shared.after[after:]
+            for execution in shared.touched[touched:]:
                 self._runs.drop(execution)
+            self._commit()  # a run that is built again has to find its calls under way
             raise
-        finally:
-            self._touched.clear()
-        after, self._after = self._after, []
-        for act in after:
-            act()
+        _taken_part.set(shared)
+        if not self._running:
+            self._commit()
+
+    async def on_disk(self) -> None:
+        """Return when all that can be seen is on disk, and what this task has written.
+
+        Raises:
+            sqlite3.Error: it is not, and nothing of it is kept.
+        """
+        own = _taken_part.get()
+        _taken_part.set(None)
+        for shared in (own, self._shared):
+            if shared is not None and shared.done is not None:
+                await asyncio.shield(shared.done)
+
+    def close(self) -> None:
+        """Commit what is left; nobody has turns any more."""
+        self._running = False
+        self._commit()
 
     def after(self, act: Callable[[], None]) -> None:
-        """Do something once the transaction is on disk."""
-        self._after.append(act)
+        """Do something once the turn is on disk."""
+        self._open().after.append(act)
 
     def touch(self, execution: str) -> None:
-        """The run of an execution takes part in the transaction."""
-        self._touched.add(execution)
+        """The run of an execution takes part in the turn."""
+        self._open().touched.append(execution)
+
+    def _open(self) -> Shared:
+        if self._shared is None:
+            self._database.begin()
+            loop = asyncio.get_running_loop() if self._running else None
+            self._shared = Shared(None if loop is None else loop.create_future())
+            self._work.set()
+        return self._shared
+
+    def _commit(self) -> None:
+        """Put the open transaction on disk, and do what follows."""
+        shared, self._shared = self._shared, None
+        if shared is None:
+            return
+        try:
+            self._database.commit()
+        except sqlite3.Error as failed:
+            self._undone(shared, failed)
+            return
+        if shared.done is not None:
+            shared.done.set_result(None)
+        for act in shared.after:
+            act()
+
+    def _undone(self, shared: Shared, failed: sqlite3.Error) -> None:
+        """Nothing of a transaction is on disk: its runs are ahead of the file."""
+        for execution in dict.fromkeys(shared.touched):
+            self._try_later(execution)
+        if shared.done is None:
+            raise failed
+        shared.done.set_exception(failed)
+        shared.done.exception()  # known, should nobody wait for it
 
     # Turns
 
     async def run(self) -> None:
         """Give every execution that can go on a turn, some at a time, for ever."""
+        self._running = True
         while True:
-            while self._ready:
+            while self._ready or self._shared:
                 self._take_turns()
                 self._runs.drop_idle(self._ready)
                 await asyncio.sleep(0)
@@ -114,36 +183,33 @@ class Driver:
             await self._work.wait()
 
     def _take_turns(self) -> None:
-        """One turn of as many executions as fit into a slice of time, in one transaction.
-
-        Should one of them break, the others have their turns again, each on its own.
-        """
-        taken: list[str] = []
+        """Turns for as many executions as fit into a slice of time, on disk together."""
+        taken = 0
         end = self._look() + SLICE
-        try:
-            with self.turn():
-                while self._ready and (not taken or self._look() < end):
-                    taken.append(self._ready.popitem(last=False)[0])
-                    self._take(taken[-1])
-        except Exception:  # which of them it was, and what it was, is found out one by one
-            for execution in taken:
-                self._take_turn_alone(execution)
+        while self._ready and (not taken or self._look() < end):
+            self._take_turn(self._ready.popitem(last=False)[0])
+            taken += 1
+        self._commit()
 
-    def _take_turn_alone(self, execution: str) -> None:
+    def _take_turn(self, execution: str) -> None:
         """One turn of one execution. Whatever goes wrong with it stays with it."""
         try:
-            with self.turn():
-                self._take(execution)
-        except sqlite3.Error:
+            try:
+                with self.turn():
+                    self._take(execution)
+            except sqlite3.Error:
+                raise
+            except Exception as broken:  # one broken execution must not stop the others
+                console.trouble("execution-broken", execution=execution)
+                self._give_up(execution, broken)
+        except Exception:  # giving up may fail too, and all the others would wait for ever
             self._try_later(execution)
-        except Exception as broken:  # one broken execution must not stop the others
-            console.trouble("execution-broken", execution=execution)
-            self._give_up(execution, broken)
 
     def _try_later(self, execution: str) -> None:
         """The data file could not be written: go on from what it holds, in a moment."""
         console.trouble("data-file-error", execution=execution)
         self._runs.drop(execution)
+        self._ready.pop(execution, None)
         self._later.add(execution)
         loop = asyncio.get_running_loop()
         loop.call_later(_AFTER_A_DISK_ERROR, functools.partial(self._try_again, execution))

@@ -12,7 +12,7 @@ import functools
 import sqlite3
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -106,6 +106,7 @@ class Engine:
         await self._calls.stop()
         if self._client is not None:
             await self._client.close()
+        self._driver.close()
 
     # Time
 
@@ -161,6 +162,14 @@ class Engine:
 
     # What people and programs ask for
 
+    async def on_disk(self) -> None:
+        """Return when all that was done until now is on disk, and may be told.
+
+        Raises:
+            sqlite3.Error: the data file could not be written, and nothing of it is kept.
+        """
+        await self._driver.on_disk()
+
     def create(
         self, definition: Definition, argument: str, settings: Mapping[str, object]
     ) -> Execution:
@@ -195,7 +204,7 @@ class Engine:
     def offer(
         self, execution: str, callback: str, request: Value, fault: str | None = None
     ) -> Verdict:
-        """Give a received request to an endpoint; what is accepted is on disk when this returns.
+        """Give a received request to an endpoint; what is accepted is kept when `on_disk` returns.
 
         Waits whose time has passed end first: they time out, and the request goes to the slot.
 
@@ -233,6 +242,7 @@ class Engine:
         """Return when an execution is over."""
         if self._found(execution).state is State.ACTIVE:
             await self._ended.setdefault(execution, asyncio.Event()).wait()
+        await self._driver.on_disk()
         return self._found(execution)
 
     # Turns
@@ -244,12 +254,11 @@ class Engine:
         definition = self._definition(found)
         self._driver.touch(execution)
         if self._go_on(found, definition, self._runs.live(found, definition)):
-            self._driver.after(functools.partial(self._driver.wake, execution))
+            self._driver.wake(execution)
 
     def _go_on(self, found: Execution, definition: Definition, live: Live) -> bool:
         """Run, perform what is asked, and note where the execution is. True: there is more."""
         site = self._site(found, definition)
-        begun: list[str] = []
 
         def deal_with(request: Request) -> Reply | None:
             match perform(request, site):
@@ -257,9 +266,9 @@ class Engine:
                     self._store.arm(found.id, request.key, kind, due, subject)
                     self._driver.after(self._timer.reset)
                 case Call(make):
-                    begun.append(request.key)
+                    live.to_be_called.add(request.key)
                     self._driver.after(
-                        functools.partial(self._calls.begin, found.id, request.key, make)
+                        functools.partial(self._begin, found.id, live, request.key, make)
                     )
                 case reply:
                     self._store.append(found.id, request.key, reply, self._clock.seconds())
@@ -268,8 +277,9 @@ class Engine:
 
         more = take_turn(live, deal_with, self._look)
         if not more:
-            calling = bool(begun) or bool(self._calls.pending(found.id))
-            self._store.note(found.id, live.run.current_steps, busy=calling)
+            calling = bool(live.to_be_called) or self._calls.awaited(found.id)
+            found = replace(found, steps=live.run.current_steps)
+            self._store.note(found.id, found.steps, busy=calling)
         match live.run.outcome:
             case Succeeded(value):
                 self._end(found, State.SUCCEEDED, result=to_json(value))
@@ -277,12 +287,19 @@ class Engine:
                 self._end(found, State.FAILED, error=failure(failed))
         return more
 
+    def _begin(
+        self, execution: str, live: Live, key: str, make: Callable[[], Awaitable[Reply]]
+    ) -> None:
+        """Make a call: the turn that asked for it, and maybe further ones, are on disk."""
+        live.to_be_called.discard(key)
+        self._calls.begin(execution, key, make)
+
     # Parts of turns
 
     def _create(self, definition: Definition, argument: str, settings: Mapping[str, object]) -> str:
         execution = str(uuid.uuid4())
         self._store.add(execution, definition, argument, settings, self._clock.stamp())
-        self._driver.after(functools.partial(self._driver.wake, execution))
+        self._driver.wake(execution)
         self._say("execution-started", workflow=definition.workflow, execution=execution)
         return execution
 
@@ -291,7 +308,7 @@ class Engine:
         self._store.append(execution, key, reply, self._clock.seconds())
         self._driver.touch(execution)
         self._runs.deliver(execution, key, reply)
-        self._driver.after(functools.partial(self._driver.wake, execution))
+        self._driver.wake(execution)
 
     def _end(
         self,
@@ -308,6 +325,7 @@ class Engine:
             error=error,
             stopped=self._runs.stand(found) if state is State.CANCELLED else None,
         )
+        self._driver.touch(found.id)
         self._store.end(over)
         for wait in self._store.waits_on(found.id):
             answered = child_ended(wait, over, self._store, self._settings)
@@ -332,32 +350,29 @@ class Engine:
         """End an execution that the emulator cannot carry on."""
         reason = f"the emulator cannot go on with this execution: {type(broken).__name__}: {broken}"
         failed = error("SystemError", reason)
-        try:
-            with self._driver.turn():
-                self._end(
-                    self._found(execution),
-                    State.FAILED,
-                    error=failure(Failed(failed.value, reason, ())),
-                )
-        except (sqlite3.Error, LookupError):
-            console.trouble("data-file-error", execution=execution)
-            self._runs.drop(execution)
+        with self._driver.turn():
+            self._end(
+                self._found(execution),
+                State.FAILED,
+                error=failure(Failed(failed.value, reason, ())),
+            )
 
     def _say(self, name: str, **fields: str) -> None:
         self._driver.after(functools.partial(console.event, name, **fields))
 
     # Ends of waits and calls
 
-    def _end_waits(self) -> None:
+    async def _end_waits(self) -> None:
         with self._driver.turn():
             for wait in self._store.waits_due(self._clock.seconds(), _DUE_AT_ONCE):
                 self._time_out(wait)
+        await self._driver.on_disk()
 
     def _time_out(self, wait: Wait) -> None:
         self._store.disarm(wait)
         self._post(wait.execution, wait.key, timed_out(wait))
 
-    def _called(self, execution: str, key: str, reply: Reply) -> bool:
+    async def _called(self, execution: str, key: str, reply: Reply) -> bool:
         """A call has ended: record what came back, and go on with it. False: not possible now."""
         try:
             try:
@@ -370,6 +385,7 @@ class Engine:
                 told = error("SystemError", f"{type(broken).__name__}: {broken}"[:1000])
                 with self._driver.turn():
                     self._post(execution, key, Raised(told.value))
+            await self._driver.on_disk()
         except sqlite3.Error:
             console.trouble("data-file-error", execution=execution)
             return False

@@ -13,6 +13,7 @@ from typing import Final
 
 from emulator.catalog import Catalog, Definition, program
 from emulator.clock import parse_timestamp
+from emulator.errors import SourceError
 from emulator.interpreter import Run
 from emulator.protocol import Failed, Reply, Request
 from emulator.resources import environment
@@ -76,7 +77,8 @@ class MadeCall:
 class History:
     """What an execution has done so far: its entries and calls, in the order of their beginnings.
 
-    `is_complete` is false where the journal is gone, or does not fit the source. `size` is how many
+    `is_complete` is false where the journal is gone or does not fit the source, and where this
+    emulator refuses a source that an earlier one took. `size` is how many
     bytes it takes up, about.
     """
 
@@ -101,6 +103,7 @@ class Wanted:
 
 
 EVERYTHING: Final = Wanted()
+UNKNOWN: Final = History(is_complete=False)
 
 
 def history(
@@ -115,7 +118,10 @@ def history(
     Args:
         definition: the revision that it runs.
     """
-    replay = _Replay(found, definition, settings, store, wanted)
+    try:
+        replay = _Replay(found, definition, settings, store, wanted)
+    except SourceError:
+        return UNKNOWN
     for _ in replay.slices():
         pass
     return replay.history()
@@ -270,7 +276,7 @@ class Histories:
     async def of(self, found: Execution, wanted: Wanted = EVERYTHING) -> History:
         """What an execution has done until now."""
         if not found.has_history:
-            return History(is_complete=False)
+            return UNKNOWN
         async with self._one_by_one:
             stand = self._stand(found) if found.state is State.ACTIVE else None
             at = (found.id, (found.state, self._store.recorded_until(found.id), stand))
@@ -289,8 +295,11 @@ class Histories:
     async def _find(self, found: Execution, wanted: Wanted, stand: Stand | None) -> History:
         definition = self._catalog.find(found.workflow, found.number)
         if definition is None:
-            return History(is_complete=False)
-        replay = _Replay(found, definition, self._settings, self._store, wanted, stand=stand)
+            return UNKNOWN
+        try:
+            replay = _Replay(found, definition, self._settings, self._store, wanted, stand=stand)
+        except SourceError:
+            return UNKNOWN
         for _ in replay.slices():
             await asyncio.sleep(0)
         return replay.history()

@@ -60,6 +60,7 @@ _EDIT = _VIEW | {
     "workflows.workflows.create",
     "workflows.workflows.update",
     "workflows.workflows.delete",
+    "workflows.executions.delete",
     "workflows.operations.cancel",
 }
 ROLES: Mapping[str, frozenset[str]] = {

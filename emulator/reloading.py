@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 import watchfiles
 
 from emulator import console
-from emulator.catalog import Catalog
+from emulator.catalog import Catalog, program
 from emulator.errors import SourceError
 from emulator.parser import parse
 from emulator.refusal import Refusal
-from workflows.bundle import SHIPPED, Bundle, Gathered, gather, may_be_workflow, shown
+from workflows.bundle import (
+    SHIPPED,
+    Bundle,
+    Gathered,
+    gather,
+    may_be_workflow,
+    shown,
+    workflow_id,
+)
 
 _LOOK_EVERY = 1000  # milliseconds, should no change be told: folders come and go
 _SETTLED_AFTER = 0.1
@@ -30,28 +38,35 @@ class Folder:
     executions keep their revision; the other fields of a workflow are left as they are.
 
     Args:
-        known: the sources that count as seen, by workflow; None for those that are there now.
+        known: what counts as seen; None for what is there now.
         variables: the environment of workflows that are new.
+        amiss: takes why what a file says is not deployed, by workflow.
     """
 
     def __init__(
         self,
         path: Path,
         catalog: Catalog,
-        known: Mapping[str, str] | None,
+        known: Gathered | None,
         variables: Mapping[str, str],
+        amiss: MutableMapping[str, str],
     ) -> None:
         self._path = path
         self._catalog = catalog
         self._variables = variables
+        self._amiss = amiss
         self._stamps: Stamps | None = None
-        self._wrong: dict[Path, str] = {}
         self._gone: set[str] = set()
-        if known is None:
-            found = gather(path)
-            known = {workflow: complete.text for workflow, complete in found.bundles.items()}
-            self._wrong = {path: str(error) for path, error in found.problems}
-        self._texts = dict(known)
+        found = gather(path) if known is None else known
+        self._texts = {workflow: complete.text for workflow, complete in found.bundles.items()}
+        self._wrong = {path: str(error) for path, error in found.problems}
+        self._unusable: set[str] = set()
+        self._note_unusable(found)
+        for workflow, complete in found.bundles.items():
+            try:
+                program(complete.text)
+            except SourceError as problem:
+                self._note(workflow, complete, problem)
 
     async def watch(self) -> None:
         """Deploy what changes, for ever."""
@@ -99,6 +114,7 @@ class Folder:
                 return
 
     def _take(self, found: Gathered) -> None:
+        self._note_unusable(found)
         for workflow, complete in found.bundles.items():
             if self._texts.get(workflow) != complete.text:
                 self._texts[workflow] = complete.text
@@ -115,7 +131,9 @@ class Folder:
         for workflow in sorted(missing & self._gone):
             del self._texts[workflow]
             kept = self._catalog.find(workflow)
+            self._amiss.pop(workflow, None)
             if kept is not None:
+                self._amiss[workflow] = f"its file in {shown(self._path)} is gone"
                 console.event("workflow-file-gone", workflow=workflow, still=kept.revision)
         self._gone = missing - self._gone
 
@@ -133,14 +151,29 @@ class Folder:
             else:
                 new = self._catalog.deploy(workflow, complete.text)
         except SourceError as problem:
+            self._note(workflow, complete, problem)
             for each in problem.all:
                 console.complain(complete.explain(str(each)))
             console.event("workflow-broken", workflow=workflow, file=file, still=still)
         except Refusal as refused:
+            self._amiss[workflow] = f"{file}: {refused}"
             console.complain(f"{file}: {refused}")
         else:
+            self._amiss.pop(workflow, None)
             name = "workflow-unchanged" if new.revision == still else "workflow-deployed"
             console.event(name, workflow=workflow, revision=new.revision, file=file)
+
+    def _note(self, workflow: str, complete: Bundle, problem: SourceError) -> None:
+        """Keep why a file is not deployed: the first thing that is wrong with it."""
+        self._amiss[workflow] = complete.explain(str(problem)).partition("\n")[0]
+
+    def _note_unusable(self, found: Gathered) -> None:
+        """Keep why files cannot be used at all, and forget it of those that can by now."""
+        for workflow in self._unusable:
+            self._amiss.pop(workflow, None)
+        told = {workflow_id(path): str(error) for path, error in found.problems}
+        self._unusable = told.keys() - found.bundles.keys()
+        self._amiss.update((workflow, told[workflow]) for workflow in self._unusable)
 
 
 def _stamps(folder: Path) -> Stamps:

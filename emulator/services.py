@@ -36,6 +36,8 @@ class Services:
     engine: Engine
     histories: Histories
     faults: Faults = field(default_factory=Faults)
+    amiss: dict[str, str] = field(default_factory=dict)
+    """Why what a watched file says is not deployed, by workflow: it does not build, or is gone."""
 
     @classmethod
     def open(cls, settings: Settings) -> Services:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 APP_ACCOUNT = "inbox@emulator.invalid"
 WORKFLOW_ACCOUNT = "workflow@emulator.invalid"
 
-_LAST_PORT = 65535
+LAST_PORT = 65535
 _BASE = re.compile(r"https?://[^\s@?#\\\"<>/]+(/[^\s?#\\\"<>]*)?", re.IGNORECASE)
 
 
@@ -75,10 +75,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check what no other part would refuse with a sentence."""
-        if not 0 <= self.port <= _LAST_PORT:
-            raise ValueError(f"--port must be from 0 to {_LAST_PORT}, not {self.port}")
-        if self.grpc_port is not None and not 0 <= self.grpc_port <= _LAST_PORT:
-            raise ValueError(f"--grpc-port must be from 0 to {_LAST_PORT}, not {self.grpc_port}")
+        if not 0 <= self.port <= LAST_PORT:
+            raise ValueError(f"--port must be from 0 to {LAST_PORT}, not {self.port}")
+        if self.grpc_port is not None and not 0 <= self.grpc_port <= LAST_PORT:
+            raise ValueError(f"--grpc-port must be from 0 to {LAST_PORT}, not {self.grpc_port}")
         if self.time is not Time.REAL and self.time_scale != 1.0:
             raise ValueError(
                 f"--time-scale is for real time: leave it out, or leave out --time {self.time}"

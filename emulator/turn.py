@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from emulator.interpreter import Run
@@ -36,12 +36,14 @@ class Live:
     `replies` are recorded and not applied yet. `settled` are keys of requests for which nothing
     has to be done when the run, built again from its journal, makes them once more: they are
     answered, armed, or being called. `steps` is how many are run between two looks at the clock.
+    `to_be_called` are keys of requests whose calls begin as soon as the turn is on disk.
     """
 
     run: Run
     replies: Replies
     settled: set[str]
     steps: int = 1
+    to_be_called: set[str] = field(default_factory=set)
 
 
 def take_turn(

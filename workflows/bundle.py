@@ -160,6 +160,17 @@ def bundle_file(path: Path) -> Bundle:
     return _complete(source, _libraries(_read_all(SHIPPED)) | _libraries(others))
 
 
+def shipped_place(text: str, line: int) -> tuple[Path, int] | None:
+    """The library of this folder and the line in it, for a line of a complete source."""
+    for library in filter(lambda source: source.is_library, _read_all(SHIPPED)):
+        body = START.sub(r"\1", library.text).rstrip("\n")
+        begin = text.find(f"\n{body}\n")
+        own = line - text.count("\n", 0, begin + 1)
+        if begin >= 0 and 0 < own <= body.count("\n") + 1:
+            return library.path, own
+    return None
+
+
 def workflow_id(path: Path) -> str:
     """The id a file is deployed under: `expense.workflows.yaml` and `expense.json` -> `expense`."""
     return path.stem.removesuffix(".workflows")

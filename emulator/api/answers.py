@@ -6,13 +6,14 @@ import asyncio
 import base64
 import binascii
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from aiohttp import web
 
 from emulator import console
-from emulator.api.access import Handler, require_admitted
+from emulator.api.access import SERVICES, Handler, require_admitted
 from emulator.refusal import Refusal, Status, invalid
 from emulator.values import MAX_INTEGER
 
@@ -38,7 +39,8 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
         # What handlers wait for is the rest of the request, unless they say otherwise.
         async with asyncio.timeout(REQUEST_WITHIN) as limit:
             request[_LIMIT] = limit
-            return await handler(request)
+            response = await handler(request)
+        await request.app[SERVICES].engine.on_disk()
     except Refusal as refusal:
         return refused(refusal)
     except TimeoutError:
@@ -62,9 +64,14 @@ async def in_googles_words(request: web.Request, handler: Handler) -> web.Stream
         return refused(Refusal(Status.NOT_FOUND, message))
     except web.HTTPException:
         raise
+    except sqlite3.OperationalError as failed:
+        console.trouble("data-file-error", method=request.method, path=request.path)
+        message = f"the data file cannot be used: {failed}. Nothing was kept, ask again later"
+        return refused(Refusal(Status.UNAVAILABLE, message))
     except Exception:  # the client gets an answer, the terminal the traceback
         console.trouble("request-broken", method=request.method, path=request.path)
         return refused(Refusal(Status.INTERNAL, "internal error of the emulator, see its output"))
+    return response
 
 
 def take_time(request: web.Request) -> None:
@@ -227,7 +234,7 @@ def _behind(request: web.Request, known: list[object], about: str) -> int:
         return 0
     try:
         place, last, list_of = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         place, last, list_of = None, None, None
     if list_of != about or not isinstance(place, int):
         raise invalid("pageToken is not valid for this list")

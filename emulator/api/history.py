@@ -67,7 +67,7 @@ def routes() -> list[web.RouteDef]:
         get(f"{one}/stepEntries", guarded("workflows.stepEntries.list", list_entries)),
         get(f"{one}/stepEntries/{{entry}}", guarded("workflows.stepEntries.get", show_entry)),
         get(f"{one}:exportData", guarded("workflows.executions.get", export)),
-        web.post(f"{one}:deleteExecutionHistory", guarded("workflows.executions.get", delete)),
+        web.post(f"{one}:deleteExecutionHistory", guarded("workflows.executions.delete", delete)),
     ]
 
 

@@ -17,9 +17,10 @@ from emulator.api.history import fitting, history_of
 from emulator.clock import timestamp
 from emulator.history import MadeCall, Wanted
 from emulator.memory import size_of
+from emulator.pages.execution import Waiting, waiting
 from emulator.protocol import Raised, Reply
 from emulator.refusal import not_found
-from emulator.store import Execution, LogLine, Received
+from emulator.store import Execution, LogLine, Received, State
 from emulator.values import Value, from_json, tagged
 
 _MOST = 1000
@@ -31,11 +32,12 @@ _Row = TypeVar("_Row", Received, LogLine)
 
 
 def routes() -> list[web.RouteDef]:
-    """Three lists of each execution."""
+    """Lists of each execution."""
     one = "/emulator/executions/{execution}"
     get = partial(web.get, allow_head=False)
     return [
         get(f"{one}/journal", list_calls),
+        get(f"{one}/waits", list_waits),
         get(f"{one}/received", list_received),
         get(f"{one}/logs", list_logs),
     ]
@@ -57,6 +59,15 @@ async def list_calls(request: web.Request) -> web.Response:
     if len(calls) > begin + len(shown) and shown:
         body["nextPageToken"] = token_of(begin + len(shown), about)
     return answer(body)
+
+
+async def list_waits(request: web.Request) -> web.Response:
+    """What it waits for now, as its page shows it."""
+    there = _found(request)
+    services = request.app[SERVICES]
+    past = await history_of(request, there)
+    found = waiting(services, there, past) if there.state is State.ACTIVE else ()
+    return answer({"waits": list(map(wait_shown, found))})
 
 
 async def list_received(request: web.Request) -> web.Response:
@@ -124,6 +135,24 @@ def _call(call: MadeCall) -> Mapping[str, object]:
         kind = "raised" if isinstance(call.reply, Raised) else "returned"
         shown[kind] = tagged(call.reply.value)
     return shown
+
+
+def wait_shown(wait: Waiting) -> Mapping[str, object]:
+    """A wait as JSON; what does not apply is left out."""
+    shown = {
+        "key": wait.key,
+        "place": wait.place,
+        "line": wait.line,
+        "what": wait.what,
+        "since": None if wait.since is None else timestamp(wait.since),
+        "until": None if wait.until is None else timestamp(wait.until),
+        "url": wait.url,
+        "command": wait.command,
+        "child": wait.child,
+        "asksInbox": wait.asks_inbox,
+        "approval": wait.approval,
+    }
+    return {name: value for name, value in shown.items() if value}
 
 
 def _size(call: MadeCall) -> int:

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from emulator import console
 from emulator.api.access import SERVICES
 from emulator.api.metadata import FLAVOR
 from emulator.catalog import Definition
+from emulator.clock import parse_timestamp
 from emulator.overview import Overview
 from emulator.pages import STATIC, execution, page, plain, static
 from emulator.pages.shown import pretty, text
@@ -80,8 +82,12 @@ async def _index(request: web.Request, services: Services) -> web.Response:
         time=services.settings.time.value,
         now=services.clock.now(),
         workflows=services.catalog.all(),
+        amiss=dict(services.amiss),
         counts=overview.counts(),
-        executions=[(each, execution.lasted(services, each)) for each in found[:_ROWS]],
+        executions=[
+            (each, execution.lasted(services, each), console.reason(each.error or {}))
+            for each in found[:_ROWS]
+        ],
         filters=filters,
         states=list(State),
         below=below,
@@ -104,6 +110,7 @@ async def workflow(request: web.Request) -> web.Response:
         "workflow.html",
         settings=services.settings,
         definition=found,
+        amiss=services.amiss.get(name, ""),
         variables=found.fields.get("userEnvVars") or {},
         revisions=revisions,
         counts=overview.counts().get(name, {}),
@@ -133,6 +140,7 @@ async def run(request: web.Request) -> web.Response:
         active=found.state is State.ACTIVE,
         argument=text(pretty(found.argument), f"{at}/full/argument"),
         outcome=execution.outcome(found),
+        said=console.answered(found.error or {}),
         failing=execution.failing(found, definition),
         waiting=execution.waiting(services, found, past),
         past=past,
@@ -173,6 +181,7 @@ async def steps(request: web.Request) -> web.Response:
         pages=pages,
         entries=pages.items(past.entries),
         word=execution.word,
+        now=parse_timestamp(found.ended or services.clock.stamp()),
         active=False,
     )
 

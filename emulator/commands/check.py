@@ -16,7 +16,10 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("check", help="say whether files build, and what is wrong")
     parser.add_argument("sources", metavar="FILE|DIR", nargs="+")
     parser.add_argument(
-        "--format", choices=[form.value for form in Format], default=Format.TEXT.value
+        "--format",
+        choices=[form.value for form in Format],
+        default=Format.TEXT.value,
+        help="json: an object a line; github: what GitHub shows beside the lines",
     )
     parser.set_defaults(command=command)
 

@@ -31,5 +31,7 @@ def report(over: Mapping[str, Any]) -> int:
         console.announce(str(over["result"]))
         return 0
     error = over.get("error", {})
-    lines = (f"{over['state']}: {error.get('payload', '')}", error.get("context", ""))
-    return complain("\n".join(lines).rstrip(), FAILED)
+    said = console.answered(error)
+    payload, context = error.get("payload", ""), error.get("context", "")
+    lines = (said, payload, context) if said else (payload, context)
+    return complain(f"{over['state']}: " + "\n".join(lines).rstrip(), FAILED)

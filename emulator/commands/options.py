@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from emulator.fields import environment
 from emulator.limits import Limits
-from emulator.settings import Auth, Settings, Time
+from emulator.settings import LAST_PORT, Auth, Settings, Time
 from emulator.values import from_json
 
 Commands = Any
@@ -45,7 +45,8 @@ def argument(options: argparse.Namespace) -> str:
 
 def add_emulator(parser: argparse.ArgumentParser) -> None:
     """`--emulator`, the running one that is spoken to."""
-    parser.add_argument("--emulator", default=_ADDRESS, metavar="URL")
+    told = f"the running one (default: {_ADDRESS})"
+    parser.add_argument("--emulator", default=_ADDRESS, metavar="URL", help=told)
 
 
 def add_environment(parser: argparse.ArgumentParser) -> None:
@@ -82,9 +83,9 @@ def add_settings(parser: argparse.ArgumentParser, *, port: int) -> None:
     add = parser.add_argument
     add("--host", default=usual.host, help="address to listen on")
     add("--port", type=int, default=port, help="port to listen on; 0 takes a free one")
-    add("--project", default=usual.project, metavar="ID")
-    add("--project-number", default=usual.project_number, metavar="N")
-    add("--location", default=usual.location, metavar="L")
+    add("--project", default=usual.project, metavar="ID", help="the one project there is")
+    add("--project-number", default=usual.project_number, metavar="N", help="its number")
+    add("--location", default=usual.location, metavar="L", help="the one location there is")
     add("--base-url", default="", metavar="URL", help="where callback URLs begin")
     add("--time-scale", type=_scale, default=1.0, metavar="X", help="waits pass X times faster")
     add(
@@ -102,7 +103,13 @@ def add_settings(parser: argparse.ArgumentParser, *, port: int) -> None:
     add("--stubs", metavar="FILE", help="answers to connectors and HTTP calls")
     _add_repeated(parser, "--host-map", "ORIGIN=ORIGIN", "call the second in place of the first")
     _add_repeated(parser, "--allow-host", "HOST", "workflows may call these hosts alone")
-    add("--auth", choices=[mode.value for mode in Auth], default=usual.auth.value)
+    add(
+        "--auth",
+        choices=[mode.value for mode in Auth],
+        default=usual.auth.value,
+        help="off: nobody is asked; token: any of its own tokens will do (the default);"
+        " iam: the token's account needs the permission",
+    )
     _add_repeated(
         parser,
         "--grant",
@@ -190,6 +197,8 @@ def _origin(text: str) -> str:
 
 def _port(text: str) -> int:
     """A port, or -1 for `off`."""
+    if text != "off" and not (text.isdecimal() and int(text) <= LAST_PORT):
+        raise argparse.ArgumentTypeError(f"must be from 0 to {LAST_PORT}, or off, not {text}")
     return -1 if text == "off" else int(text)
 
 

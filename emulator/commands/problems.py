@@ -103,8 +103,12 @@ def _around(place: Path) -> tuple[list[Bundle], list[tuple[Path, BundleError]]]:
         if any(path == place for _, path in bundle.files)
     ]
     wrong = [each for each in found.problems if each[0] == place]
-    if not bundles and not wrong:
-        bundles = [bundle_file(place)]  # another ending than workflows have
+    try:
+        alone = bundle_file(place)  # as `run` and `deploy` put it together
+    except BundleError as error:
+        wrong.append((place, error))
+    else:
+        bundles = bundles or [alone]  # another ending than workflows have
     return bundles, wrong
 
 

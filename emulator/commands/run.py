@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator import console
+from emulator.api.journal import wait_shown
 from emulator.catalog import program
 from emulator.commands import sources
 from emulator.commands.exits import report
@@ -24,10 +25,12 @@ from emulator.commands.options import (
     variables,
 )
 from emulator.commands.telling import Teller
-from emulator.pages.execution import Waiting, waiting
+from emulator.commands.waits import Waits
+from emulator.pages.execution import waiting
 from emulator.resources import execution
 from emulator.server import serving
 from emulator.services import Services
+from emulator.settings import Time
 from emulator.store import Execution
 from workflows.bundle import Bundle, bundle_file, shown
 
@@ -83,40 +86,37 @@ async def _execute(services: Services, workflow: str, data: str, *, quiet: bool)
     if not quiet:
         services.engine.trace_with(lambda found: teller if found.id == started.id else None)
         console.speak(formatter=teller.events_of(started.id))
-    watch = asyncio.create_task(_tell_waits(services, started.id, teller))
+    watch = None if quiet else asyncio.create_task(_tell_waits(services, started.id, teller))
     try:
         return await services.engine.wait(started.id)
     except asyncio.CancelledError:
         _tell_place(services, started.id)
         raise
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        if watch is not None:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
 
 
 async def _tell_waits(services: Services, started: str, teller: Teller) -> None:
     """Say what the execution waits for, once for each that takes longer than a moment."""
-    told, before = set[str](), set[str]()
+    ready = services.settings
+    page = f"{ready.base_url}/ui/executions/{started}"
+    waits = Waits(ready.base_url, page, is_virtual=ready.time is Time.VIRTUAL)
     while True:
         await asyncio.sleep(_LOOK_EVERY)
-        now = {wait.key for wait in services.store.waits_of(started)}
-        if (now & before) - told:
-            found = services.store.find(started)
-            if found is not None:
-                past = await services.histories.of(found)
-                for wait in waiting(services, found, past):
-                    if wait.key in (now & before) - told:
-                        _tell_wait(wait, teller)
-            told |= now & before
-        before = now
-
-
-def _tell_wait(wait: Waiting, teller: Teller) -> None:
-    until = "" if wait.until is None else f", until {wait.until:%Y-%m-%d %H:%M:%S} UTC"
-    teller.line(f"{wait.place} waits for {wait.what}{until}")
-    if wait.url:
-        console.complain(f"{'':11}{wait.url}\n{'':11}answer it: {wait.command}")
+        found = services.store.find(started)
+        new = waits.new({wait.key for wait in services.store.waits_of(started)})
+        if found is None or not new:
+            continue
+        past = await services.histories.of(found)
+        for wait in waiting(services, found, past):
+            if wait.key in new:
+                first, *others = waits.lines(wait_shown(wait))
+                teller.line(first)
+                for line in others:
+                    console.complain(line)
 
 
 def _tell_place(services: Services, started: str) -> None:

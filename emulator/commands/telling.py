@@ -18,7 +18,7 @@ from emulator.walk import all_steps
 _ROUNDS = 3
 """Rounds of a loop that are told; the others are counted."""
 
-_AGAIN = 10
+_AGAIN = 5
 """How often the same step is told, should jumps lead to it again and again."""
 
 _TOOK = 0.01
@@ -73,11 +73,22 @@ class Teller(Trace):
         self._hidden: set[int] = set()
         self._more: Counter[int] = Counter()
         self._told: Counter[tuple[str, str, int, StepType]] = Counter()
+        self._silent = 0
         self._names = {"0": ""}
+        self._held: list[str] | None = []
 
     def line(self, text: str, depth: int = 0) -> None:
-        """Say a line."""
-        self._say(self.at("  " * depth + text))
+        """Say a line, once it was said that the execution has started: that has to be on disk."""
+        told = self.at("  " * depth + text)
+        if self._held is None:
+            self._say(told)
+        else:
+            self._held.append(told)
+
+    def release(self) -> list[str]:
+        """The lines that were held back; the next ones are said at once."""
+        held, self._held = self._held, None
+        return held or []
 
     def at(self, text: str) -> str:
         """A text after the seconds since the start."""
@@ -123,7 +134,7 @@ class Teller(Trace):
         text = f" ({took:.3f} s)" if took >= _TOOK else ""
         if error is not None:
             text += f" FAILED: {_message(error)}"
-        self._entry(entry, text)
+        self._entry(entry, text, always=error is not None)
 
     def _is_late_round(self, entry: StepEntry) -> bool:
         """Whether an entry is a round that is only counted; so it is, the first time."""
@@ -139,11 +150,15 @@ class Teller(Trace):
             self._said.add(entry.id)
             self._entry(entry, "")
 
-    def _entry(self, entry: StepEntry, more: str) -> None:
+    def _entry(self, entry: StepEntry, more: str, *, always: bool = False) -> None:
         key = (entry.routine, entry.step, entry.line, entry.step_type)
         self._told[key] += 1
-        if self._told[key] > _AGAIN and not more:
+        if self._told[key] > _AGAIN and not always:
+            self._silent += 1
             return
+        if self._silent:
+            silent, self._silent = self._silent, 0
+            self.line(f"\N{HORIZONTAL ELLIPSIS} {silent} like these", self._depths[entry.id])
         name = self._names[entry.thread]
         where = f"[{name}] " if name else ""
         self.line(where + self._text(entry) + more, self._depths[entry.id])
@@ -187,6 +202,8 @@ class _Events(logging.Formatter):
         words = record.getMessage().split(" ")
         told = [word for word in words if word != f"execution={self._execution}"]
         text = self._teller.at(" ".join(told))
+        if words[0] == "execution-started" and len(told) < len(words):
+            text = "\n".join((text, *self._teller.release()))  # of these moments, in that order
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from emulator.history import History, MadeCall, StepEntry, StepState
 from emulator.interpreter import Raised, payload
 from emulator.pages.outline import Drawing, drawings, tallies
 from emulator.pages.shown import Text, cut, pretty, text, value_text
+from emulator.protocol import Returned
 from emulator.services import Services
 from emulator.settings import Auth
 from emulator.store import Execution, LogLine, Received, State, Wait
@@ -38,7 +39,10 @@ _ACCESS = (
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Something that an execution waits for now. Times are aware; `until` is None for no end."""
+    """Something that an execution waits for now. Times are aware; `until` is None for no end.
+
+    `asks_inbox`: the URL was given to an inbox, where people answer; `approval` is their page.
+    """
 
     key: str
     place: str
@@ -49,6 +53,8 @@ class Waiting:
     url: str = ""
     command: str = ""
     child: str = ""
+    asks_inbox: bool = False
+    approval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,8 @@ def waiting(services: Services, found: Execution, past: History) -> list[Waiting
     shown = []
     for key, wait in waits.items():
         if key not in many:  # the children that are not over are shown one by one
-            shown.append(_waiting(services, found, wait, calls.get(key.partition(MEMBER)[0])))
+            call = calls.get(key.partition(MEMBER)[0])
+            shown.append(_in_an_inbox(_waiting(services, found, wait, call), past))
     for key, call in calls.items():
         if key not in waits and found.state is State.ACTIVE:
             what = f"the answer to {_brief(call)}"
@@ -137,10 +144,25 @@ def _waiting(services: Services, found: Execution, wait: Wait, call: MadeCall | 
     return Waiting(wait.key, place, line, "time to pass", since, until)
 
 
+def _in_an_inbox(wait: Waiting, past: History) -> Waiting:
+    """A wait for a callback whose URL was registered as the `callback_url` of a question."""
+    for call in reversed(past.calls) if wait.url else ():
+        match call.args, call.reply:
+            case {"body": {"callback_url": wait.url}}, Returned({"body": {"url": str(page)}}) if (
+                page.startswith(("https://", "http://"))
+            ):
+                return replace(wait, asks_inbox=True, approval=page)
+            case {"body": {"callback_url": wait.url}}, _:
+                return replace(wait, asks_inbox=True)
+    return wait
+
+
 def answering(services: Services, url: str, method: str) -> str:
     """A command line that answers a callback."""
     parts = ["curl"]
-    if method != "POST":
+    if method == "HEAD":
+        parts.append("--head")  # -X HEAD waits for a body that never comes
+    elif method != "POST":
         parts.append(f"-X {method}")
     if services.settings.auth is not Auth.OFF:
         token = _ACCESS.format(base=services.settings.base_url)

@@ -47,9 +47,9 @@ def written(expression: Expression) -> str:
         case Name(name):
             return name
         case Index(base, Literal(str(key)), dotted=True):
-            return f"{written(base)}.{key}"
+            return f"{_operand(base, _TIGHTEST)}.{key}"
         case Index(base, key):
-            return f"{written(base)}[{written(key)}]"
+            return f"{_operand(base, _TIGHTEST)}[{written(key)}]"
         case Invoke(function, args):
             return f"{function}({', '.join(map(written, args))})"
         case Unary(operator, operand):
@@ -68,8 +68,12 @@ def written(expression: Expression) -> str:
 def _operand(expression: Expression, binds: int) -> str:
     """An operand, in parentheses where it binds less tightly than what it stands in."""
     text = written(expression)
-    loose = isinstance(expression, Binary) and PRECEDENCE[expression.operator] < binds
-    return f"({text})" if loose else text
+    match expression:
+        case Binary(operator) if PRECEDENCE[operator] < binds:
+            return f"({text})"
+        case Unary() if binds == _TIGHTEST:
+            return f"({text})"
+    return text
 
 
 def target(assigned: Target) -> str:

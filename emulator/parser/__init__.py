@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.checker import check
-from emulator.document import load
+from emulator.document import Node, load
 from emulator.errors import SourceError
 from emulator.limits import Limits
 from emulator.parser.routines import RoutineParser
@@ -23,8 +23,7 @@ def parse(text: str, name: str = "main.yaml", limits: Limits = DEFAULT_LIMITS) -
     """
     try:
         _check_size(text, limits)
-        workflow = RoutineParser(limits).workflow(load(text, limits))
-        check(workflow, limits)
+        workflow = _checked(load(text, limits), limits)
     except SourceError as problem:
         lines = text.splitlines()
         for each in problem.all:
@@ -32,6 +31,33 @@ def parse(text: str, name: str = "main.yaml", limits: Limits = DEFAULT_LIMITS) -
             line = lines[each.line - 1] if each.line <= len(lines) else ""
             each.excerpt = line if len(line) <= LONGEST_EXCERPT else ""
         raise
+    return workflow
+
+
+def _checked(root: Node, limits: Limits) -> Workflow:
+    """The workflow of a document.
+
+    A step whose shape is wrong hides none of what is wrong with the names in others.
+    """
+    reader = RoutineParser(limits)
+    found: list[SourceError] = []
+    workflow = None
+    try:
+        workflow = reader.workflow(root)
+    except SourceError as problem:
+        found = list(problem.all)
+    found = sorted([*reader.skipped.problems, *found], key=lambda each: (each.line, each.column))
+    if workflow is not None:
+        try:
+            check(workflow, limits)
+        except SourceError as problem:
+            found += [each for each in problem.all if not reader.skipped.explains(each)]
+    if workflow is None or found:
+        first, *others = found
+        for each in others:
+            each.others = ()
+        first.others = tuple(others)
+        raise first
     return workflow
 
 

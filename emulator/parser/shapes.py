@@ -29,8 +29,10 @@ def located(*, step: str | None = None, routine: str | None = None) -> Iterator[
 
 def a_map(node: Node | None, what: str, owner: Node) -> Mapping:
     """Return the node if it is a map that is not empty."""
-    if not isinstance(node, Mapping) or not node.entries:
+    if not isinstance(node, Mapping):
         raise fail(node or owner, f"{what} must be a map")
+    if not node.entries:
+        raise fail(node, f"{what} must be a map that is not empty")
     return node
 
 

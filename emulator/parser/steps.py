@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from emulator.document import Mapping, Node, Scalar, Sequence
-from emulator.errors import gathered
+from emulator.errors import SourceError
 from emulator.expressions import parse_target, parse_template
 from emulator.limits import Limits
 from emulator.parser.shapes import (
@@ -20,6 +20,7 @@ from emulator.parser.shapes import (
     located,
     written_as_expression,
 )
+from emulator.parser.skipped import Skipped
 from emulator.syntax import (
     Assign,
     Assignment,
@@ -70,21 +71,28 @@ class StepParser:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.skipped = Skipped()
 
     def block(self, node: Node | None, owner: Node) -> Block:
-        """Return a list of one or more steps; `owner` is where it is missing."""
+        """Return a list of one or more steps; `owner` is where it is missing.
+
+        A step that is wrong is skipped, and an empty one of its name stands in its place, so that
+        the others can be checked.
+        """
         steps: dict[str, Step] = {}
-        with gathered() as part:
-            for item in a_list(node, "steps", owner).items:
-                with part():
-                    key, body = a_pair(item, "a step")
-                    name = key.text.value
-                    with located(step=name):
-                        if not name or name in JUMPS:
-                            raise fail(key, f"'{name}' cannot be the name of a step")
-                        if name in steps:
-                            raise fail(key, f"duplicate step name '{name}'")
-                        steps[name] = self._step(name, key, body)
+        for item in a_list(node, "steps", owner).items:
+            try:
+                key, body = a_pair(item, "a step")
+                name = key.text.value
+                with located(step=name):
+                    if not name or name in JUMPS:
+                        raise fail(key, f"'{name}' cannot be the name of a step")
+                    if name in steps:
+                        raise fail(key, f"duplicate step name '{name}'")
+                    steps[name] = self._step(name, key, body)
+            except SourceError as problem:
+                for name in self.skipped.add(item, problem):
+                    steps.setdefault(name, Step(name, Nothing(), None, item.where, 1))
         return tuple(steps.values())
 
     def _step(self, name: str, key: Node, node: Node, besides: tuple[str, ...] = ()) -> Step:

@@ -26,10 +26,14 @@ HTTP_KINDS: Final = ("AuthError", "ConnectionError", "ConnectionFailedError", "T
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call is given in place of the world's reply, `after` so many seconds."""
+    """What a call is given in place of the world's reply, `after` so many seconds.
+
+    `is_response`: it is what an HTTP server answers, and for no connector.
+    """
 
     reply: Reply
     after: float = 0.0
+    is_response: bool = False
 
     def __post_init__(self) -> None:
         """Check the wait.
@@ -97,5 +101,6 @@ def responds(
         shown = {"Content-Type": kind, **shown}
     body = decode(str(shown.get("Content-Type", "")), raw)
     if status >= 400:
-        return Answer(Raised(http_error(status, shown, body).value), after)
-    return Answer(Returned({"body": body, "code": status, "headers": shown}), after)
+        return Answer(Raised(http_error(status, shown, body).value), after, is_response=True)
+    response: Value = {"body": body, "code": status, "headers": shown}
+    return Answer(Returned(response), after, is_response=True)

@@ -49,7 +49,8 @@ def read(source: Path | str, name: str = "stubs") -> Reading:
         try:
             source = source.read_text(encoding="utf-8")
         except (OSError, ValueError) as failed:
-            raise UnusableStubs(f"--stubs: cannot read {name}: {failed}") from None
+            why = failed.strerror if isinstance(failed, OSError) else failed
+            raise UnusableStubs(f"--stubs: cannot read {name}: {why}") from None
     try:
         return _top(document.load(source, Limits()))
     except SourceError as wrong:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from emulator.addresses import pattern
 from emulator.callbacks import METHODS
 from emulator.library.registry import CONNECTORS
+from emulator.protocol import Returned
 from emulator.stubs.answers import Answer
 from emulator.values import Value, equals, to_json
 
@@ -39,6 +40,8 @@ class Stub:
     ) -> None:
         if not answers:
             raise ValueError(f"the stub of {call} answers nothing")
+        for answer in answers:
+            _must_suit(call, answer)
         self.call = call
         self.answers = answers
         self.when = dict(when or {})
@@ -58,6 +61,24 @@ class Stub:
             args: of a connector as they are; of HTTP as `http_arguments` gives them.
         """
         return self._calls.fullmatch(name) is not None and _fits(self._expected, dict(args))
+
+
+def _must_suit(call: str, answer: Answer) -> None:
+    """Raise ValueError where an answer is of a kind that the call cannot be given."""
+    if "://" not in call:
+        if answer.is_response:
+            raise ValueError(
+                f"the stub of {call} answers with responds(…), which is for HTTP calls: of a"
+                " connector say what it gives, returns({…}), or what it raises,"
+                ' raises({"code": 404})'
+            )
+    elif isinstance(answer.reply, Returned) and not answer.is_response:
+        value = answer.reply.value
+        if not (isinstance(value, dict) and {"body", "code"} <= value.keys()):
+            raise ValueError(
+                f"the stub of {call} answers with returns(…), which is for connectors: an HTTP"
+                " call is given a response, responds(json={…})"
+            )
 
 
 def http_arguments(

@@ -13,6 +13,8 @@ from emulator.testing.record import Record, facts
 if TYPE_CHECKING:
     from emulator.testing.site import Site
 
+__tracebackhide__ = True  # a test that fails shows its own lines
+
 
 class Approval:
     """One question of a run. What is told of it is as it stands when it is asked for."""

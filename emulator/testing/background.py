@@ -8,7 +8,9 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as Late
 from typing import Any, TypeVar
 
-from emulator.testing.errors import TookTooLong
+from emulator.testing.errors import TestingError, TookTooLong
+
+__tracebackhide__ = True  # a test that fails shows its own lines
 
 Found = TypeVar("Found")
 
@@ -35,6 +37,8 @@ class Background:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(self._seconds)
+        except TestingError as told:
+            raise told.with_traceback(None) from None  # where in here it came up is no news
         except Late:
             if future.done():  # the work itself has raised a TimeoutError
                 raise

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from emulator.store import Execution
     from emulator.testing.site import Site
 
+__tracebackhide__ = True  # a test that fails shows its own lines
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

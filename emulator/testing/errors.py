@@ -2,7 +2,7 @@
 
 
 class TestingError(Exception):
-    """Base of all errors of this package."""
+    """Base of the errors of this package; what a test writes wrongly is a ValueError instead."""
 
     __test__ = False  # it is no test, whatever its name begins with
 

@@ -13,6 +13,7 @@ from emulator.protocol import Raised, Returned
 from emulator.services import Services
 from emulator.store import Execution
 from emulator.trace import StepEntry, StepType
+from workflows.bundle import Bundle, shown
 
 _OTHER_SYSTEMS = ("http.", "googleapis.", "experimental.")
 PARTS = frozenset(
@@ -104,6 +105,16 @@ def steps(told: History) -> Iterator[StepEntry]:
         is_inside = around is not None and around.step == entry.step
         if entry.id not in parts and not is_inside:
             yield entry
+
+
+def frames(error: Mapping[str, Any], complete: Bundle | None) -> Iterator[str]:
+    """Where in libraries an error came through, in their own lines, innermost first."""
+    if complete is None:
+        return
+    for element in error.get("stackTrace", {}).get("elements", ()):
+        path, line = complete.place(int(element["position"]["line"]))
+        if path != complete.files[0][1]:
+            yield f"{shown(path)}:{line}: {place(element['routine'], element['step'])}"
 
 
 def calls(told: History, inbox: str) -> Iterator[Call]:

@@ -12,6 +12,8 @@ from emulator.testing.inbox_api import Trouble
 if TYPE_CHECKING:
     from emulator.testing.site import Site
 
+__tracebackhide__ = True  # a test that fails shows its own lines
+
 
 class PlayedInbox:
     """Stands where the inbox is: `COUNTERSIGN_URL` of every workflow that a test deploys."""

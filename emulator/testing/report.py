@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import groupby
+from pathlib import Path
 
 from emulator.history import History
 from emulator.services import Services
 from emulator.store import Execution, State
 from emulator.testing.errors import TookTooLong
-from emulator.testing.past import PARTS, calls, lines, past, place
+from emulator.testing.past import calls, lines, past, place, steps
 from emulator.testing.record import Record
 from emulator.testing.site import Site
 from emulator.trace import StepEntry
+from workflows.bundle import Bundle
 
 _LONGEST = 300  # characters
 _MOST_RUNS = 20
@@ -34,7 +38,7 @@ def _sections(site: Site) -> Iterator[tuple[str, str]]:
     for found in site.executions()[-_MOST_RUNS:]:
         asked = [record for record in site.inbox.records if record.execution.endswith(found.id)]
         told = past(services, found)
-        parts = [*_summary(found), *_approvals(asked), *_steps(told)]
+        parts = [*_summary(found), *_approvals(asked), *_steps(told, site.bundle(found))]
         parts += [*_calls(told, site), *_log(services, found)]
         yield f"workflow {found.workflow}", "\n".join(parts)
 
@@ -57,23 +61,48 @@ def _approvals(asked: Sequence[Record]) -> Iterator[str]:
         yield f"approval {record.body.title!r}: {record.status}{who}{carried}"
 
 
-def _steps(told: History) -> Iterator[str]:
-    entries = [entry for entry in told.entries if entry.step_type not in PARTS]
+def _steps(told: History, complete: Bundle | None) -> Iterator[str]:
+    """The steps of the author's file, and on a line each time what was done in a library."""
+    entries = [*steps(told)]
     began = entries[0].created if entries else None
-    if len(entries) > _MOST_STEPS:
-        yield f"steps (the last {_MOST_STEPS} of {len(entries)}):"
-    elif entries:
+    shown = []
+    for library, group in groupby(entries, partial(_library, complete)):
+        if library is None:
+            shown += [(entry, _step(entry, entry.line)) for entry in group]
+        else:
+            shown.append(_folded(library, list(group), complete))
+    if len(shown) > _MOST_STEPS:
+        yield f"steps (the last {_MOST_STEPS} of {len(shown)}):"
+    elif shown:
         yield "steps:"
-    for entry in entries[-_MOST_STEPS:]:
-        yield f"  {_since(began, entry.created)} {_step(entry)}"
+    for first, text in shown[-_MOST_STEPS:]:
+        yield f"  {_since(began, first.created)} {text}"
 
 
-def _step(entry: StepEntry) -> str:
+def _library(complete: Bundle | None, entry: StepEntry) -> Path | None:
+    """The library that a step stands in, if it does."""
+    if complete is None:
+        return None
+    path, _ = complete.place(entry.line)
+    return None if path == complete.files[0][1] else path
+
+
+def _folded(
+    library: Path, group: Sequence[StepEntry], complete: Bundle | None
+) -> tuple[StepEntry, str]:
+    """The steps of a library on one line: how many, and the last that failed, or the last."""
+    last = next((entry for entry in reversed(group) if entry.exception is not None), group[-1])
+    line = last.line if complete is None else complete.place(last.line)[1]
+    many = f"{len(group)} steps, " if len(group) > 1 else ""
+    return group[0], f"{library.name}: {many}{_step(last, line)}"
+
+
+def _step(entry: StepEntry, line: int) -> str:
     name = place(entry.routine, entry.step)
     state = entry.state.removeprefix("STATE_").lower().replace("_", " ")
     if entry.exception is None:
-        return f"{name} (line {entry.line}): {state}"
-    return f"{name} (line {entry.line}): {state}, {_short(entry.exception)}"
+        return f"{name} (line {line}): {state}"
+    return f"{name} (line {line}): {state}, {_short(entry.exception)}"
 
 
 def _calls(told: History, site: Site) -> Iterator[str]:

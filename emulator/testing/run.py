@@ -13,13 +13,15 @@ from emulator.testing.approval import Approval
 from emulator.testing.bodies import PENDING
 from emulator.testing.callback import Callback
 from emulator.testing.errors import NoStub, NotWaiting, RunFailed, StillWaiting, TestingError
-from emulator.testing.past import Call, Line, calls, lines, past, place, steps
+from emulator.testing.past import Call, Line, calls, frames, lines, past, place, steps
 from emulator.testing.record import Record
 from emulator.testing.waiting import no_stub, places, still_waiting, which
 from emulator.trace import StepEntry
 
 if TYPE_CHECKING:
     from emulator.testing.site import Site
+
+__tracebackhide__ = True  # a test that fails shows its own lines
 
 
 class Run:
@@ -49,7 +51,7 @@ class Run:
         over = self._site.run(self._to_the_end())
         if over.state is State.SUCCEEDED:
             return json.loads(over.result or "null")
-        raise RunFailed(*self._how_it_failed(over))
+        raise RunFailed(*self._site.do(lambda: self._how_it_failed(over)))
 
     def error(self) -> Any:
         """Go on to the end, and give the error that it failed with: a map, or a text.
@@ -60,7 +62,7 @@ class Run:
         """
         over = self._site.run(self._to_the_end())
         if over.state is State.FAILED:
-            return self._how_it_failed(over)[1]
+            return self._site.do(lambda: self._how_it_failed(over))[1]
         raise TestingError(f"{self.workflow} did not fail, it is {over.state}: {over.result}")
 
     def approval(self, title: str | None = None) -> Approval:
@@ -240,7 +242,9 @@ class Run:
         if over.state is State.CANCELLED or over.error is None:
             return f"{self.workflow} was cancelled.", None
         text = str(over.error["payload"])
-        return f"{self.workflow} failed: {text}\n{over.error['context']}", json.loads(text)
+        told = [f"{self.workflow} failed: {text}", str(over.error["context"])]
+        told += frames(over.error, self._site.bundle(over))
+        return "\n".join(told), json.loads(text)
 
     def _family(self) -> set[str]:
         """This run and those that it waits for, and so on."""

@@ -24,6 +24,9 @@ from emulator.testing.inbox import Conflict, Inbox
 from emulator.testing.inbox_api import Api
 from emulator.testing.record import Record
 from emulator.testing.timeline import Timeline
+from workflows.bundle import Bundle
+
+__tracebackhide__ = True  # a test that fails shows its own lines
 
 INBOX = "https://inbox.example"
 """The address of the inbox, as workflows know it; the same in every test."""
@@ -37,7 +40,7 @@ Found = TypeVar("Found")
 class Site:
     """Everything that a test works on, from `open` to `close`.
 
-    `api_address` is where the inbox listens on this machine.
+    `api_address` is where the inbox listens on this machine, `bundles` what was deployed, by text.
 
     Args:
         data: the data file of the emulator.
@@ -50,6 +53,7 @@ class Site:
     api_address: str
 
     def __init__(self, background: Background, data: Path) -> None:
+        self.bundles: dict[str, Bundle] = {}
         self._background = background
         self._data = data
         self._stack = AsyncExitStack()
@@ -82,6 +86,11 @@ class Site:
             for execution in self.services.store.newest_first(name)
         ]
         return sorted(found, key=lambda execution: execution.sequence)
+
+    def bundle(self, found: Execution) -> Bundle | None:
+        """The files that an execution's source was put together from; for the loop."""
+        definition = self.services.catalog.find(found.workflow, found.number)
+        return None if definition is None else self.bundles.get(definition.source)
 
     async def decide(
         self,

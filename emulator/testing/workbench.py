@@ -20,7 +20,9 @@ from emulator.testing.errors import CannotDeploy, TestingError
 from emulator.testing.played import PlayedInbox
 from emulator.testing.run import Run
 from emulator.testing.site import Site
-from workflows.bundle import Bundle, BundleError, bundle, bundle_file, workflow_id
+from workflows.bundle import Bundle, BundleError, bundle, bundle_file, shown, workflow_id
+
+__tracebackhide__ = True  # a test that fails shows its own lines
 
 
 class Workflows:
@@ -173,7 +175,7 @@ class Workflows:
             path = self._root / source
             return bundle(path) if path.is_dir() else {workflow_id(path): bundle_file(path)}
         except BundleError as wrong:
-            raise CannotDeploy(str(wrong)) from None
+            raise self._cannot_deploy(str(wrong)) from None
         except OSError as missing:
             raise CannotDeploy(
                 f"{missing.filename}: {missing.strerror}. Relative paths begin at {self._root},"
@@ -186,10 +188,15 @@ class Workflows:
             old = catalog.find(workflow)
             return catalog.create(workflow, fields) if old is None else catalog.update(old, fields)
 
+        self._site.bundles[complete.text] = complete
         try:
             self._site.do(act)
         except Refusal as refusal:
-            raise CannotDeploy(complete.explain(refusal.message)) from None
+            raise self._cannot_deploy(complete.explain(refusal.message)) from None
+
+    def _cannot_deploy(self, told: str) -> CannotDeploy:
+        """The error with the name alone of a source that was given as text: `main.yaml:3:5`."""
+        return CannotDeploy(told.replace(f"{shown(self._scratch)}/", ""))
 
     async def _start(self, workflow: str, argument: str) -> Run:
         services = self._site.services

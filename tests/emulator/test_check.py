@@ -64,8 +64,24 @@ class TestErrors:
                 ),
                 ["3:24", "4:33"],
             ),
+            (
+                (
+                    "- a: {cal: x, result: set}\n- b: {return: '${nobody}'}\n"
+                    "- c: {return: '${set}', next: a}\n- d: {next: nowhere}\n"
+                    "- e: {assign: [{late: '${1 +}'}]}\n- f: {return: '${late}'}\n"
+                ),
+                ["1:7", "2:18", "4:13", "5:29"],
+            ),
+            (
+                (
+                    "- a:\n    for:\n      value: i\n      in: [1]\n      steps:\n"
+                    "        - b: {retrun: 1}\n        - c: {return: '${j}'}\n"
+                    "- d: {call: nope}\n"
+                ),
+                ["6:15", "7:26", "8:13"],
+            ),
         ],
-        ids=["steps", "shapes", "routines", "try", "switch"],
+        ids=["steps", "shapes", "routines", "try", "switch", "shapes and names", "inside"],
     )
     def test_what_does_not_follow_from_another_problem_is_told_with_it(
         self, tmp_path, source, places
@@ -123,6 +139,27 @@ class TestErrors:
         ]
         assert twice.name in lines[0]
 
+    def test_what_run_refuses_for_the_files_beside_it_is_an_error(self, tmp_path):
+        path = file(tmp_path, "main.yaml", CALLER)
+        file(tmp_path, "a.yaml", "helper:\n  params: [x]\n  steps:\n    - give: {return: 1}\n")
+        second = file(tmp_path, "b.yaml", "helper:\n  steps:\n    - give: {return: 2}\n")
+
+        code, lines, _ = check(path)
+        refused = command("run", str(path))
+
+        said = f"{second}: helper is defined in a.yaml as well. Rename one of them."
+        assert code == 1
+        assert lines == [f"{path}: error: {said}"]
+        assert refused.returncode == 2
+        assert refused.stderr == f"{said}\n"
+
+    def test_a_stub_file_is_told_to_be_one(self, tmp_path):
+        path = file(tmp_path, "stubs.yaml", "strict: true\nstubs:\n  gke.a: {returns: 1}\n")
+
+        _, lines, _ = check(path)
+
+        assert lines[0].startswith(f"{path}:1:1: error: this looks like a stub file, for --stubs")
+
     def test_what_cannot_be_read_is_exit_code_2(self, tmp_path):
         (tmp_path / "empty").mkdir()
 
@@ -130,7 +167,7 @@ class TestErrors:
         empty = check(tmp_path / "empty")
 
         assert missing[0] == empty[0] == 2
-        assert "no.yaml" in missing[2]
+        assert missing[2] == f"{tmp_path / 'no.yaml'}: No such file or directory\n"
         assert "holds no workflow" in empty[2]
 
 

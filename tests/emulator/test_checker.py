@@ -18,6 +18,37 @@ def loop_scope(step: Step, scope: Scope) -> Scope:
     return scope.inner([step.body.value], step.body.steps)
 
 
+def refused(source: str) -> list[str]:
+    with pytest.raises(SourceError) as caught:
+        parse(source)
+    return [each.message for each in caught.value.all]
+
+
+class TestUnknownName:
+    @pytest.mark.parametrize(
+        "step",
+        [
+            "{for: {value: v, in: [1], steps: [{b: {assign: [{x: 1}]}}]}}",
+            "{for: {value: x, in: [1], steps: [{b: {call: sys.now}}]}}",
+            "{for: {value: v, in: [1], steps: [{b: {call: sys.now, result: x}}]}}",
+            "{try: {raise: oh}, except: {as: x, steps: [{b: {call: sys.now}}]}}",
+            "{try: {raise: oh}, except: {steps: [{b: {assign: [{x: 1}]}}]}}",
+            "{parallel: {branches: [{l: {assign: [{x: 1}]}}, {r: {call: sys.now}}]}}",
+        ],
+    )
+    def test_that_it_is_set_inside_a_step_is_said(self, step):
+        said = "symbol 'x' is neither a variable nor a sub-workflow name; it is set only inside"
+
+        assert refused(f"- sum: {step}\n- c: {{return: '${{x}}'}}\n") == [
+            f"{said} 'sum', whose variables end with it"
+        ]
+
+    def test_nothing_is_added_where_no_step_sets_it(self):
+        assert refused("- a: {assign: [{x.y: 1}]}\n") == [
+            "symbol 'x' is neither a variable nor a sub-workflow name"
+        ]
+
+
 class TestFind:
     def test_a_routine_has_its_parameters_first_and_every_name_that_it_assigns(self):
         main = routine(

@@ -76,6 +76,20 @@ main:
 """
 
 
+class TestRun:
+    def test_a_failed_one_is_told_with_the_step_it_ended_in(self, tmp_path: Path):
+        async def scenario() -> Any:
+            async with emulator(tmp_path, time=Time.SKIP) as services:
+                services.catalog.deploy("child", CHILD)
+                given = "argument: {sleep: 20, fails: late}"
+                source = PARENT.replace("workflow_id: child", f"workflow_id: child, {given}")
+                return await outcome(services, start(services, source))
+
+        (last,) = asyncio.run(scenario())["operation"]["status"]["currentSteps"]
+
+        assert last == {"routine": "main", "step": "fail"}
+
+
 class TestMap:
     def test_the_results_stand_in_the_order_of_the_arguments(self, tmp_path: Path):
         inputs = [{"name": "late", "sleep": 20}, {"name": "soon", "sleep": 10}, {"name": "at once"}]

@@ -127,8 +127,8 @@ class TestStall:
         async def scenario(it: Scene) -> asyncio.Task[Any]:
             await it.order(kind="stall")
             sending = asyncio.create_task(it.send())
-            await asyncio.sleep(0.2)
-            assert it.received == [("UNHANDLED", "stall")]
+            while it.received != [("UNHANDLED", "stall")]:  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
             return sending
 
         began = time.monotonic()
@@ -175,7 +175,7 @@ class TestBody:
             await it.order(kind="slow", seconds=0.5, path="/v1/projects/", method="GET")
             began = time.monotonic()
             async with it.client.get(it.url.partition("/callbacks")[0]) as answer:
-                assert time.monotonic() - began < 0.4
+                assert not answer.content.is_eof()  # the headers are here before the body
                 chunks = [chunk async for chunk in answer.content.iter_any()]
                 assert json.loads(b"".join(chunks))["state"] == "ACTIVE"
                 assert int(answer.headers["Content-Length"]) == len(b"".join(chunks))

@@ -1,12 +1,14 @@
 """The history of executions: computed again from the journal whenever it is asked for."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from emulator import history as module
-from emulator.history import DETAILED, History, StepState, Wanted, history
+from emulator.history import DETAILED, UNKNOWN, History, StepState, Wanted, history
 from emulator.protocol import Raised, Returned
 from emulator.services import Services
 from emulator.settings import Time
@@ -231,6 +233,25 @@ class TestEnds:
 
         assert not told.is_complete
         assert outline(told.entries) == "create LIBRARY_CALL\nwait LIBRARY_CALL FAILED SystemError"
+
+    def test_one_whose_source_is_refused_by_now_has_no_history(self, tmp_path):
+        """An earlier emulator took it, and was less strict."""
+
+        async def scenario(services: Services) -> tuple[History, History]:
+            execution = start(services, WAIT)
+            services.engine.cancel(execution.id)
+            old = replace(found(services, execution), stopped=None)
+            definition = services.catalog.find(old.workflow, old.number)
+            assert definition is not None
+            fields = {**definition.fields, "sourceContents": "main: {steps: [{a: {next: b}}]}"}
+            with services.database.write():
+                services.database.run("UPDATE revisions SET fields = ?", json.dumps(fields))
+                services.database.run("UPDATE workflows SET fields = ?", json.dumps(fields))
+            refused = replace(definition, fields=fields)
+            at_once = history(old, refused, services.settings, services.store)
+            return at_once, await past(services, execution)
+
+        assert within(tmp_path, scenario) == (UNKNOWN, UNKNOWN)
 
     def test_a_failed_one_tells_of_the_error(self, tmp_path):
         source = "main: {steps: [{bad: {call: http.get, args: {url: ftp://x}}}]}"

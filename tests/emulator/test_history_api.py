@@ -277,6 +277,21 @@ class TestDelete:
         assert error_of(answer)["status"] == "FAILED_PRECONDITION"
         assert len(entries(execution)["stepEntries"]) == 1
 
+    def test_who_may_only_read_does_not_delete(self, start_emulator):
+        emulator = start_emulator(auth="iam", options=["--grant", "reader@x.example=viewer"])
+        emulator.deploy("one", "- done: {return: 1}\n")
+        execution = emulator.execute("one")
+        assert execution.result() == 1
+        path, reader = (
+            f"{execution.name}:deleteExecutionHistory",
+            emulator.token("reader@x.example"),
+        )
+
+        refused = emulator.request("POST", path, token=reader, json={})
+
+        assert refused.status_code == 403
+        assert len(entries(execution)["stepEntries"]) == 1
+
 
 class TestOurs:
     def test_the_journal_the_requests_and_the_log_are_there_to_read(self, emulator):

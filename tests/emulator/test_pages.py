@@ -11,7 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.emulators import EmulatorProcess, Execution
+from tests.emulators import EmulatorProcess, Execution, eventually
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -143,6 +143,36 @@ class TestRoot:
         assert listed == [f"/ui/executions/{each.id}" for each in reversed(made)]
         assert "No execution is like that." in none.text
 
+    def test_a_row_and_the_page_say_what_an_http_answer_says(self, emulator):
+        body = {"detail": "Nobody here is called group:bosses."}
+        refused = {"tags": ["HttpError"], "code": 422, "message": "Refused", "body": body}
+        emulator.deploy("refused", f"- a: {{raise: {json.dumps(refused)}}}\n")
+        execution = emulator.execute("refused")
+        execution.wait()
+
+        assert "Nobody here is called group:bosses." in look(emulator, "/?workflow=refused").text
+        assert "The answer says: Nobody here is called group:bosses." in seen(execution).text
+
+    def test_a_workflow_whose_file_is_broken_or_gone_is_marked(self, start_emulator, tmp_path):
+        folder = tmp_path / "flows"
+        folder.mkdir()
+        for name in ("broken", "gone", "well"):
+            (folder / f"{name}.yaml").write_text("- done: {return: 1}\n")
+        emulator = start_emulator(workflows=folder)
+        (folder / "broken.yaml").write_text("- a: {next: nowhere}\n")
+        (folder / "gone.yaml").unlink()
+        eventually(lambda: emulator.logged("workflow-broken") and emulator.logged("file-gone"))
+
+        shown = look(emulator, "/").text
+        assert f"broken : {folder / 'broken.yaml'}:1:13: parse error" in shown
+        assert f"gone : its file in {folder} is gone" in shown
+        assert shown.count("not as its file") == 2
+        assert (
+            "What is deployed is not what its file says"
+            in look(emulator, "/ui/workflows/broken").text
+        )
+        assert "not what its file says" not in look(emulator, "/ui/workflows/well").text
+
     def test_time_that_stands_still_is_said(self, start_emulator):
         emulator = start_emulator(options=("--time", "virtual"))
 
@@ -215,6 +245,69 @@ class TestExecution:
         )
 
         assert execution.result() == "well done", done.stdout
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+    def test_so_does_the_one_for_another_method(self, emulator, method):
+        emulator.deploy(
+            "another",
+            f"""
+            - create: {{call: events.create_callback_endpoint, args: [{method}], result: callback}}
+            - wait: {{call: events.await_callback, args: ["${{callback}}"], result: request}}
+            - done: {{return: "${{request.http_request.method}}"}}
+            """,
+        )
+        execution = emulator.execute("another")
+        execution.callback_url()
+        page = get(emulator, f"/ui/executions/{execution.id}").text
+        command = Text(re.findall(r"<pre[^>]*Command that answers it[^>]*>(.*?)</pre>", page)[0])
+
+        subprocess.run(["sh", "-c", command.text], capture_output=True, check=True, timeout=20)
+
+        assert execution.result() == method
+
+    def test_what_an_inbox_was_asked_is_answered_there(self, emulator):
+        stubs = {
+            "stubs": {
+                "POST https://inbox.example/api/v1/approvals": {
+                    "status": 201,
+                    "json": {"url": "https://inbox.example/approvals/a1/"},
+                }
+            }
+        }
+        at = f"{emulator.url}/emulator/stubs"
+        requests.post(at, data=json.dumps(stubs), timeout=10).raise_for_status()
+        emulator.deploy(
+            "asks",
+            """
+            - make: {call: events.create_callback_endpoint, result: end}
+            - ask:
+                call: http.post
+                args:
+                  url: https://inbox.example/api/v1/approvals
+                  body: {callback_url: '${end.url}'}
+            - wait: {call: events.await_callback, args: ['${end}']}
+            """,
+        )
+        execution = emulator.execute("asks")
+        execution.callback_url()
+
+        shown = seen(execution)
+        requests.delete(at, timeout=10)
+
+        assert "People answer it in the inbox: https://inbox.example/approvals/a1/" in shown.text
+        assert "The command only wakes the workflow" in shown.text
+        assert "https://inbox.example/approvals/a1/" in shown.links
+        listed = requests.get(f"{emulator.url}/emulator/executions/{execution.id}/waits", timeout=9)
+        (wait,) = listed.json()["waits"]
+        assert wait["place"] == "main/wait"
+        assert wait["url"] == execution.callback_url()
+        assert wait["asksInbox"]
+        assert wait["approval"] == "https://inbox.example/approvals/a1/"
+
+    def test_steps_in_progress_took_the_time_so_far(self, emulator, waiting):
+        shown = look(emulator, f"/ui/executions/{waiting.id}/steps")
+
+        assert re.search(r"in progress \S+ \S+ [\d.]+ (ms|s|min) so far", shown.text)
 
     def test_one_that_is_over_shows_result_calls_log_and_requests(self, over):
         shown = seen(over)
@@ -354,14 +447,23 @@ class TestBrowser:
         expect(page.get_by_role("heading", name="Arguments").first).to_be_visible()
         expect(page.get_by_role("heading", name="Waits for")).to_have_count(0)
 
-    def test_every_page_has_its_landmarks_and_one_heading_and_fits_a_phone(self, page, over):
+    def test_every_page_has_its_landmarks_and_one_heading_and_fits_a_phone(
+        self, page, emulator, over
+    ):
+        emulator.deploy("bad", FAILING.replace("{code: 7}", f"{{code: {'7' * 120}}}"))
+        failed = emulator.execute("bad")
+        failed.wait()
         at = f"/ui/executions/{over.id}"
-        for path in ("/", "/ui/workflows/flow", at, f"{at}/steps"):
+        for path in ("/", "/ui/workflows/flow", at, f"{at}/steps", f"/ui/executions/{failed.id}"):
             page.goto(path)
             expect(page.get_by_role("main")).to_have_count(1)
             expect(page.get_by_role("banner")).to_have_count(1)
             expect(page.get_by_role("heading", level=1)).to_have_count(1)
             assert page.evaluate("document.documentElement.scrollWidth") == 390
+            assert page.evaluate(
+                "[...document.querySelectorAll('.scroll')]"
+                ".every(each => each.scrollWidth <= each.clientWidth)"
+            )
             ids = page.evaluate("[...document.querySelectorAll('[id]')].map(each => each.id)")
             assert len(ids) == len(set(ids))
             page.keyboard.press("Tab")

@@ -160,6 +160,38 @@ class TestBreak:
         assert len(running.logged("latin.yaml: not UTF-8 text")) == 1
 
 
+class TestStartAmidTrouble:
+    def test_what_waits_can_be_answered_while_its_file_is_broken(self, running, folder):
+        path = folder / "one.yaml"
+        path.write_text(
+            "- make: {call: events.create_callback_endpoint, result: end}\n"
+            "- wait: {call: events.await_callback, args: {callback: '${end}'}, result: told}\n"
+            "- done: {return: '${told.http_request.body}'}\n"
+        )
+        old = wait_for(running, "one", 3)
+        waiting = running.execute("one")
+        waiting.callback_url()
+        running.kill()
+        path.write_text("- a: {next: nowhere}\n")
+        (folder / "latin.yaml").write_bytes(b"# caf\xe9\n")
+        (folder / "1st.yaml").write_text(flow(1))
+        (folder / "two.yaml").write_text(flow(2))
+
+        running.restart()
+
+        assert len(running.logged(f"{path}:1:13: ")) == 1
+        assert running.logged(f"workflow-broken workflow=one file={path} still={old}")
+        assert running.logged("workflow ID '1st' must")
+        assert len(running.logged("latin.yaml: not UTF-8 text")) == 1
+        assert running.execute("two").result() == 2
+        assert waiting.send("yes").status_code == 200
+        assert waiting.result() == "yes"
+        path.write_text(flow(5))
+        wait_for(running, "one", 4)
+        assert running.execute("one").result() == 5
+        assert len(running.logged("latin.yaml: not UTF-8 text")) == 1
+
+
 class TestDisappear:
     def test_a_deleted_file_is_said_and_stays_deployed(self, running, folder):
         (folder / "one.yaml").unlink()

@@ -147,6 +147,7 @@ class TestFullDisk:
         main:
           params: [input]
           steps:
+            - first: {call: sys.sleep, args: {seconds: 0.2}}
             - both:
                 parallel:
                   branches:
@@ -163,6 +164,7 @@ class TestFullDisk:
 
                 async with site(answer) as there:
                     execution = start(services, source % there.url, "x" * 30_000)
+                    await services.engine.on_disk()
                     fill(services)
                     await asyncio.sleep(0.5)
                     early = len(there.received)

@@ -108,15 +108,22 @@ class TestCallersMistakes:
     @pytest.mark.parametrize("place", ["-1", "0", "99999999999999999999", "x"])
     def test_a_page_token_of_no_place_is_refused(self, emulator, place):
         emulator.deploy("paged", SOURCE)
-        for path, about in (
-            (workflows(emulator), "workflows  "),
-            (f"{workflows(emulator)}/paged/executions", "paged  "),
-        ):
-            token = base64.urlsafe_b64encode(f"{place} {about}".encode()).decode()
+        token = base64.urlsafe_b64encode(f"{place} paged  ".encode()).decode()
+        path = f"{workflows(emulator)}/paged/executions"
 
-            answer = emulator.request("GET", path, params={"pageToken": token})
+        answer = emulator.request("GET", path, params={"pageToken": token})
 
-            assert status_of(answer) == (400, "INVALID_ARGUMENT")
+        assert status_of(answer) == (400, "INVALID_ARGUMENT")
+
+    @pytest.mark.parametrize(
+        "token", ["1 workflows", "[]", "[1, 2]", '["1", "", "workflows  "]', "[" * 4000, "{}", "7"]
+    )
+    def test_a_page_token_that_was_not_given_is_refused(self, emulator, token):
+        token = base64.urlsafe_b64encode(token.encode()).decode()
+
+        answer = emulator.request("GET", workflows(emulator), params={"pageToken": token})
+
+        assert status_of(answer) == (400, "INVALID_ARGUMENT")
 
 
 class TestFromElsewhere:
@@ -131,6 +138,7 @@ class TestFromElsewhere:
         account = "computeMetadata/v1/instance/service-accounts/default"
         for method, path in (
             ("POST", "emulator/tokens"),
+            ("POST", "v1/projects/-/serviceAccounts/eva@x.example:generateAccessToken"),
             ("GET", f"{account}/token"),
             ("GET", f"{account}/identity?audience=x"),
             ("GET", f"{account}/"),

@@ -137,7 +137,7 @@ def test_a_timeout_falls_at_its_original_time(start_emulator):
 
     assert execution.result() == 1
     assert time.monotonic() - began > 2.9
-    assert time.monotonic() - ready < 2.4
+    assert time.monotonic() - ready < 2.9
 
 
 def test_a_timeout_that_passed_while_it_was_down_falls_at_the_start(start_emulator):

@@ -43,6 +43,19 @@ WAY = textwrap.dedent("""\
     """)
 
 
+ASKING = textwrap.dedent("""\
+    main:
+      steps:
+        - make: {call: events.create_callback_endpoint, result: end}
+        - ask:
+            call: http.post
+            args:
+              url: https://inbox.example/api/v1/approvals
+              body: {callback_url: '${end.url}'}
+        - wait: {call: events.await_callback, args: {callback: '${end}', timeout: 600}}
+    """)
+
+
 @pytest.fixture
 def folder(tmp_path):
     place = tmp_path / "flows"
@@ -50,6 +63,16 @@ def folder(tmp_path):
     (place / "add-one.yaml").write_text(FLOW)
     (place / "two.json").write_text('{"main": {"steps": [{"done": {"return": 2}}]}}')
     return place
+
+
+def asking(folder) -> list[str]:
+    """A workflow that asks an inbox, and the option with the stub that is this inbox."""
+    (folder / "ask.yaml").write_text(ASKING)
+    (folder / "stubs.yaml").write_text(
+        "stubs:\n  POST https://inbox.example/api/v1/approvals:\n    status: 201\n"
+        "    json: {id: a1, url: 'https://inbox.example/approvals/a1/'}\n"
+    )
+    return [str(folder / "ask.yaml"), "--stubs", str(folder / "stubs.yaml")]
 
 
 def here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -97,6 +120,20 @@ class TestRun:
             "nap: call sys.sleep(…) (T s)\nagain: assign z = 1",
         ):
             assert lines in shown
+
+    def test_a_loop_of_jumps_is_told_for_a_while(self, tmp_path):
+        path = tmp_path / "jumps.yaml"
+        path.write_text(
+            "- init: {assign: [n: 0]}\n- again: {assign: [n: '${n + 1}']}\n"
+            "- more: {switch: [{condition: '${n < 200}', next: again}]}\n- done: {return: '${n}'}\n"
+        )
+
+        done = command("run", str(path))
+
+        assert done.stdout == "200\n"
+        assert done.stderr.count("again: assign n = n + 1") == 5
+        # Of 200 rounds 5 are told, with a step, a switch and a case each; the last has no case.
+        assert f"\N{HORIZONTAL ELLIPSIS} {195 * 3 - 1} like these" in done.stderr
 
     def test_quiet_says_the_result_alone(self, tmp_path):
         path = tmp_path / "log.yaml"
@@ -219,6 +256,46 @@ class TestRun:
         watch.cancel()
 
         assert json.loads(out)["body"] == {"answer": "yes"}
+
+    def test_what_an_inbox_was_asked_is_answered_there_and_virtual_time_must_be_told(
+        self, tmp_path
+    ):
+        files = asking(tmp_path)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", "run", *files, "--time", "virtual"],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        watch = threading.Timer(20, process.kill)
+        watch.start()
+        told = []
+        for line in process.stderr:
+            told.append(line.strip())
+            if "its page: " in line:
+                break
+        clock = next(line for line in told if line.startswith("time stands still"))
+        subprocess.run(["sh", "-c", clock.partition("let it pass: ")[2]], check=True)
+        _, err = process.communicate(timeout=20)
+        watch.cancel()
+
+        words = [re.sub(r"^\d+\.\d+ +", "", line) for line in told]
+        started = words.index("execution-started workflow=ask")
+        assert words.index("make: call end = events.create_callback_endpoint(…)") > started
+        assert "people answer it in the inbox: https://inbox.example/approvals/a1/" in words
+        assert not any("answer it: " in line for line in words)
+        assert any(line.startswith("wake it, which is no answer if") for line in words)
+        assert "TimeoutError" in err
+
+    def test_quiet_it_tells_no_wait(self, tmp_path):
+        path = tmp_path / "nap.yaml"
+        path.write_text("- nap: {call: sys.sleep, args: {seconds: 1}}\n")
+
+        done = command("run", str(path), "--quiet")
+
+        assert (done.returncode, done.stdout, done.stderr) == (0, "null\n", "")
 
     def test_ctrl_c_ends_it(self):
         path = ROOT / "tests/emulator/seed/expense-callback.yaml"

@@ -198,6 +198,22 @@ class TestHttp:
         assert (given.get("code") == 200) is fits
 
     @pytest.mark.parametrize(
+        ("call", "answer", "instead"),
+        [
+            ("GET https://a.example/", returns({"id": 1}), r"responds\(json="),
+            ("https://a.example/*", returns(None), r"responds\(json="),
+            (OBJECT, responds(200), r"returns\("),
+            (OBJECT, responds(404), r'raises\({"code": 404}\)'),
+        ],
+    )
+    def test_an_answer_of_the_other_kind_is_refused_with_the_right_one(self, call, answer, instead):
+        with pytest.raises(ValueError, match=instead):
+            Stub(call, answer)
+
+    def test_a_response_written_out_is_one(self):
+        assert Stub("https://a.example/", returns({"code": 200, "body": {}})).answers
+
+    @pytest.mark.parametrize(
         ("when", "fits"),
         [
             ({"query": {"n": ["1", "2"]}}, True),

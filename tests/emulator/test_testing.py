@@ -123,7 +123,7 @@ class TestStart:
     def test_an_argument_that_google_would_refuse_is_refused(self, workflows):
         workflows.deploy(SLEEP)
 
-        with pytest.raises(TestingError, match="execution.argument must be"):
+        with pytest.raises(TestingError, match="argument must be"):
             workflows.start("main", "x" * 40_000)
 
     def test_every_test_begins_with_nothing(self, workflows):
@@ -343,6 +343,20 @@ class TestTime:
             background.stop()
 
 
+class TestPlaces:
+    def test_an_error_in_a_library_is_told_in_its_own_lines(self, workflows, tmp_path):
+        (tmp_path / "lib.yaml").write_text("helper:\n  steps:\n    - give: {raise: oh}\n")
+        (tmp_path / "main.yaml").write_text("main:\n  steps:\n    - ask: {call: helper}\n")
+        workflows.deploy(tmp_path / "main.yaml")
+
+        with pytest.raises(RunFailed, match=r"lib\.yaml:3: helper\.give$"):
+            workflows.start("main").result()
+
+    def test_a_source_that_is_a_text_is_named_as_it_was(self, workflows):
+        with pytest.raises(CannotDeploy, match=r"^pay\.yaml:2:13: parse error"):
+            workflows.deploy("- a: {return: 1}\n- b: {next: nowhere}\n", name="pay")
+
+
 class TestReport:
     def test_a_failed_test_tells_what_its_runs_did(self, tmp_path: Path):
         tests = f"""
@@ -372,9 +386,13 @@ def test_fine(workflows):
             " workflow main ",
             "waits at request_approval.wait",
             "approval 'Ship it?': pending",
-            "  +0d 00:00:00 request_approval.create_endpoint (line ",
+            "  +0d 00:00:00 request_approval.yaml: ",
+            " steps, request_approval.wait (line ",
             " workflow pay ",
             '  +0d 00:00:00 pay (line 4): failed, {"body": null, "code": 503',
             f'  pay: POST {LEDGER} {{"amount": 5}} -> raised {{"body": null, "code": 503',
         ):
             assert told in done.stdout, told
+        assert done.stdout.count(" pay (line 4): ") == 1
+        assert "emulator/testing/" not in done.stdout
+        assert "concurrent/futures" not in done.stdout

@@ -195,6 +195,8 @@ class System:
         headers = {"Authorization": f"Bearer {self.emulator.id_token(self.base)}"}
         query = {"execution": name}
         answer = requests.get(f"{self.base}/api/v1/approvals", query, headers=headers, timeout=20)
+        if answer.status_code == 503:  # "please try again": the issuer's keys were out of reach
+            return []
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["approvals"]
         return found
