@@ -252,24 +252,28 @@ class TestEmulator:
         assert not any("error" in json.loads(answer) for answer in answers)
 
 
+LIBRARY = ("request_approval", "report_outcome", "withdraw_approvals")
+
+
 class TestWorkflowAuthors:
-    @pytest.mark.parametrize("position", [0, 1], ids=["request_approval", "simple mode"])
-    def test_the_workflows_build(self, position, tmp_path):
+    @pytest.mark.parametrize("heading", ["# For workflow authors", "## Simple mode"])
+    def test_the_workflows_build(self, heading, tmp_path):
         shutil.copy(ROOT / "workflows" / "request_approval.yaml", tmp_path)
         path = tmp_path / "example.yaml"
-        path.write_text(blocks("workflow-authors.md", "yaml")[position], encoding="utf-8")
+        fences = FENCE.findall(section("workflow-authors.md", heading))
+        source = next(text for name, text in fences if name == "yaml")
+        path.write_text(source, encoding="utf-8")
 
         parse(bundle_file(path).text)
 
-    @pytest.mark.parametrize("position", [0, 1], ids=["request_approval", "report_outcome"])
-    def test_every_argument_is_listed_with_its_default(self, position):
-        name = ("request_approval", "report_outcome")[position]
+    @pytest.mark.parametrize(("position", "name"), list(enumerate(LIBRARY)), ids=LIBRARY)
+    def test_every_argument_is_listed_with_its_default(self, position, name):
         library = yaml.safe_load((ROOT / "workflows" / "request_approval.yaml").read_text("utf-8"))
         found = [
             next(iter(param.items())) if isinstance(param, dict) else (param, ...)
             for param in library[name]["params"]
         ]
-        text = section("workflow-authors.md", "## The two subworkflows")
+        text = section("workflow-authors.md", "## The three subworkflows")
         rows = [rows[1:] for rows in tables(text) if rows[0] == ("argument", "default", "meaning")]
 
         assert [row[:2] for row in rows[position]] == [

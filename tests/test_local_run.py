@@ -469,8 +469,9 @@ class TestRun:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert "updated expense-approval" in run.deploy_anew()
         executions, start_one = re.findall(r"\.venv/bin/python -m [^\\\n]+(?:\\\n.+)?", said)
+        asked = run.in_a_shell(executions).count("request_approval/")
         run.in_a_shell(start_one)
-        assert eventually(lambda: run.in_a_shell(executions).count("request_approval/") == 3)
+        assert eventually(lambda: run.in_a_shell(executions).count("request_approval/") > asked)
 
         second = start("elsewhere")
         assert f"Port {run.port} is taken." in second.rest()
