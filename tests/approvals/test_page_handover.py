@@ -50,6 +50,14 @@ class TestHandOver:
         assert give(as_person(ana), asked, to="zoe  park").status_code == 303
         assert Event.objects.get(kind="handed_over").data["to"] == zoe.email
 
+    @pytest.mark.parametrize("to", ["zoe", "ZOE", "z.park"])
+    def test_a_first_name_or_the_beginning_of_an_address_will_do(self, asked, ana, zoe, to):
+        zoe.email = "z.park@example.com"
+        zoe.save()
+
+        assert give(as_person(ana), asked, to=to).status_code == 303
+        assert Event.objects.get(kind="handed_over").data["to"] == zoe.email
+
     def test_who_is_asked_through_a_group_reads_that_it_stays_asked(self, approval, ana, zoe, ben):
         client = as_person(ana)
 
@@ -84,6 +92,7 @@ class TestHandOver:
             ("nobody@example.com", "Nobody here has this name or address"),
             ("gone@example.com", "Nobody here has this name or address"),
             ("Double Name", "or several people do"),
+            ("double", "or several people do"),
             ("eva@example.com", "asked for this, and cannot decide it"),
             ("ana@example.com", "Choose somebody else"),
         ],
@@ -158,6 +167,15 @@ class TestReassign:
 
         assert response.status_code == 422
         assert "cannot decide it" in text_of(response)
+
+    def test_an_operator_does_not_choose_herself(self, asked):
+        response = as_person(make_staff()).post(
+            self.address(asked), {"to": "olga@example.com", "reason": "x"}
+        )
+
+        assert response.status_code == 422
+        assert "another operator must ask you" in text_of(response)
+        assert str(asked.approvers.current().get()) == "user:ana@example.com"
 
     def test_what_is_settled_stays_as_it_is(self, asked, ana):
         decide(asked, by=ana)
