@@ -37,6 +37,12 @@ def _answered(user: User, role: str) -> models.Exists:
     return models.Exists(votes.filter(**{role: user}))
 
 
+def _took_part(user: User) -> models.Exists:
+    """The person has answered, in any stage and in whosever right."""
+    votes = Vote.objects.standing().filter(approval=models.OuterRef("pk"))
+    return models.Exists(votes.filter(user=user))
+
+
 def _asked_by(user: User) -> models.Q:
     """The approval is this person's own request."""
     return models.Q(requester_mailbox=user.mailbox)
@@ -74,13 +80,16 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Those this person has the right to answer now, their own or a colleague's; never their
         own request, never a colleague's own request for that colleague.
 
+        Four eyes: who has answered in one stage answers in another in their own right alone, where
+        that stage asks them too; never once more, for somebody else.
+
         Without joins, so that an UPDATE on it checks `status` in the outermost WHERE:
         PostgreSQL looks there again after waiting for a row, and not in a sub-select.
         """
         active = User.objects.filter(pk=user.pk, is_active=True)
         rights = _right_of(user)
         for principal in StandIn.objects.all().principals_of(user):
-            rights |= _right_of(principal)
+            rights |= _right_of(principal) & ~models.Q(_took_part(user))
         return self.filter(
             rights, models.Exists(active), ~_asked_by(user), ~_answered(user, "user")
         )

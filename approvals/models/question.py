@@ -207,6 +207,15 @@ class Question(models.Model):
         """Whether this person could decide it now."""
         return self.rows().needing(user).exists()
 
+    def how_it_settles(self) -> str:
+        """Who answered what, and until when that can be taken back; for the undo window."""
+        vote = self.standing_votes().select_related("user", "principal").last()
+        until = formats.date_format(timezone.localtime(self.settles_at), "H:i:s e")
+        whose = f", for {vote.on_behalf_of}," if vote and vote.on_behalf_of else ""
+        who = f"{vote.user}{whose}" if vote else "Somebody"
+        label = self.label_of(vote.outcome if vote else self.settles_as)
+        return f"{who} answered “{label}” already, and can take it back until {until}."
+
     def how_it_closed(self) -> str:
         """One sentence: who, what and when."""
         when = formats.date_format(timezone.localtime(self.decided_at), "j F Y, H:i e")

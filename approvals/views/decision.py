@@ -91,7 +91,7 @@ def _invalid(
     if approval.status != PENDING:
         sentence = approval.how_it_closed()
     elif approval.settles_at:
-        sentence = "The answer is given already, and goes out in a moment."
+        sentence = f"{approval.how_it_settles()} Nothing of your answer was saved."
     else:
         sentence = "The time to answer has passed."
     return refused(request, approval, AlreadyClosed(sentence))

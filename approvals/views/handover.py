@@ -89,7 +89,7 @@ def _why_not(approval: Approval) -> ApprovalError:
     if approval.status != PENDING:
         return AlreadyClosed(approval.how_it_closed())
     if approval.settles_at:
-        return AlreadyClosed("The answer is given already, and goes out in a moment.")
+        return AlreadyClosed(approval.how_it_settles())
     if not approval.is_open:
         return AlreadyClosed("The time to answer has passed.")
     return NotYours("Only somebody who may decide this request can hand it over.")
