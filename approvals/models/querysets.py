@@ -13,7 +13,7 @@ from approvals.models.approver import Approver
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.delivery import Delivery
 from approvals.models.notice import Notice
-from approvals.models.record import Vote
+from approvals.models.record import Event, Vote
 from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 
@@ -112,14 +112,27 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         return self.filter(mine)
 
     def needing(self, user: User) -> "ApprovalQuerySet":
-        """Tab "needs me": open, and mine to decide."""
+        """Open, and mine to decide."""
         return self.open().asking(user)
 
+    def owing(self, user: User) -> "ApprovalQuerySet":
+        """Open requests of this person in which somebody's question has no answer yet."""
+        spoken = Event.objects.filter(
+            approval=models.OuterRef("pk"), kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER)
+        )
+        last = models.Subquery(spoken.order_by("-number").values("kind")[:1])
+        return self.open().alias(word=last).filter(_asked_by(user), word=Event.Kind.QUESTION)
+
+    def waiting_for(self, user: User) -> "ApprovalQuerySet":
+        """Tab "needs me": mine to decide, or mine to explain to those who asked."""
+        decide, explain = self.needing(user).values("pk"), self.owing(user).values("pk")
+        return self.filter(models.Q(pk__in=decide) | models.Q(pk__in=explain))
+
     def waiting_on_others(self, user: User) -> "ApprovalQuerySet":
-        """Tab "waiting on others": I asked or have answered, somebody else must answer."""
+        """Tab "waiting on others": I asked or have answered, somebody else must act now."""
         voted = Vote.objects.standing().filter(approval=models.OuterRef("pk"), user=user)
         return self.filter(_asked_by(user) | models.Exists(voted), status=PENDING).exclude(
-            pk__in=self.needing(user).values("pk")
+            pk__in=self.waiting_for(user).values("pk")
         )
 
     def decided_for(self, user: User) -> "ApprovalQuerySet":

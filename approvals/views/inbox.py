@@ -23,7 +23,8 @@ def inbox(request: PersonRequest) -> HttpResponse:
         raise Http404
     after = request.GET.get("after")
     page = page_of(tab, after=find(request, uuid_of(after)) if after else None)
-    together = selectable(page.rows) if tab.key == "needs-me" else []
+    decidable = [row for row in page.rows if row.requester_mailbox != request.user.mailbox]
+    together = selectable(decidable) if tab.key == "needs-me" else []
     context = {
         "tab": tab,
         "tabs": [(each, each.count) for each in tabs],

@@ -3,9 +3,11 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import formats, timezone
 
 from approvals.models import Approval, Event
 from tests.approvals.reading import as_person, decide, send, text_of
+from tests.approvals.test_voting import stand_in
 from tests.factories import make_approval, make_group, make_staff, make_user
 
 
@@ -45,6 +47,15 @@ class TestHandOver:
         assert "Handed over by Ana Almeida: I am away" in theirs
         assert "Ana Almeida handed it over to Zoe Park I am away" in theirs
         assert send(as_person(zoe), asked).status_code == 303
+
+    def test_who_is_away_is_named_with_who_stands_in(self, asked, ana, ben, zoe):
+        absence = stand_in(zoe, ben, ends=3)
+        client = as_person(ana)
+
+        page = client.get(give(client, asked)["Location"]).content.decode()
+
+        last = formats.date_format(timezone.localtime(absence.ends_at), "j F Y")
+        assert f"Zoe Park is away until {last}, and Ben Okafor stands in." in page
 
     def test_a_whole_name_will_do(self, asked, ana, zoe):
         assert give(as_person(ana), asked, to="zoe  park").status_code == 303
