@@ -8,11 +8,12 @@ from typing import Any
 from approvals.fields import Filled, filled
 from approvals.filling import beginnings
 from approvals.models import Approval, Event
+from approvals.models.content import OUTCOME_LABELS
 from approvals.models.record import REMOVED
 from approvals.people import Names, address_of, called
 
 Kind = Event.Kind
-# What a person did, for the outcomes that every approval may have.
+# What a person did, for the outcomes that every approval may have, unless its author has words.
 DID = {"approved": "approved it", "rejected": "rejected it", "changes_requested": "sent it back"}
 # Lines that are the same whoever acts; the event's reason stands below them.
 SAYINGS = {
@@ -76,7 +77,9 @@ def _asked(approval: Approval, event: Event, names: Names) -> Line:
 
 def _voted(approval: Approval, event: Event, names: Names) -> Line:
     outcome = event.data["outcome"]
-    did = DID.get(outcome) or f"answered “{approval.label_of(outcome)}”"
+    label = approval.label_of(outcome)
+    usual = label == OUTCOME_LABELS.get(outcome)
+    did = DID[outcome] if usual and outcome in DID else f"answered “{label}”"
     who = called(event.actor, names)
     if principal := event.data.get("on_behalf_of"):
         who = f"{who}, for {names.get(principal, principal)},"

@@ -15,7 +15,7 @@ from approvals.models.delivery import Delivery
 from approvals.models.errors import UnknownOption
 from approvals.models.policy import PolicyVersion
 from approvals.models.querysets import ApprovalQuerySet, all_approvals
-from approvals.models.record import BEGINNING, Vote, VoteQuerySet
+from approvals.models.record import BEGINNING, Event, Vote, VoteQuerySet
 from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 from approvals.plain import visible
@@ -222,5 +222,22 @@ class Question(models.Model):
         if self.decided_by:
             return f"{self.decided_by} answered “{self.status_label}” on {when}."
         if self.status == "withdrawn":
-            return f"This request was withdrawn on {when}."
+            return f"{self._who_withdrew()} withdrew this request on {when}."
         return f"Nobody answered in time; it was closed as “{self.status_label}” on {when}."
+
+    @property
+    def reason_withdrawn(self) -> str:
+        """Why it was withdrawn, as long as that is kept; empty where it was not."""
+        return str(self._withdrawal.data.get("reason", "")) if self._withdrawal else ""
+
+    @property
+    def _withdrawal(self) -> Event | None:
+        events = Event.objects.filter(approval=self.pk, kind=Event.Kind.WITHDRAWN)
+        return events.last() if self.status == "withdrawn" else None
+
+    def _who_withdrew(self) -> str:
+        """An operator, or the workflow."""
+        kind, _, address = self._withdrawal.actor.partition(":") if self._withdrawal else ("",) * 3
+        if kind != "user":
+            return "The workflow"
+        return str(User.objects.filter(email=address).first() or address)
