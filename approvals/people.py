@@ -53,8 +53,8 @@ def person_called(text: str) -> User | None:
     if "@" in text:
         return people.filter(email=text.lower()).first()
     named = people.annotate(whole=Concat("first_name", Value(" "), "last_name"))
-    found = list(named.filter(whole__iexact=text)[:2])
+    found: list[User] = [*named.filter(whole__iexact=text)[:2]]
     if not found:
         short = Q(first_name__iexact=text) | Q(email__istartswith=f"{text}@")
-        found = list(people.filter(short)[:2])
+        found = [*people.filter(short)[:2]]
     return found[0] if len(found) == 1 else None
