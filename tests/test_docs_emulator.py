@@ -253,7 +253,7 @@ class TestEmulator:
 
 
 class TestWorkflowAuthors:
-    @pytest.mark.parametrize("position", [0, 1], ids=["request_approval", "simple mode"])
+    @pytest.mark.parametrize("position", [0, -1], ids=["request_approval", "simple mode"])
     def test_the_workflows_build(self, position, tmp_path):
         shutil.copy(ROOT / "workflows" / "request_approval.yaml", tmp_path)
         path = tmp_path / "example.yaml"
@@ -261,15 +261,17 @@ class TestWorkflowAuthors:
 
         parse(bundle_file(path).text)
 
-    @pytest.mark.parametrize("position", [0, 1], ids=["request_approval", "report_outcome"])
-    def test_every_argument_is_listed_with_its_default(self, position):
-        name = ("request_approval", "report_outcome")[position]
+    @pytest.mark.parametrize(
+        ("position", "name"),
+        [(0, "request_approval"), (1, "report_outcome"), (2, "withdraw_approvals")],
+    )
+    def test_every_argument_is_listed_with_its_default(self, position, name):
         library = yaml.safe_load((ROOT / "workflows" / "request_approval.yaml").read_text("utf-8"))
         found = [
             next(iter(param.items())) if isinstance(param, dict) else (param, ...)
             for param in library[name]["params"]
         ]
-        text = section("workflow-authors.md", "## The two subworkflows")
+        text = section("workflow-authors.md", "## The three subworkflows")
         rows = [rows[1:] for rows in tables(text) if rows[0] == ("argument", "default", "meaning")]
 
         assert [row[:2] for row in rows[position]] == [

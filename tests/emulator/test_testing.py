@@ -123,7 +123,7 @@ class TestStart:
     def test_an_argument_that_google_would_refuse_is_refused(self, workflows):
         workflows.deploy(SLEEP)
 
-        with pytest.raises(TestingError, match="execution.argument must be"):
+        with pytest.raises(TestingError, match=r"execution\.argument must be"):
             workflows.start("main", "x" * 40_000)
 
     def test_every_test_begins_with_nothing(self, workflows):
