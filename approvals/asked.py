@@ -43,6 +43,11 @@ class Asked:
         return str(self.principal) if self.until and self.principal else ""
 
     @property
+    def stage_now(self) -> str:
+        """What the stage is called that is asked now; empty where there is only one."""
+        return next((stage.name for stage in self.stages if stage.place == "now"), "")
+
+    @property
     def current(self) -> Sequence[Approver]:
         """The approvers that are asked now."""
         return [each for each in self.approvers if each.ended_at is None]

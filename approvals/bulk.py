@@ -38,6 +38,11 @@ class Selection:
     left_out: Sequence[LeftOut]
     totals: Sequence[Total]
 
+    @property
+    def alone(self) -> list[str]:
+        """The answers that these cannot be given together."""
+        return answers_alone(self.chosen)
+
 
 def answers_together(approvals: Iterable[Approval]) -> list[tuple[str, str]]:
     """(value, label) of the answers that several of these may be given at once."""
@@ -46,6 +51,18 @@ def answers_together(approvals: Iterable[Approval]) -> list[tuple[str, str]]:
         for approval in approvals
         for option in approval.options
         if not _unfit(approval, option["value"])
+    )
+    return list(found)
+
+
+def answers_alone(approvals: Sequence[Approval]) -> list[str]:
+    """The labels of the answers that these may not be given at once, as each needs a comment."""
+    together = dict(answers_together(approvals))
+    found = dict.fromkeys(
+        option["label"]
+        for approval in approvals
+        for option in approval.options
+        if option["value"] not in together and approval.needs_comment(option["value"])
     )
     return list(found)
 

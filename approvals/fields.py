@@ -67,11 +67,11 @@ def sent(form: Mapping[str, Any], posted: Mapping[str, Any]) -> dict[str, str]:
 
 
 def answered(
-    form: Mapping[str, Any], prefill: Mapping[str, Any], texts: Mapping[str, str], *, negative: bool
+    form: Mapping[str, Any], began: Mapping[str, Any], texts: Mapping[str, str], *, negative: bool
 ) -> dict[str, Any]:
-    """The values that a page sent; none with a negative answer that left the form as it was."""
+    """The values that a page sent; none with a negative answer that left the form as it began."""
     values = from_page(form, texts)
-    untouched = from_page(form, texts_of(form, beginning(form, prefill)))
+    untouched = from_page(form, texts_of(form, began))
     return {} if negative and values == untouched else values
 
 
@@ -89,10 +89,10 @@ def fields_of(
 
 
 def filled(
-    form: Mapping[str, Any] | None, prefill: Mapping[str, Any], values: Mapping[str, Any]
+    form: Mapping[str, Any] | None, began: Mapping[str, Any], values: Mapping[str, Any]
 ) -> list[Filled]:
     """What was filled in, a line each, with what stood there before where that was changed."""
-    return list(_filled(form, prefill, values)) if form and values else []
+    return list(_filled(form, began, values)) if form and values else []
 
 
 def title_of(form: Mapping[str, Any], name: str) -> str:
@@ -113,9 +113,8 @@ def _order(form: Mapping[str, Any]) -> list[str]:
 
 
 def _filled(
-    form: Mapping[str, Any], prefill: Mapping[str, Any], values: Mapping[str, Any]
+    form: Mapping[str, Any], began: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Iterator[Filled]:
-    began = beginning(form, prefill)
     for name in _order(form):
         before, now = began.get(name), values.get(name)
         if before is not None or now is not None:

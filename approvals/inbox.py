@@ -110,7 +110,7 @@ def tabs_of(user: User) -> list[Tab]:
     """The tabs this person has."""
     approvals = Approval.objects.all()
     tabs = [
-        Tab("needs-me", "Needs me", approvals.needing(user), MOST_PRESSING),
+        Tab("needs-me", "Needs me", approvals.waiting_for(user), MOST_PRESSING),
         Tab("waiting", "Waiting on others", approvals.waiting_on_others(user), MOST_PRESSING),
         Tab("decided", "Decided", approvals.decided_for(user), LAST_DECIDED, counted=False),
     ]
@@ -131,7 +131,7 @@ def page_of(tab: Tab, *, after: Approval | None = None) -> Page:
 
 def next_for(user: User, *, but: Approval | None = None) -> Approval | None:
     """The approval that waits for this person first, in the order of their inbox."""
-    waiting = Approval.objects.needing(user)
+    waiting = Approval.objects.waiting_for(user)
     if but:
         waiting = waiting.exclude(pk=but.pk)
     return MOST_PRESSING.sort(waiting).first()

@@ -43,11 +43,18 @@ def colleagues(text: str = "", *, but: Iterable[str] = ()) -> QuerySet[User]:
 
 
 def person_called(text: str) -> User | None:
-    """The one active person of this address or whole name; None for nobody, and for several."""
+    """The one active person called so; None for nobody, and for several.
+
+    Args:
+        text: an address; or else a whole name, a first name or what an address begins with.
+    """
     text = " ".join(text.split())
     people = User.objects.filter(is_active=True)
     if "@" in text:
         return people.filter(email=text.lower()).first()
     named = people.annotate(whole=Concat("first_name", Value(" "), "last_name"))
-    found = list(named.filter(whole__iexact=text)[:2])
+    found: list[User] = [*named.filter(whole__iexact=text)[:2]]
+    if not found:
+        short = Q(first_name__iexact=text) | Q(email__istartswith=f"{text}@")
+        found = [*people.filter(short)[:2]]
     return found[0] if len(found) == 1 else None

@@ -32,9 +32,10 @@ def rows_of(approvals: Sequence[Approval], user: User, tab: str) -> list[Row]:
         tab: where they stand; in “needs-me” it is said for whom, in “attention” why.
     """
     pending = [approval for approval in approvals if approval.status == PENDING]
+    others = [approval for approval in pending if approval.requester_mailbox != user.mailbox]
     votes, silent = _votes(pending), _silent(pending)
     asking = _asking(pending)
-    whose = _whose(pending, user) if tab == "needs-me" else {}
+    whose = _whose(others, user) if tab == "needs-me" else {}
     why = _trouble(approvals) if tab == "attention" else {}
     return [
         Row(

@@ -1,16 +1,19 @@
 """The record of an approval as sentences, oldest first."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from approvals.fields import Filled, filled
+from approvals.filling import beginnings
 from approvals.models import Approval, Event
+from approvals.models.content import OUTCOME_LABELS
 from approvals.models.record import REMOVED
 from approvals.people import Names, address_of, called
 
 Kind = Event.Kind
-# What a person did, for the outcomes that every approval may have.
+# What a person did, for the outcomes that every approval may have, unless its author has words.
 DID = {"approved": "approved it", "rejected": "rejected it", "changes_requested": "sent it back"}
 # Lines that are the same whoever acts; the event's reason stands below them.
 SAYINGS = {
@@ -37,7 +40,19 @@ class Line:
 
 def lines(approval: Approval, events: Iterable[Event], names: Names) -> list[Line]:
     """A line for each event; `names` are those of the people in it."""
-    return [_line(approval, event, names) for event in events]
+    events = list(events)
+    began = beginnings(approval, events)
+    return [
+        replace(line, filled=_filled(approval, event, began.get(event.number)))
+        for event, line in ((event, _line(approval, event, names)) for event in events)
+    ]
+
+
+def _filled(approval: Approval, event: Event, began: dict[str, Any] | None) -> tuple[Filled, ...]:
+    """What came with an answer, against what its form began with."""
+    if began is None:
+        return ()
+    return tuple(filled(approval.form, began, event.data.get("form", {})))
 
 
 def _line(approval: Approval, event: Event, names: Names) -> Line:
@@ -62,14 +77,13 @@ def _asked(approval: Approval, event: Event, names: Names) -> Line:
 
 def _voted(approval: Approval, event: Event, names: Names) -> Line:
     outcome = event.data["outcome"]
-    did = DID.get(outcome) or f"answered “{approval.label_of(outcome)}”"
+    label = approval.label_of(outcome)
+    usual = label == OUTCOME_LABELS.get(outcome)
+    did = DID[outcome] if usual and outcome in DID else f"answered “{label}”"
     who = called(event.actor, names)
     if principal := event.data.get("on_behalf_of"):
         who = f"{who}, for {names.get(principal, principal)},"
-    entries = filled(approval.form, approval.prefill, event.data.get("form", {}))
-    return Line(
-        event.at, f"{who} {did}", quote=event.data.get("comment", ""), filled=tuple(entries)
-    )
+    return Line(event.at, f"{who} {did}", quote=event.data.get("comment", ""))
 
 
 def _handed_over(_approval: Approval, event: Event, names: Names) -> Line:

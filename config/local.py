@@ -198,12 +198,12 @@ def deploy(plan: Plan, children: Children) -> bool:
     """
     worked = tried(children, "deploy", "manage.py", "deploy_workflows")
     if not examples_note(plan).exists():
-        say("Starting two example executions")
+        say("Starting the example executions, which wait for the demo people")
         if tried(children, "examples", "manage.py", "seed_demo", "--examples"):
             examples_note(plan).touch()
         else:
             worked = False
-            say("The examples are executions of expense-approval, which must be deployed first.")
+            say("The examples are executions of workflows/, which must be deployed first.")
     return worked
 
 
@@ -231,14 +231,21 @@ def deploy_command(plan: Plan) -> str:
     return "make deploy" if usual else f"make deploy DATA_DIR={named(plan.data_dir)}"
 
 
-def welcome(plan: Plan, *, fresh: bool, grpc: bool) -> str:
-    """What to do now; `fresh`: the examples were started just now and wait in the inbox."""
+def welcome(plan: Plan, *, fresh: bool, grpc: bool, mail_url: str = "") -> str:
+    """What to do now.
+
+    Args:
+        fresh: the examples were started just now and wait in the inbox.
+        grpc: the emulator serves it.
+        mail_url: the `EMAIL_URL` that the environment gave; mails are files without one.
+    """
     then = "open" if fresh else "start an example (see below), if none waits; open"
     served = (
         f"at {HOST}:{plan.grpc_port}"
         if grpc
         else f"off, for port {plan.grpc_port} cannot be had (it is the one after EMULATOR_PORT)"
     )
+    mails = "where EMAIL_URL says" if mail_url else f"files: {named(plan.data_dir / 'mail')}/*.log"
     return f"""
 Countersign runs.
 
@@ -246,6 +253,9 @@ Countersign runs.
     Sign in   ana@example.com, password {plan.password}
     Then      {then} an expense in the inbox and click Approve or Reject:
               its page shows the answer on its way, and what the workflow did with it.
+    Others    ben@example.com and dora@example.com decide too, eva@example.com asks,
+              olga@example.com is the operator ({plan.web}/admin/): same password
+    Mails     {mails}
 
 What runs, step by step: {plan.emulator}/
 Google's clients: REST at the same address, gRPC {served}
@@ -313,7 +323,12 @@ def run(plan: Plan) -> int:
         first = not examples_note(plan).exists()
         say("Deploying workflows/ to the emulator")
         worked = deploy(plan, children)
-        say(welcome(plan, fresh=first and examples_note(plan).exists(), grpc=grpc))
+        mail_url = os.environ.get("EMAIL_URL", "")
+        say(
+            welcome(
+                plan, fresh=first and examples_note(plan).exists(), grpc=grpc, mail_url=mail_url
+            )
+        )
         if not worked:
             say(f"{AMISS} Everything else runs: fix it and run `{deploy_command(plan)}`.\n")
         children.follow()

@@ -115,7 +115,7 @@ def _said_by(payload: object) -> str:
 def _problem(problem: object) -> str:
     match problem:
         case {"loc": [*place], "msg": str(sentence)}:
-            # The first names of the place are the part of the request and the framework's own.
+            # The first name of the place is the part of the request.
             inner = [str(name) for name in place if name != "body"]
             return f"{'.'.join(inner)}: {sentence}" if inner else sentence
         case {"msg": str(sentence)}:

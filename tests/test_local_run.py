@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from approvals.management.commands import seed_demo
 from config import processes
 from config.data_dir import claim, is_claimed, keep_secret_key, shut_database, write_environment
 from config.local import (
@@ -235,7 +236,7 @@ class TestDeploy:
         assert "deploy | Set SECRET_KEY" in said
         assert "`deploy` failed (exit code 1); its lines are above." in said
         assert "`examples` failed (exit code 1); its lines are above." in said
-        assert "executions of expense-approval, which must be deployed first" in said
+        assert "executions of workflows/, which must be deployed first" in said
         assert not (plan.data_dir / "examples-started").exists()
 
     def test_where_nothing_runs_it_says_so(self, plan, monkeypatch, capsys):
@@ -284,6 +285,17 @@ class TestWelcome:
         elsewhere = welcome(read_plan({**ports, "DATA_DIR": str(tmp_path)}), fresh=True, grpc=True)
         assert f". {tmp_path}/env && " in elsewhere
         assert f"make deploy DATA_DIR={tmp_path}\n" in elsewhere
+
+    def test_it_names_everybody_who_can_sign_in_and_where_their_mails_are(self, tmp_path):
+        plan = read_plan({"DATA_DIR": str(tmp_path)})
+        said = welcome(plan, fresh=True, grpc=True)
+
+        for address in (*(person[0] for person in seed_demo.PEOPLE), seed_demo.OPERATOR):
+            assert address in said
+        assert f"{tmp_path}/mail/*.log" in said
+        elsewhere = welcome(plan, fresh=True, grpc=True, mail_url="smtp://mail.example.com")
+        assert "/mail/*.log" not in elsewhere
+        assert "where EMAIL_URL says" in elsewhere
 
     def test_a_second_start_does_not_promise_an_expense(self):
         assert "Then      open an expense" in welcome(read_plan({}), fresh=True, grpc=True)
@@ -451,7 +463,7 @@ class TestRun:
         run = start()
         said = run.read_until("Ctrl-C stops everything")
 
-        assert "Starting two example executions" in said
+        assert "Starting the example executions" in said
         assert f"Open      http://127.0.0.1:{run.port}/" in said
         assert "password open" in said
         for port in (run.port, run.emulator_port):
@@ -469,9 +481,10 @@ class TestRun:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert "updated expense-approval" in run.deploy_anew()
         executions, start_one = re.findall(r"\.venv/bin/python -m [^\\\n]+(?:\\\n.+)?", said)
-        asked = run.in_a_shell(executions).count("request_approval/")
         run.in_a_shell(start_one)
-        assert eventually(lambda: run.in_a_shell(executions).count("request_approval/") > asked)
+        waiting = re.compile(r"^ACTIVE .* at request_approval/", re.MULTILINE)
+        expected = len(seed_demo.EXAMPLES) + 1
+        assert eventually(lambda: len(waiting.findall(run.in_a_shell(executions))) == expected)
 
         second = start("elsewhere")
         assert f"Port {run.port} is taken." in second.rest()
@@ -492,7 +505,7 @@ class TestRun:
         again = start()
         said = again.read_until("Ctrl-C stops everything")
 
-        assert "Starting two example executions" not in said
+        assert "Starting the example executions" not in said
         assert (again.data_dir / "secret-key").read_text() == key
 
         for pid, command in running_with(f"DATA_DIR={again.data_dir}").items():

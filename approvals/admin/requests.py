@@ -43,7 +43,7 @@ class ReassignForm(ReasonForm):
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = sorted(names.items())
         self.fields["to"].widget.attrs["class"] = "vTextField"
-        self.fields["to"].help_text = "E-mail address or whole name of a colleague."
+        self.fields["to"].help_text = "E-mail address or name of a colleague, not yourself."
 
     def replaced(self, approval: Approval) -> list[Approver]:
         """The entries of this approval that are replaced."""

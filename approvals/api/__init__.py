@@ -1,11 +1,12 @@
 """The JSON API: programs register questions and settle outcomes, people's own programs answer.
 
-A caller can do everything but answer; a person's token can do nothing else.
+A caller can do everything but answer; a person's token can
+do nothing but read what waits for them and answer it.
 """
 
 from ninja import NinjaAPI
 
-from approvals.api import callers, votes
+from approvals.api import callers, votes, waiting
 from approvals.api.bodies import StrictJson
 from approvals.api.errors import answer_with_sentences
 
@@ -21,3 +22,4 @@ api = NinjaAPI(
 answer_with_sentences(api)
 api.add_router("", callers.router)
 api.add_router("", votes.router)
+api.add_router("", waiting.router)

@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 FOR_PROGRAMS = "Send `Authorization: Bearer` with an OIDC ID token or an API key."
 FOR_PEOPLE = "Sign in on the pages, or send `Authorization: Bearer` with a personal token."
 
+FOR_PERSONAL_TOKENS = (
+    "This call is for programs. A personal token reads what waits for you at"
+    " /api/v1/me/approvals, and answers at /api/v1/approvals/ID/vote."
+)
+
 
 class CallerAuth(HttpBearer):
     """A program: a Google-signed ID token whose e-mail is a known caller's, or an API key."""
@@ -130,6 +135,8 @@ def caller_of(token: str) -> Caller:
     """The active caller who has this key or ID token. Raises `HttpError`: 401, 403 or 503."""
     if token.startswith(KEY_PREFIX):
         return _by_key(token)
+    if token.startswith(TOKEN_PREFIX):
+        raise HttpError(401, FOR_PERSONAL_TOKENS)
     try:
         email = identity.service_account(token, settings.BASE_URL)
     except identity.Rejected as error:

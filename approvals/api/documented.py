@@ -28,7 +28,7 @@ WHY = {
     422: [
         {
             "type": "value_error",
-            "loc": ["body", "body", "approvers"],
+            "loc": ["body", "approvers"],
             "msg": "Nobody here is called group:nobody. Use user:E-MAIL of an active person"
             " or group:NAME; both are kept in the admin.",
         }

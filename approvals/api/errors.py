@@ -8,7 +8,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
-from ninja.errors import HttpError
+from ninja.errors import HttpError, ValidationError
 
 from approvals.api.bodies import BadBody
 from approvals.api.limits import TooMany
@@ -25,8 +25,8 @@ from countersign.terms import TermsRefused
 
 log = logging.getLogger(__name__)
 
-BODY = ("body", "body")
-"""Where the fields of a request are, in `loc`: as ninja's own validation says it."""
+BODY = "body"
+"""Where the fields of a request are, in `loc`."""
 
 
 class Invalid(Exception):
@@ -43,11 +43,21 @@ def say(status: int, detail: str) -> HttpResponse:
 
 
 def invalid(wrong: Mapping[tuple[str, ...], str]) -> HttpResponse:
-    """The 422 of ninja's own validation, for rules that it does not know."""
+    """The 422 of `unreadable`, for rules that ninja does not know."""
     problems = [
-        {"type": "value_error", "loc": [*BODY, *place], "msg": sentence}
+        {"type": "value_error", "loc": [BODY, *place], "msg": sentence}
         for place, sentence in wrong.items()
     ]
+    return JsonResponse({"detail": problems}, status=422)
+
+
+def unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """422. Ninja names the body twice, as the part of the request and as our parameter."""
+    del request
+    problems = []
+    for problem in error.errors:
+        part, *place = problem["loc"]
+        problems.append(problem | {"loc": [part, *(place[1:] if part == BODY else place)]})
     return JsonResponse({"detail": problems}, status=422)
 
 
@@ -120,6 +130,7 @@ def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
 
 HANDLERS: dict[type[Exception], Any] = {
     HttpError: http_error,
+    ValidationError: unreadable,
     RequestDataTooBig: too_large,
     Http404: not_found,
     Invalid: wrong_fields,

@@ -181,6 +181,13 @@ BALLOT = {
     "your_vote": None,
     "take_back_until": None,
 }
+WAITING = {
+    **{name: BALLOT[name] for name in ("approval_id", "url", "title", "type", "requested_by")},
+    "priority": "normal",
+    "revision": 1,
+    "created_at": AT,
+    "expires_at": BALLOT["expires_at"],
+}
 ANSWERED = {
     **BALLOT,
     "status": "approved",
@@ -210,6 +217,11 @@ EXAMPLES = {
         "Withdraw", {"withdrawn": WITHDRAWN}, {"reason": "The order was cancelled."}
     ),
     "report": Examples("Report what became of it", {"approval": DECIDED}, REPORT),
+    "waiting": Examples(
+        "List what waits for you",
+        {"page": {"approvals": [WAITING], "next_cursor": None}},
+        tag=PEOPLE,
+    ),
     "ballot": Examples("Read what to answer", {"open": BALLOT}, tag=PEOPLE),
     "vote": Examples("Answer", {"answered": ANSWERED}, ANSWER, tag=PEOPLE),
     "take back": Examples("Take an answer back", {"open": BALLOT}, tag=PEOPLE),

@@ -14,6 +14,7 @@ from approvals.api.answers import CastVote, StageOut, stages_of
 from approvals.api.auth import PersonalTokenAuth, SessionAuth
 from approvals.api.documented import CHANGE, READ, documented
 from approvals.api.preview import OptionOut
+from approvals.filling import begins_with
 from approvals.models import Approval, User
 from approvals.models.content import PENDING
 from approvals.models.delivery import State
@@ -53,7 +54,9 @@ class Ballot(Schema):
     options: list[OptionOut]
     comment: str = Field(description="When one is needed: `optional`, `on_reject` or `always`.")
     form: dict[str, Any] | None = Field(description="JSON Schema of what to fill in.")
-    prefill: dict[str, Any] = Field(description="Values that the form begins with.")
+    prefill: dict[str, Any] = Field(
+        description="Values that the form begins with: what was filled in last, if it was."
+    )
     revision: int = Field(description="Send it with your vote: what you have read.")
     content_sha256: str
     expires_at: datetime | None
@@ -127,7 +130,7 @@ def _ballot(approval: Approval, person: User) -> Ballot:
         options=[OptionOut(**option) for option in approval.options],
         comment=approval.comment_rule,
         form=approval.form,
-        prefill=approval.prefill,
+        prefill=begins_with(approval, votes),
         revision=approval.revision,
         content_sha256=approval.content_sha256,
         expires_at=approval.expires_at,

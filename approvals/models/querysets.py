@@ -13,7 +13,7 @@ from approvals.models.approver import Approver
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.delivery import Delivery
 from approvals.models.notice import Notice
-from approvals.models.record import Vote
+from approvals.models.record import Event, Vote
 from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 
@@ -35,6 +35,12 @@ def _answered(user: User, role: str) -> models.Exists:
         approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
     )
     return models.Exists(votes.filter(**{role: user}))
+
+
+def _took_part(user: User) -> models.Exists:
+    """The person has answered, in any stage and in whosever right."""
+    votes = Vote.objects.standing().filter(approval=models.OuterRef("pk"))
+    return models.Exists(votes.filter(user=user))
 
 
 def _asked_by(user: User) -> models.Q:
@@ -74,13 +80,16 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Those this person has the right to answer now, their own or a colleague's; never their
         own request, never a colleague's own request for that colleague.
 
+        Four eyes: who has answered in one stage answers in another in their own right alone, where
+        that stage asks them too; never once more, for somebody else.
+
         Without joins, so that an UPDATE on it checks `status` in the outermost WHERE:
         PostgreSQL looks there again after waiting for a row, and not in a sub-select.
         """
         active = User.objects.filter(pk=user.pk, is_active=True)
         rights = _right_of(user)
         for principal in StandIn.objects.all().principals_of(user):
-            rights |= _right_of(principal)
+            rights |= _right_of(principal) & ~models.Q(_took_part(user))
         return self.filter(
             rights, models.Exists(active), ~_asked_by(user), ~_answered(user, "user")
         )
@@ -103,14 +112,27 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         return self.filter(mine)
 
     def needing(self, user: User) -> "ApprovalQuerySet":
-        """Tab "needs me": open, and mine to decide."""
+        """Open, and mine to decide."""
         return self.open().asking(user)
 
+    def owing(self, user: User) -> "ApprovalQuerySet":
+        """Open requests of this person in which somebody's question has no answer yet."""
+        spoken = Event.objects.filter(
+            approval=models.OuterRef("pk"), kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER)
+        )
+        last = models.Subquery(spoken.order_by("-number").values("kind")[:1])
+        return self.open().alias(word=last).filter(_asked_by(user), word=Event.Kind.QUESTION)
+
+    def waiting_for(self, user: User) -> "ApprovalQuerySet":
+        """Tab "needs me": mine to decide, or mine to explain to those who asked."""
+        decide, explain = self.needing(user).values("pk"), self.owing(user).values("pk")
+        return self.filter(models.Q(pk__in=decide) | models.Q(pk__in=explain))
+
     def waiting_on_others(self, user: User) -> "ApprovalQuerySet":
-        """Tab "waiting on others": I asked or have answered, somebody else must answer."""
+        """Tab "waiting on others": I asked or have answered, somebody else must act now."""
         voted = Vote.objects.standing().filter(approval=models.OuterRef("pk"), user=user)
         return self.filter(_asked_by(user) | models.Exists(voted), status=PENDING).exclude(
-            pk__in=self.needing(user).values("pk")
+            pk__in=self.waiting_for(user).values("pk")
         )
 
     def decided_for(self, user: User) -> "ApprovalQuerySet":

@@ -15,7 +15,7 @@ from approvals.models.delivery import Delivery
 from approvals.models.errors import UnknownOption
 from approvals.models.policy import PolicyVersion
 from approvals.models.querysets import ApprovalQuerySet, all_approvals
-from approvals.models.record import BEGINNING, Vote, VoteQuerySet
+from approvals.models.record import BEGINNING, Event, Vote, VoteQuerySet
 from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 from approvals.plain import visible
@@ -207,11 +207,37 @@ class Question(models.Model):
         """Whether this person could decide it now."""
         return self.rows().needing(user).exists()
 
+    def how_it_settles(self) -> str:
+        """Who answered what, and until when that can be taken back; for the undo window."""
+        vote = self.standing_votes().select_related("user", "principal").last()
+        until = formats.date_format(timezone.localtime(self.settles_at), "H:i:s e")
+        whose = f", for {vote.on_behalf_of}," if vote and vote.on_behalf_of else ""
+        who = f"{vote.user}{whose}" if vote else "Somebody"
+        label = self.label_of(vote.outcome if vote else self.settles_as)
+        return f"{who} answered “{label}” already, and can take it back until {until}."
+
     def how_it_closed(self) -> str:
         """One sentence: who, what and when."""
         when = formats.date_format(timezone.localtime(self.decided_at), "j F Y, H:i e")
         if self.decided_by:
             return f"{self.decided_by} answered “{self.status_label}” on {when}."
         if self.status == "withdrawn":
-            return f"This request was withdrawn on {when}."
+            return f"{self._who_withdrew()} withdrew this request on {when}."
         return f"Nobody answered in time; it was closed as “{self.status_label}” on {when}."
+
+    @property
+    def reason_withdrawn(self) -> str:
+        """Why it was withdrawn, as long as that is kept; empty where it was not."""
+        return str(self._withdrawal.data.get("reason", "")) if self._withdrawal else ""
+
+    @property
+    def _withdrawal(self) -> Event | None:
+        events = Event.objects.filter(approval=self.pk, kind=Event.Kind.WITHDRAWN)
+        return events.last() if self.status == "withdrawn" else None
+
+    def _who_withdrew(self) -> str:
+        """An operator, or the workflow."""
+        kind, _, address = self._withdrawal.actor.partition(":") if self._withdrawal else ("",) * 3
+        if kind != "user":
+            return "The workflow"
+        return str(User.objects.filter(email=address).first() or address)

@@ -50,10 +50,13 @@ class Sharing(Voting):
     def reassign(self, approver: Approver, *, to: User, actor: str, reason: str) -> None:
         """Ask somebody else in place of an approver, as for a person who has left.
 
-        Raises `CannotHandOver`, also to an operator whose own request it is; `AlreadyClosed`.
+        Raises `CannotHandOver`, also to an operator whose own request it is, or who would choose
+        themselves: nobody gives themselves the right to decide; `AlreadyClosed`.
         """
         if mailbox(actor.removeprefix("user:")) == self.requester_mailbox:
             raise CannotHandOver("You asked for this: another operator must say who decides it.")
+        if mailbox(actor.removeprefix("user:")) == to.mailbox:
+            raise CannotHandOver("Choose somebody else: another operator must ask you.")
         self._require_taker(to)
         with transaction.atomic():
             if not self._hold(self.rows().filter(status=PENDING)):

@@ -21,6 +21,11 @@ class StandInQuerySet(models.QuerySet["StandIn"]):
         for_them = self.active().filter(colleague=user, user__is_active=True)
         return list(User.objects.filter(pk__in=for_them.values("user")).order_by("email"))
 
+    def of(self, user: User) -> "StandIn | None":
+        """The absence of this person that is in force, of several the one that ends last."""
+        found = self.active().filter(user=user, colleague__is_active=True)
+        return found.select_related("colleague").order_by("ends_at").last()
+
 
 class StandIn(models.Model):
     """One absence: in that time the colleague may decide what the person was asked.

@@ -212,7 +212,7 @@ class Voting(Closing):
         if self.status != PENDING:
             raise AlreadyClosed(self.how_it_closed())
         if self.settles_at is not None:
-            raise AlreadyClosed("The answer is given already, and goes out in a moment.")
+            raise AlreadyClosed(f"{self.how_it_settles()} Nothing of your answer was saved.")
         if not self.is_open:
             raise AlreadyClosed("The time to answer has passed; nothing was saved.")
         if self.revision != revision:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from approvals.asked import asked_of
 from approvals.delivery import deliver_now
 from approvals.fields import answered, filled, sent
+from approvals.filling import begins_with
 from approvals.forms import DecisionForm
 from approvals.inbox import next_for
 from approvals.models import (
@@ -62,7 +63,8 @@ def _decide(request: PersonRequest, pk: UUID) -> HttpResponse:
     if approval.form is not None:
         texts = sent(approval.form, request.POST)
         negative = given["outcome"] in NEGATIVE
-        values = answered(approval.form, approval.prefill, texts, negative=negative)
+        began = begins_with(approval, list(approval.standing_votes()))
+        values = answered(approval.form, began, texts, negative=negative)
     try:
         approval.decide(**given, form=values, by=request.user)
     except FormInvalid as error:
@@ -89,7 +91,7 @@ def _invalid(
     if approval.status != PENDING:
         sentence = approval.how_it_closed()
     elif approval.settles_at:
-        sentence = "The answer is given already, and goes out in a moment."
+        sentence = f"{approval.how_it_settles()} Nothing of your answer was saved."
     else:
         sentence = "The time to answer has passed."
     return refused(request, approval, AlreadyClosed(sentence))
@@ -121,11 +123,12 @@ def receipt(request: PersonRequest, pk: UUID) -> HttpResponse:
         return redirect(approval)
     vote = mine[-1]
     undoable = undoable_for(approval, vote)
+    began = begins_with(approval, [each for each in asked.votes if each.at < vote.at])
     context = {
         "approval": approval,
         "vote": vote,
         "outcome": approval.label_of(vote.outcome),
-        "filled": filled(approval.form, approval.prefill, vote.form),
+        "filled": filled(approval.form, began, vote.form),
         "asked": asked,
         "undoable": undoable,
         "steps": steps(approval),

@@ -1,5 +1,6 @@
 """The page of one approval: who, why, the facts, the answer, what happened."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,11 @@ from django.views.decorators.http import require_safe
 
 from approvals.asked import Asked, asked_of
 from approvals.changes import changes
-from approvals.fields import Field, beginning, fields_of, sent, texts_of
+from approvals.fields import Field, fields_of, sent, texts_of
+from approvals.filling import begins_with, changed_by
 from approvals.forms import DecisionForm, SayForm
 from approvals.inbox import is_operator
-from approvals.models import Approval, Event, Notice, User
+from approvals.models import Approval, Event, Notice, User, Vote
 from approvals.models.content import PENDING
 from approvals.people import Names, address_of, names_of
 from approvals.progress import look_again, steps, undoable_for
@@ -50,7 +52,7 @@ def detail_page(
     may_decide = approval.may_be_decided_by(user)
     asked = asked_of(approval, user, may_decide=may_decide)
     mine = [vote for vote in asked.votes if vote.user_id == user.pk and not may_decide]
-    fields = _fields(request, approval, errors) if may_decide else []
+    fields = _fields(request, approval, asked.votes, errors) if may_decide else []
     events = list(approval.events.all())
     names = _names(approval, asked, events)
     operator = is_operator(user)
@@ -59,6 +61,7 @@ def detail_page(
         "approval": approval,
         "form": form or DecisionForm(),
         "fields": fields,
+        "changed_by": changed_by(approval, asked.votes) if fields else (),
         "wrong": next((field for field in fields if field.error), None),
         "form_error": (errors or {}).get("form", ""),
         "buttons": len(approval.options) <= MOST_BUTTONS,
@@ -100,7 +103,10 @@ def _names(approval: Approval, asked: Asked, events: list[Event]) -> Names:
 
 
 def _fields(
-    request: PersonRequest, approval: Approval, errors: dict[str, str] | None
+    request: PersonRequest,
+    approval: Approval,
+    votes: Sequence[Vote],
+    errors: dict[str, str] | None,
 ) -> list[Field]:
     """The form with what was typed into it, or with what it begins with."""
     form = approval.form
@@ -108,7 +114,7 @@ def _fields(
         return []
     if request.method == "POST" and "outcome" in request.POST:
         return fields_of(form, sent(form, request.POST), errors)
-    return fields_of(form, texts_of(form, beginning(form, approval.prefill)))
+    return fields_of(form, texts_of(form, begins_with(approval, votes)))
 
 
 def _open_question(events: list[Event]) -> bool:

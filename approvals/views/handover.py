@@ -12,10 +12,19 @@ from django.views.decorators.http import require_http_methods
 
 from approvals.asked import asked_of
 from approvals.forms import HandOverForm
-from approvals.models import AlreadyClosed, Approval, ApprovalError, CannotHandOver, NotYours, User
+from approvals.models import (
+    AlreadyClosed,
+    Approval,
+    ApprovalError,
+    CannotHandOver,
+    NotYours,
+    StandIn,
+    User,
+)
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING
 from approvals.people import colleagues
+from approvals.templatetags.approvals import day
 from approvals.views.common import PersonRequest, find, refused, see_other, signed_in
 
 # So many colleagues are suggested; the others are found by typing.
@@ -73,7 +82,7 @@ def _page(
         except ApprovalError as error:
             return refused(request, approval, error)
         else:
-            messages.success(request, f"{to} has it now.")
+            messages.success(request, f"{to} has it now.{_away(to)}")
             if Approval.objects.visible_to(request.user).filter(pk=approval.pk).exists():
                 return see_other(approval)
             return see_other("approvals:inbox")
@@ -84,12 +93,21 @@ def _page(
     return render(request, "approvals/hand_over.html", context, status=status)
 
 
+def _away(to: User) -> str:
+    """Whether whoever has it now is away, and who answers in their place."""
+    absence = StandIn.objects.all().of(to)
+    if absence is None:
+        return ""
+    until = day(absence.ends_at, last=True)
+    return f" {to} is away until {until}, and {absence.colleague} stands in."
+
+
 def _why_not(approval: Approval) -> ApprovalError:
     """Why nobody, or not this person, can give it to somebody else."""
     if approval.status != PENDING:
         return AlreadyClosed(approval.how_it_closed())
     if approval.settles_at:
-        return AlreadyClosed("The answer is given already, and goes out in a moment.")
+        return AlreadyClosed(approval.how_it_settles())
     if not approval.is_open:
         return AlreadyClosed("The time to answer has passed.")
     return NotYours("Only somebody who may decide this request can hand it over.")

@@ -4,7 +4,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from approvals.bulk import answers_together, selectable
+from approvals.bulk import answers_alone, answers_together, selectable
 from approvals.inbox import page_of, tabs_of
 from approvals.models import Approval
 from approvals.people import names_of
@@ -23,7 +23,8 @@ def inbox(request: PersonRequest) -> HttpResponse:
         raise Http404
     after = request.GET.get("after")
     page = page_of(tab, after=find(request, uuid_of(after)) if after else None)
-    together = selectable(page.rows) if tab.key == "needs-me" else []
+    decidable = [row for row in page.rows if row.requester_mailbox != request.user.mailbox]
+    together = selectable(decidable) if tab.key == "needs-me" else []
     context = {
         "tab": tab,
         "tabs": [(each, each.count) for each in tabs],
@@ -31,6 +32,7 @@ def inbox(request: PersonRequest) -> HttpResponse:
         "rows": rows_of(page.rows, request.user, tab.key),
         "pickable": {row.pk for row in together},
         "answers": answers_together(together),
+        "alone": answers_alone(together),
         "names": names_of(row.requested_by for row in page.rows),
     }
     if not page.rows:

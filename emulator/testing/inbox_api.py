@@ -247,7 +247,7 @@ def _key_problems(request: web.Request) -> list[dict[str, Any]]:
 
 
 def _invalid(place: tuple[str, ...], sentence: str) -> Refused:
-    return Refused(422, [problem("value_error", ("body", "body", *place), sentence)])
+    return Refused(422, [problem("value_error", ("body", *place), sentence)])
 
 
 def _wrong_form(wrong: FormInvalid) -> Refused:
@@ -257,7 +257,7 @@ def _wrong_form(wrong: FormInvalid) -> Refused:
         [
             problem(
                 "value_error",
-                ("body", "body", wrong.within, *([] if name == "form" else [name])),
+                ("body", wrong.within, *([] if name == "form" else [name])),
                 sentence,
             )
             for name, sentence in wrong.errors.items()

@@ -38,7 +38,7 @@ async def read(
     if len(raw) > MAX_BODY:
         raise Refused(413, "The body is larger than 256 kB. Link to large texts instead.")
     if not raw:
-        found.append(problem("missing", ("body", "body"), "Field required"))
+        found.append(problem("missing", ("body",), "Field required"))
         raise Refused(422, [*found, *(problems or ())])
     try:
         body = model.model_validate(_json(raw), context=dict(context or {}))
@@ -47,7 +47,7 @@ async def read(
             ctx = dict(error.get("ctx", {}))
             if "error" in ctx:  # an exception of a rule of ours
                 ctx["error"] = str(ctx["error"])
-            found.append(problem(error["type"], ("body", "body", *error["loc"]), error["msg"], ctx))
+            found.append(problem(error["type"], ("body", *error["loc"]), error["msg"], ctx))
     found += problems or ()
     if found:
         raise Refused(422, found)

@@ -29,6 +29,6 @@ def problem(response):
     assert list(body) == ["detail"]
     detail = body["detail"]
     if isinstance(detail, list):
-        return {"/".join(map(str, entry["loc"][2:])): entry["msg"] for entry in detail}
+        return {"/".join(map(str, entry["loc"][1:])): entry["msg"] for entry in detail}
     assert detail.endswith((".", ","))
     return detail

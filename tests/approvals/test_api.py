@@ -164,6 +164,14 @@ class TestRegister:
         assert "events.create_callback_endpoint" in problem(response)["callback_url"]
         assert Approval.objects.count() == 0
 
+    def test_the_place_of_what_is_wrong_begins_with_the_part_of_the_request(self, api):
+        def places(**fields):
+            answer = api.post(URL, make_request(**fields))
+            return [each["loc"] for each in answer.json()["detail"]]
+
+        assert places(aprovers=[]) == [["body", "aprovers"]]
+        assert places(approvers=["group:nobody"]) == [["body", "approvers"]]
+
     def test_unknown_approvers_are_named(self, api):
         response = api.post(URL, make_request(approvers=["group:nobody", "user:x@example.com"]))
 

@@ -70,9 +70,43 @@ class TestToken:
         assert Vote.objects.count() == 0
 
     def test_it_opens_nothing_else(self, hers, approval):
-        assert hers.get(URL).status_code == 401
+        refused = hers.get(URL)
+        assert refused.status_code == 401
+        assert "what waits for you at /api/v1/me/approvals" in problem(refused)
         assert hers.get(f"{URL}/{approval.pk}").status_code == 401
         assert hers.post(f"{URL}/{approval.pk}/withdraw", {}).status_code == 401
+
+
+class TestWaiting:
+    WAITING = "/api/v1/me/approvals"
+
+    def test_what_needs_me_is_listed_the_most_pressing_first(self, hers, ana, ben):
+        late = make_approval(approvers=["user:ana@example.com"], title="Late", expires_in=9000)
+        soon = make_approval(approvers=["user:ana@example.com"], title="Soon", expires_in=60)
+        make_approval(approvers=["user:ben@example.com"], title="Of Ben")
+
+        said = hers.get(self.WAITING).json()
+
+        assert [each["title"] for each in said["approvals"]] == ["Soon", "Late"]
+        assert said["approvals"][0]["approval_id"] == str(soon.pk)
+        assert said["next_cursor"] is None
+        rest = hers.get(f"{self.WAITING}?cursor={soon.pk}").json()["approvals"]
+        assert [each["approval_id"] for each in rest] == [str(late.pk)]
+
+    def test_what_is_answered_waits_no_more(self, hers, ana, approval):
+        assert len(hers.get(self.WAITING).json()["approvals"]) == 1
+
+        assert hers.post(path_of(approval), YES).status_code == 200
+
+        assert hers.get(self.WAITING).json()["approvals"] == []
+
+    def test_a_cursor_that_i_may_not_read_is_none(self, hers, ana, ben):
+        theirs = make_approval(approvers=["user:ben@example.com"])
+
+        response = hers.get(f"{self.WAITING}?cursor={theirs.pk}")
+
+        assert response.status_code == 400
+        assert "not one of ours" in problem(response)
 
 
 class TestPrograms:

@@ -100,7 +100,7 @@ class TestAnswer:
     def test_a_rejection_that_left_the_form_alone_has_no_values(self):
         untouched = texts_of(FORM, beginning(FORM, {"name": "x"}))
 
-        assert answered(FORM, {"name": "x"}, untouched, negative=True) == {}
+        assert answered(FORM, beginning(FORM, {"name": "x"}), untouched, negative=True) == {}
         changed = {**untouched, "name": "y"}
         assert answered(FORM, {"name": "x"}, changed, negative=True)["name"] == "y"
 
@@ -110,7 +110,9 @@ class TestAnswer:
 
 class TestFilled:
     def test_it_tells_what_was_changed_and_from_what(self):
-        lines = filled(FORM, {"name": "x", "text": "old"}, {"text": "new", "many": 2})
+        lines = filled(
+            FORM, beginning(FORM, {"name": "x", "text": "old"}), {"text": "new", "many": 2}
+        )
 
         assert [(each.label, each.value, each.before, each.changed) for each in lines] == [
             ("Text", "new", "old", True),

@@ -60,6 +60,10 @@ FORM = {
 }
 
 
+def is_for_people(path: str) -> bool:
+    return path.endswith(("/vote", "/me/approvals"))
+
+
 class TestDocument:
     def test_every_status_of_every_call_is_told_with_an_example(self):
         for method, path, operation in OPERATIONS:
@@ -74,7 +78,7 @@ class TestDocument:
             assert operation["description"], (method, path)
             assert operation["security"], (method, path)
             people: list[dict[str, list[str]]] = [{"PersonalTokenAuth": []}, {"SessionAuth": []}]
-            assert (operation["security"] == people) == path.endswith("/vote")
+            assert (operation["security"] == people) == is_for_people(path)
 
     def test_every_field_that_is_taken_is_told(self):
         for name, part in DOCUMENT["components"]["schemas"].items():
@@ -189,7 +193,7 @@ def aimed(case: Sent, world: World, data: st.DataObject) -> Sent:
         case.path_parameters["approval_id"] = data.draw(st.sampled_from(world.ids))
     if isinstance(case.body, dict) and case.body:
         case.body = likely_body(case, world, data)
-    own = world.token if case.path.endswith("/vote") else world.key
+    own = world.token if is_for_people(case.path) else world.key
     token = data.draw(st.sampled_from([own] * 9 + [world.key, world.token, "x", None]))
     if token:
         case.headers["Authorization"] = f"Bearer {token}"
@@ -257,10 +261,11 @@ class TestAnswers:
     def test_a_good_request_is_done_and_answered_as_documented(self, world, call):
         operation = CALLS[call]
         last = operation.path.rpartition("/")[2]
+        token = world.token if is_for_people(operation.path) else world.key
         with_body = operation.method.upper() == "POST"
         case = operation.Case(
             path_parameters={"approval_id": world.ids[-1 if last == "vote" else 0]},
-            headers={"Authorization": f"Bearer {world.token if last == 'vote' else world.key}"},
+            headers={"Authorization": f"Bearer {token}"},
             body=GOOD[last]() if with_body else NOT_SET,
             media_type="application/json" if with_body else None,
         )

@@ -40,6 +40,12 @@ class TestSelect:
     def test_rows_of_one_type_have_a_box_and_the_answers_that_need_no_comment(self, lunches, ana):
         assert self.picks(ana) == (3, ["approved"])
 
+    def test_why_rejecting_is_not_offered_is_said(self, lunches, ana):
+        why = "“Reject” is not offered for several at once: a comment is required"
+
+        assert why in text_of(as_person(ana).get("/"))
+        assert why in text_of(summary(ana, lunches))
+
     def test_where_no_comment_is_asked_they_can_be_rejected_together(self, managers, eva, ana):
         for n in range(2):
             make_approval(title=f"Lunch {n}", comment="optional", **LUNCH)

@@ -130,6 +130,35 @@ class TestDetail:
         assert "Others were asked to decide it" in text_of(response)
         assert 'name="outcome"' not in response.content.decode()
 
+    def test_withdrawn_the_headline_says_who_and_why(self, approval, ana, ben):
+        approval.withdraw("The trip\nis off", actor=ben.actor)
+        other = make_approval()
+        other.withdraw("", actor="caller:x")
+
+        client = as_person(ana)
+
+        said = text_of(client.get(approval.get_absolute_url()))
+        assert re.search(
+            r"Withdrawn Ben Okafor withdrew this request on [^:]+:\d\d UTC\. "
+            r"The reason: The trip is off",
+            said,
+        )
+        said = text_of(client.get(other.get_absolute_url()))
+        assert re.search(r"Withdrawn The workflow withdrew this request on [^:]+:\d\d UTC\.", said)
+
+    def test_the_timeline_has_the_words_of_the_author_where_they_are_others(
+        self, managers, ana, eva
+    ):
+        words = (("Agree", "answered “Agree”"), ("Approve", "approved it"))
+        for label, did in words:
+            options = [{"value": "approved", "label": label}]
+            approval = make_approval(options=options)
+            decide(approval, by=ana)
+
+            page = text_of(as_person(eva).get(approval.get_absolute_url()))
+
+            assert f"Ana Almeida {did}" in page
+
     @pytest.mark.parametrize("how", ["approved", "expired", "withdrawn", "time is up"])
     def test_what_is_closed_never_shows_buttons(self, approval, ana, ben, how):
         if how == "approved":

@@ -7,7 +7,7 @@ from django.test import Client
 
 from approvals.models import Approval, Vote
 from tests.approvals.reading import as_person, pages, send, text_of
-from tests.factories import make_approval
+from tests.factories import make_approval, make_type
 
 FORM = {
     "type": "object",
@@ -19,6 +19,14 @@ FORM = {
         "again": {"type": "boolean", "title": "Use again"},
     },
     "required": ["text", "score"],
+}
+DAYS = {
+    "type": "object",
+    "properties": {
+        "days": {"type": "integer", "title": "Days to pay"},
+        "note": {"type": "string", "title": "Note", "default": "none"},
+    },
+    "required": ["days"],
 }
 OPTIONS = [
     {"value": "approved", "label": "Publish"},
@@ -139,6 +147,60 @@ class TestFillIn:
 
         assert "<script>alert" not in body
         assert 'value="&lt;/textarea&gt;' in body
+
+
+class TestLaterAnswers:
+    """The form goes on from answer to answer, over the stages."""
+
+    @pytest.fixture
+    def staged(self, ana, ben, eva):
+        stages = [{"approvers": [f"user:{each.email}"]} for each in (ana, ben)]
+        return make_approval(approvers=[], stages=stages, form=DAYS, prefill={"days": 30})
+
+    def test_a_later_stage_begins_with_what_was_filled_in_and_reads_who_changed_it(
+        self, staged, ana, ben
+    ):
+        send(as_person(ana), staged, **fill(days="60"))
+
+        response = as_person(ben).get(staged.get_absolute_url())
+
+        assert 'value="60"' in response.content.decode()
+        assert 'value="none"' not in response.content.decode()
+        said = text_of(response)
+        assert "Ana Almeida changed Days to pay from 30 to 60" in said
+        assert "Ana Almeida emptied Note, which was none" in said
+
+    @pytest.mark.parametrize("days", ["60", "45"])
+    def test_the_callback_has_what_was_filled_in_last(self, staged, ana, ben, days):
+        send(as_person(ana), staged, **fill(days="60"))
+
+        send(as_person(ben), staged, revision=2, **fill(days=days))
+
+        assert Approval.objects.get().delivery.payload["form"] == {"days": int(days)}
+
+    def test_receipt_and_record_compare_with_the_answer_before(self, staged, ana, ben):
+        send(as_person(ana), staged, **fill(days="60"))
+        send(as_person(ben), staged, revision=2, **fill(days="45"))
+
+        for person, name in ((ben, "receipt"), (ana, "detail")):
+            said = text_of(as_person(person).get(pages(staged)[name]))
+            assert "Days to pay changed before: 60 now: 45" in said
+        assert "Days to pay changed before: 30 now: 60" in said
+
+    def test_an_answer_that_was_taken_back_leaves_nothing_behind(self, ana, ben, eva):
+        approval = make_approval(
+            type=make_type("terms", "user:ana@example.com", "user:ben@example.com", undo=60).name,
+            approvers=[],
+            form=DAYS,
+            prefill={"days": 30},
+        )
+        send(as_person(ana), approval, **fill(days="60"))
+        Approval.objects.get().take_back(by=ana)
+
+        response = as_person(ben).get(approval.get_absolute_url())
+
+        assert 'value="30"' in response.content.decode()
+        assert "Ana Almeida changed" not in text_of(response)
 
 
 class TestOptions:

@@ -3,9 +3,11 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import formats, timezone
 
 from approvals.models import Approval, Event
 from tests.approvals.reading import as_person, decide, send, text_of
+from tests.approvals.test_voting import stand_in
 from tests.factories import make_approval, make_group, make_staff, make_user
 
 
@@ -46,8 +48,25 @@ class TestHandOver:
         assert "Ana Almeida handed it over to Zoe Park I am away" in theirs
         assert send(as_person(zoe), asked).status_code == 303
 
+    def test_who_is_away_is_named_with_who_stands_in(self, asked, ana, ben, zoe):
+        absence = stand_in(zoe, ben, ends=3)
+        client = as_person(ana)
+
+        page = client.get(give(client, asked)["Location"]).content.decode()
+
+        last = formats.date_format(timezone.localtime(absence.ends_at), "j F Y")
+        assert f"Zoe Park is away until {last}, and Ben Okafor stands in." in page
+
     def test_a_whole_name_will_do(self, asked, ana, zoe):
         assert give(as_person(ana), asked, to="zoe  park").status_code == 303
+        assert Event.objects.get(kind="handed_over").data["to"] == zoe.email
+
+    @pytest.mark.parametrize("to", ["zoe", "ZOE", "z.park"])
+    def test_a_first_name_or_the_beginning_of_an_address_will_do(self, asked, ana, zoe, to):
+        zoe.email = "z.park@example.com"
+        zoe.save()
+
+        assert give(as_person(ana), asked, to=to).status_code == 303
         assert Event.objects.get(kind="handed_over").data["to"] == zoe.email
 
     def test_who_is_asked_through_a_group_reads_that_it_stays_asked(self, approval, ana, zoe, ben):
@@ -84,6 +103,7 @@ class TestHandOver:
             ("nobody@example.com", "Nobody here has this name or address"),
             ("gone@example.com", "Nobody here has this name or address"),
             ("Double Name", "or several people do"),
+            ("double", "or several people do"),
             ("eva@example.com", "asked for this, and cannot decide it"),
             ("ana@example.com", "Choose somebody else"),
         ],
@@ -158,6 +178,15 @@ class TestReassign:
 
         assert response.status_code == 422
         assert "cannot decide it" in text_of(response)
+
+    def test_an_operator_does_not_choose_herself(self, asked):
+        response = as_person(make_staff()).post(
+            self.address(asked), {"to": "olga@example.com", "reason": "x"}
+        )
+
+        assert response.status_code == 422
+        assert "another operator must ask you" in text_of(response)
+        assert str(asked.approvers.current().get()) == "user:ana@example.com"
 
     def test_what_is_settled_stays_as_it_is(self, asked, ana):
         decide(asked, by=ana)

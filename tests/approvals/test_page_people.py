@@ -164,7 +164,34 @@ class TestStages:
         assert response.content.decode().count('aria-current="step"') == 1
         assert "Who is asked finance (you are a member)" in text_of(response)
         receipt = text_of(client.get(pages(staged)["receipt"]))
-        assert "Waiting for others. Somebody else answers next." in receipt
+        assert "Waiting for others. Your stage has agreed. Next: Money." in receipt
+        assert "Your stage has agreed. Next: Money." in page(ana, staged)
+
+    def test_the_receipt_counts_the_answers_of_the_next_stage_as_that_stages(
+        self, managers, finance, ana, eva
+    ):
+        stages = [
+            {"name": "Team lead", "approvers": ["group:managers"]},
+            {"name": "Money", "approvers": ["group:finance"], "votes_needed": 2},
+        ]
+        approval = make_approval(approvers=[], stages=stages)
+        client = as_person(ana)
+        send(client, approval)
+
+        receipt = text_of(client.get(pages(approval)["receipt"]))
+
+        assert "Next: Money, where 0 of 2 answers are there." in receipt
+
+    def test_who_has_not_decided_it_reads_that_they_answered(self, managers, ana, ben, eva):
+        approval = make_approval(votes_needed=2)
+        first, second = as_person(ana), as_person(ben)
+
+        send(first, approval)
+        assert "Answered by Ana Almeida" in text_of(first.get(pages(approval)["receipt"]))
+        send(second, approval)
+
+        assert "Answered by Ana Almeida" in text_of(first.get(pages(approval)["receipt"]))
+        assert "Decided by Ben Okafor" in text_of(second.get(pages(approval)["receipt"]))
 
     def test_who_is_asked_later_reads_but_does_not_decide_yet(self, staged, cleo):
         assert "Others were asked to decide it" in page(cleo, staged)

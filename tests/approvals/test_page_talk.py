@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from approvals.models import Approval, Event
 from tests.approvals.reading import as_person, decide, text_of
+from tests.approvals.test_voting import stand_in
 from tests.factories import make_approval, make_staff, make_user
 
 
@@ -34,9 +35,25 @@ class TestSay:
         say(as_person(ana), approval)
 
         assert "Question open" in text_of(as_person(ben).get("/"))
-        assert "Question open" in text_of(as_person(eva).get("/?tab=waiting"))
+        assert "Question open" in text_of(as_person(eva).get("/"))
+        assert approval.title not in text_of(as_person(eva).get("/?tab=waiting"))
         say(as_person(eva), approval, "It is full.")
         assert "Question open" not in text_of(as_person(ben).get("/"))
+        assert approval.title in text_of(as_person(eva).get("/?tab=waiting"))
+        assert "Nothing waits for you" in text_of(as_person(eva).get("/"))
+
+    def test_who_owes_an_answer_is_offered_it_neither_in_another_right_nor_with_others(
+        self, managers, ana, eva
+    ):
+        stand_in(ana, eva)
+        for n in range(2):
+            say(as_person(ana), make_approval(title=f"Lunch {n}", type="lunch"))
+
+        page = as_person(eva).get("/")
+
+        assert "Lunch 0" in text_of(page)
+        assert "for Ana Almeida" not in text_of(page)
+        assert "together" not in text_of(page)
 
     def test_an_empty_or_overlong_text_is_not_saved_and_kept(self, approval, ana):
         for text, why in ((" \r\n", "Please write something"), ("x" * 5001, "Please shorten it")):

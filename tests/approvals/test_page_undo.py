@@ -71,7 +71,10 @@ class TestWindow:
         for outcome in ("approved", "rejected"):
             response = send(as_person(ben), held, outcome)
             assert response.status_code == 409
-            assert "The answer is given already, and goes out in a moment" in text_of(response)
+            said = text_of(response)
+            assert "Ana Almeida answered “Approved” already, and can take it back until" in said
+            assert "Nothing of your answer was saved." in said
+            assert "not needed any more" not in said
 
     def test_it_waits_among_those_of_others_with_my_answer(self, held, ana):
         client = as_person(ana)

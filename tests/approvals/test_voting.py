@@ -237,6 +237,31 @@ class TestStandIns:
         with pytest.raises(AlreadyClosed):
             answer(approval, ben, "rejected")
 
+    def test_who_has_answered_one_stage_answers_no_other_for_somebody_else(self, people):
+        ana, ben, cleo = people
+        names = ("ana", "ben")
+        stages = [{"approvers": [f"user:{name}@example.com"]} for name in names]
+        approval = make_approval(approvers=[], stages=stages)
+        stand_in(ben, ana)
+        stand_in(ben, cleo)
+        approval = answer(approval, ana)
+
+        assert not approval.may_be_decided_by(ana)
+        assert approval.principal_for(ana) is None
+        with pytest.raises(AlreadyClosed, match="You have answered this request already"):
+            answer(approval, ana)
+        assert answer(approval, cleo).status == "approved"
+
+    def test_who_has_stood_in_is_still_asked_in_their_own_right(self, people):
+        ana, ben, _ = people
+        stages = [{"approvers": [f"user:{name}@example.com"]} for name in ("ana", "ben")]
+        approval = make_approval(approvers=[], stages=stages)
+        stand_in(ana, ben)
+        approval = answer(approval, ben)
+
+        assert approval.principal_for(ben) == ben
+        assert answer(approval, ben).status == "approved"
+
 
 class TestNarrowing:
     def test_a_request_makes_everyone_no_fewer(self, people):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -30,7 +31,7 @@ OPTIONS = [
     {"value": "approved", "label": "Publish", "consequence": "It is online at once"},
     {"value": "changes_requested", "label": "Send back", "consequence": "They try again"},
 ]
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "desktop": {},
     "phone": {"viewport": {"width": 390, "height": 800}},
     "no script": {"java_script_enabled": False},

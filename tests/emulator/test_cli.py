@@ -168,7 +168,7 @@ class TestDeployAndExecutions:
 
     def test_what_an_http_answer_says_is_shown(self, emulator):
         """The reason of a refusal, in the list and in the log."""
-        problem = {"loc": ["body", "body", "approvers", 0], "msg": "There is no group finance."}
+        problem = {"loc": ["body", "approvers", 0], "msg": "There is no group finance."}
         google = {"error": {"code": 403, "message": "Not yours."}}
         said = {
             "sentence": ({"detail": "Asked before."}, ": Asked before."),

@@ -91,6 +91,8 @@ class TestChanges:
         correction = run.approval("Please correct the data of ACME")
         assert correction.approvers == ["user:eva@example.com"]
         assert (correction.summary, correction.prefill) == ("Wrong IBAN.", SUPPLIER)
+        [link] = correction.request["links"]
+        assert link["url"].endswith(f"/approvals/{first.id}/")
 
         correction.approve(form=FIXED)
 
