@@ -66,7 +66,7 @@ class DecisionForm(forms.Form):
 
 
 class PersonField(forms.CharField):
-    """An active colleague, by address or by whole name."""
+    """An active colleague, by address or by name."""
 
     def __init__(self) -> None:
         super().__init__(max_length=254, error_messages={"required": "Please choose a colleague."})
