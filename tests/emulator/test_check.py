@@ -200,7 +200,9 @@ class TestWarnings:
         assert said == "2 warnings in 1 file\n"
 
     def test_our_own_workflows_have_none(self):
-        assert check(ROOT / "workflows") == (0, [], "nothing wrong in 2 files\n")
+        files = list((ROOT / "workflows").glob("*.yaml"))
+
+        assert check(ROOT / "workflows") == (0, [], f"nothing wrong in {len(files)} files\n")
 
 
 class TestFormat:
