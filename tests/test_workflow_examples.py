@@ -159,13 +159,13 @@ class TestRunWithTheInbox:
 
     def test_a_refused_question_says_why_in_the_list(self, system, deploy):
         (example,) = examples("README.md")
-        deploy("nobody", example.replace("group:managers", "group:finance"))
+        deploy("nobody", example.replace("group:managers", "group:strangers"))
         execution = system.emulator.execute("nobody", argument("README.md", "NAME"))
         assert execution.error()["code"] == 422
 
         done = command("executions", "--emulator", system.emulator.url, "--workflow", "nobody")
 
-        assert re.search(r": approvers: .*finance", done.stdout)
+        assert re.search(r": approvers: .*strangers", done.stdout)
 
     def test_deploying_with_googles_client_names_the_authors_file_once(self, system, tmp_path):
         (tmp_path / "fine.yaml").write_text(examples("README.md")[0], encoding="utf-8")
