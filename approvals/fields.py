@@ -100,14 +100,19 @@ def title_of(form: Mapping[str, Any], name: str) -> str:
     return str(form["properties"].get(name, {}).get("title") or name)
 
 
+def _as_postgresql(name: str) -> tuple[int, bytes]:
+    """How PostgreSQL orders the keys of the JSON that it keeps: by length, then by bytes."""
+    return len(name.encode()), name.encode()
+
+
 def _order(form: Mapping[str, Any]) -> list[str]:
     """The names in the order in which people fill them in.
 
-    Workflows sorts the keys of every map it sends; then `required`, a list, still has an order, and
-    its fields come first in it.
+    Workflows sorts the keys of every map it sends, and PostgreSQL those of what it keeps; then
+    `required`, a list, still has an order, and its fields come first in it.
     """
     names, required = list(form["properties"]), list(form.get("required", ()))
-    if names == sorted(names):
+    if names in (sorted(names), sorted(names, key=_as_postgresql)):
         names.sort(key=lambda name: required.index(name) if name in required else len(required))
     return names
 
