@@ -22,7 +22,15 @@ from tests.guards import unguarded
 
 pytestmark = pytest.mark.django_db
 
-SECRETS = ("1240", "Lisbon nights", "4711", "too dear", "Paid from", "gross", "why so much")
+SECRETS = (
+    "twelve forty",
+    "Lisbon nights",
+    "ledger-page",
+    "too dear",
+    "Paid from",
+    "gross",
+    "why so much",
+)
 FORM = {"type": "object", "properties": {"note": {"type": "string"}}}
 
 
@@ -32,15 +40,15 @@ def closed(managers, ana):
     approval = make_approval(
         title="Hotel",
         summary="Lisbon nights",
-        fields={"Amount": 1240},
-        links=[{"label": "Invoice", "url": "https://example.com/4711"}],
+        fields={"Amount": "twelve forty"},
+        links=[{"label": "Invoice", "url": "https://example.com/ledger-page"}],
         form=FORM,
         prefill={"note": "gross"},
     )
     approval.say("why so much?", by=ana)
     approval.decide("approved", by=ana, revision=1, comment="too dear", form={"note": "gross"})
     approval.settle(timed_out=False, actor="caller:x")
-    approval.report("succeeded", "Paid from 4711", "", actor="caller:x")
+    approval.report("succeeded", "Paid from ledger-page", "", actor="caller:x")
     return fresh(approval)
 
 
