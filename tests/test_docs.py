@@ -13,13 +13,14 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from google.auth import environment_vars
 
-from approvals import delivery, schemas
-from approvals.api import api, bodies, callers
+from approvals import delivery
+from approvals.api import api, callers
 from approvals.callbacks import Answer, Reply, Sight
 from approvals.checks import METADATA
 from approvals.models import ApiKey, PersonalToken, User
 from approvals.models.delivery import State
 from config import local
+from countersign import bodies, strict_json
 from countersign.questionnaire import MAX_BYTES
 from emulator import commands as emulator_cli
 from tests.factories import make_caller, make_group, make_user
@@ -269,14 +270,14 @@ class TestApi:
         body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
 
         for sentence in (
-            f"at most {body} kB and {bodies.MAX_DEPTH} levels",
-            f"`fields` have at most {schemas.MAX_FIELDS // 1024} kB",
+            f"at most {body} kB and {strict_json.MAX_DEPTH} levels",
+            f"`fields` have at most {bodies.MAX_FIELDS // 1024} kB",
             f"newest first, {callers.PAGE} a page",
             f"has up to {header['anyOf'][0]['maxLength']} printable ASCII characters",
         ):
             assert sentence in text
-        reserved = ", ".join(f"`{value}`" for value in schemas.RESERVED[:-1])
-        assert f"not {reserved} or `{schemas.RESERVED[-1]}`" in text
+        reserved = ", ".join(f"`{value}`" for value in bodies.RESERVED[:-1])
+        assert f"not {reserved} or `{bodies.RESERVED[-1]}`" in text
 
     def test_every_field_of_the_callback_body_is_listed(self):
         rows = table(section("api.md", "## The callback body"), "field", "meaning")

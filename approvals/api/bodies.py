@@ -1,65 +1,15 @@
 """Bodies of requests: JSON that both databases can keep, read strictly."""
 
-import json
-import math
 from typing import Any
 
 from django.http import HttpRequest
 from ninja.parser import Parser
 
-MAX_DEPTH = 16
-
-
-class BadBody(ValueError):
-    """A body that is not JSON, or none that both databases can keep; the message says why."""
+from countersign.strict_json import read_json
 
 
 class StrictJson(Parser):
-    """JSON that both databases can keep: no NaN, no infinity, no repeated keys, not deep."""
+    """Reads bodies strictly. Ninja turns what is raised into a 400."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        try:
-            body = json.loads(
-                request.body,
-                parse_constant=_no_constant,
-                parse_float=_finite,
-                object_pairs_hook=_no_repeats,
-            )
-        except BadBody:
-            raise
-        except (ValueError, RecursionError):
-            raise BadBody("The body is not JSON.") from None
-        if _depth(body) > MAX_DEPTH:
-            raise BadBody(f"The body is nested deeper than {MAX_DEPTH} levels.")
-        return body
-
-
-def _no_constant(name: str) -> Any:
-    raise BadBody(f"{name} is not a JSON number.")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise BadBody("A number is too large.")
-    return number
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise BadBody("A key stands twice in one object.")
-    return found
-
-
-def _depth(value: Any) -> int:
-    level, depth = [value], 0
-    while level and depth <= MAX_DEPTH:
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        depth += 1
-    return depth
+        return read_json(request.body)

@@ -29,7 +29,8 @@ from approvals.models import Approval, Caller
 from approvals.models.content import PENDING
 from approvals.models.querysets import ApprovalQuerySet
 from approvals.registration import Place
-from approvals.schemas import ApprovalIn, CheckIn, OutcomeIn, SettleIn, Text, WithdrawIn
+from approvals.schemas import ApprovalIn, CheckIn
+from countersign.bodies import OutcomeIn, SettleIn, Text, WithdrawIn
 
 log = logging.getLogger(__name__)
 

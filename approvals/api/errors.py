@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from approvals.api.bodies import BadBody
 from approvals.api.limits import TooMany
 from approvals.middleware import unavailable
 from approvals.models import (
@@ -21,6 +20,7 @@ from approvals.models import (
     UnknownApprover,
     UnknownOption,
 )
+from countersign.strict_json import BadBody
 from countersign.terms import TermsRefused
 
 log = logging.getLogger(__name__)

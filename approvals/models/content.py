@@ -19,10 +19,6 @@ OUTCOME_LABELS = {
     "expired": "Expired",
     "withdrawn": "Withdrawn",
 }
-DEFAULT_OPTIONS = [
-    {"value": "approved", "label": "Approve", "consequence": ""},
-    {"value": "rejected", "label": "Reject", "consequence": ""},
-]
 
 
 def pairs_of(fields: dict[str, Any] | list[dict[str, Any]]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from django.utils import formats, timezone
 
 from approvals.models.approver import Approver, ApproverQuerySet
 from approvals.models.caller import Caller
-from approvals.models.content import DEFAULT_OPTIONS, NEGATIVE, OUTCOME_LABELS, PENDING, SEEN
+from approvals.models.content import NEGATIVE, OUTCOME_LABELS, PENDING, SEEN
 from approvals.models.delivery import Delivery
 from approvals.models.errors import UnknownOption
 from approvals.models.policy import PolicyVersion
@@ -19,6 +19,7 @@ from approvals.models.record import BEGINNING, Event, Vote, VoteQuerySet
 from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 from approvals.plain import visible
+from countersign.bodies import DEFAULT_OPTIONS
 
 NOBODY = "Nobody active who was asked may answer it."
 

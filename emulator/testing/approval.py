@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from countersign.bodies import PENDING, OutcomeIn
 from countersign.tally import NEGATIVE
-from emulator.testing.bodies import PENDING, Report
 from emulator.testing.record import Record, facts
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Approval:
         return self._record.delivery
 
     @property
-    def reported(self) -> Report | None:
+    def reported(self) -> OutcomeIn | None:
         """What the workflow said it did with the answer (`status`, `message`, `url`), if it has."""
         return self._record.reported
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from countersign.bodies import pairs_of
 from countersign.errors import FormInvalid
 from countersign.policies import rules_in, stages_in
 from countersign.questionnaire import check_form, fitting
 from countersign.terms import EVERYONE, Asked, Stage, Terms, TermsRefused, Wish, agreed
-from emulator.testing.bodies import Registration, pairs_of
+from emulator.testing.bodies import Registration
 from emulator.testing.people import People, written
 
 

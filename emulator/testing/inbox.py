@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from countersign.bodies import PENDING, OutcomeIn
 from countersign.questionnaire import filled_in
 from countersign.tally import NEGATIVE, outcome_of
 from countersign.terms import Terms, TermsRefused
 from emulator.testing.asking import terms_of
-from emulator.testing.bodies import PENDING, Registration, Report
+from emulator.testing.bodies import Registration
 from emulator.testing.errors import AnswerRefused, TestingError
 from emulator.testing.people import SOMEBODY, People, mailbox
 from emulator.testing.record import Cast, Record, how_it_closed, payload
@@ -108,7 +109,7 @@ class Inbox:
         if record.status == PENDING:
             self._close(record, "withdrawn")
 
-    def report(self, record: Record, said: Report) -> None:
+    def report(self, record: Record, said: OutcomeIn) -> None:
         """Keep what the workflow did with the answer.
 
         Raises:

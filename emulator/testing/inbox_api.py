@@ -12,10 +12,11 @@ from typing import Any
 from aiohttp import web
 from google.auth import jwt
 
+from countersign.bodies import OutcomeIn, SettleIn, WithdrawIn
 from countersign.errors import FormInvalid
 from countersign.terms import TermsRefused
 from emulator.testing.asking import UnknownApprover
-from emulator.testing.bodies import Registration, Report, Settle, Withdraw
+from emulator.testing.bodies import Registration
 from emulator.testing.inbox import Conflict, Inbox
 from emulator.testing.reading import MAX_BODY, Refused, problem, read
 from emulator.testing.record import Record, shown
@@ -143,14 +144,14 @@ class Api:
     async def settle(self, request: web.Request) -> web.Response:
         """The outcome on record."""
         caller = self._caller(request)
-        body = await read(request, Settle)
+        body = await read(request, SettleIn)
         record = self._own(request, caller)
         return web.json_response(self.inbox.settle(record, timed_out=body.reason == "timeout"))
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """The answer is needed no longer."""
         caller = self._caller(request)
-        await read(request, Withdraw)
+        await read(request, WithdrawIn)
         record = self._own(request, caller)
         self.inbox.withdraw(record)
         return web.json_response(shown(record))
@@ -158,7 +159,7 @@ class Api:
     async def report(self, request: web.Request) -> web.Response:
         """What the workflow did with the answer."""
         caller = self._caller(request)
-        body = await read(request, Report)
+        body = await read(request, OutcomeIn)
         record = self._own(request, caller)
         self.inbox.report(record, body)
         return web.json_response(shown(record))

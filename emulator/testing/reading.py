@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from countersign.strict_json import BadBody, read_json
+
 MAX_BODY = 256 * 1024
-MAX_DEPTH = 16
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -41,7 +40,9 @@ async def read(
         found.append(problem("missing", ("body",), "Field required"))
         raise Refused(422, [*found, *(problems or ())])
     try:
-        body = model.model_validate(_json(raw), context=dict(context or {}))
+        body = model.model_validate(read_json(raw), context=dict(context or {}))
+    except BadBody as bad:
+        raise Refused(400, str(bad)) from None
     except ValidationError as invalid:
         for error in invalid.errors(include_url=False, include_input=False):
             ctx = dict(error.get("ctx", {}))
@@ -52,54 +53,6 @@ async def read(
     if found:
         raise Refused(422, found)
     return body
-
-
-def _json(raw: bytes) -> object:
-    try:
-        body = json.loads(
-            raw,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            object_pairs_hook=_no_repeats,
-        )
-    except Refused:
-        raise
-    except (ValueError, RecursionError):
-        raise Refused(400, "The body is not JSON.") from None
-    if _depth(body) > MAX_DEPTH:
-        raise Refused(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
-    return body
-
-
-def _no_constant(name: str) -> object:
-    raise Refused(400, f"{name} is not a JSON number.")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise Refused(400, "A number is too large.")
-    return number
-
-
-def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise Refused(400, "A key stands twice in one object.")
-    return found
-
-
-def _depth(value: object) -> int:
-    level, depth = [value], 0
-    while level and depth <= MAX_DEPTH:
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        depth += 1
-    return depth
 
 
 def problem(

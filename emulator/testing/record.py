@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from countersign.bodies import DEFAULT_OPTIONS, PENDING, OutcomeIn, pairs_of
 from countersign.terms import Asked, Stage, Terms
-from emulator.testing.bodies import PENDING, USUAL_OPTIONS, Registration, Report, pairs_of
+from emulator.testing.bodies import Registration
 
 LABELS = {
     "approved": "Approved",
@@ -69,7 +70,7 @@ class Record:
     delivery: str | None = None
     tries: int = 0
     due: float | None = None
-    reported: Report | None = None
+    reported: OutcomeIn | None = None
 
     @property
     def now_asked(self) -> Stage:
@@ -138,7 +139,7 @@ def how_it_closed(record: Record) -> str:
 
 
 def _label(record: Record) -> str:
-    usual = {option.value: option.label for option in USUAL_OPTIONS}
+    usual = {option["value"]: option["label"] for option in DEFAULT_OPTIONS}
     words = {option.value: option.label for option in record.body.options}
     own = words.get(record.status)
     if own is not None and own != usual.get(record.status):

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from countersign.bodies import PENDING
 from emulator.history import History
 from emulator.refusal import Refusal
 from emulator.store import Execution, State, Wait
 from emulator.testing.approval import Approval
-from emulator.testing.bodies import PENDING
 from emulator.testing.callback import Callback
 from emulator.testing.errors import NoStub, NotWaiting, RunFailed, StillWaiting, TestingError
 from emulator.testing.past import Call, Line, calls, frames, lines, past, place, steps

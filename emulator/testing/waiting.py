@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from countersign.bodies import PENDING
 from emulator.store import Execution, Wait
-from emulator.testing.bodies import PENDING
 from emulator.testing.past import place
 from emulator.testing.record import Record
 

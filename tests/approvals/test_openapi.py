@@ -17,7 +17,7 @@ from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from ninja import Schema
+from pydantic import BaseModel
 from schemathesis import Case, GenerationMode, checks
 from schemathesis.core import NOT_SET
 from schemathesis.core.result import Ok
@@ -27,6 +27,7 @@ from approvals.api import api
 from approvals.api.examples import EXAMPLES
 from approvals.models import ApiKey, PersonalToken, Policy
 from config.wsgi import application
+from countersign import bodies
 from tests.factories import (
     make_approval,
     make_callback_url,
@@ -107,12 +108,12 @@ class TestDocument:
         assert errors == [], place
 
     def test_what_the_examples_send_is_taken(self):
-        models: dict[str, type[Schema]] = {
+        models: dict[str, type[BaseModel]] = {
             "register": schemas.ApprovalIn,
             "check": schemas.CheckIn,
-            "settle": schemas.SettleIn,
-            "withdraw": schemas.WithdrawIn,
-            "report": schemas.OutcomeIn,
+            "settle": bodies.SettleIn,
+            "withdraw": bodies.WithdrawIn,
+            "report": bodies.OutcomeIn,
             "vote": schemas.VoteIn,
         }
         sent = {name for name, example in EXAMPLES.items() if example.request is not None}

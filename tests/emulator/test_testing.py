@@ -16,48 +16,14 @@ from emulator.testing import (
 )
 from emulator.testing.background import Background
 from tests.authors import CONFTEST, run_tests
+from tests.emulator.authored import ASK, LEDGER, PAY, QUESTION
 from tests.pages import ROOT
 
-LEDGER = "https://ledger.example/payments"
-ASK = """
-main:
-  params: [input]
-  steps:
-    - ask:
-        call: request_approval
-        args:
-          timeout: 86400
-          request: ${input}
-        result: decision
-    - done: {return: "${decision.outcome}"}
-"""
-QUESTION = {"title": "Ship it?", "approvers": ["group:managers"]}
-PAY = f"""
-main:
-  steps:
-    - pay: {{call: http.post, args: {{url: {LEDGER}, body: {{amount: 5}}}}, result: paid}}
-    - done: {{return: "${{paid.body}}"}}
-"""
 SLEEP = """
 main:
   steps:
     - sleep: {call: sys.sleep, args: {seconds: 86400}}
     - done: {return: "${sys.now()}"}
-"""
-TWO_CALLBACKS = """
-main:
-  steps:
-    - first: {call: events.create_callback_endpoint, args: {http_callback_method: GET}, result: a}
-    - second: {call: events.create_callback_endpoint, args: {http_callback_method: POST}, result: b}
-    - both:
-        parallel:
-          branches:
-            - one:
-                steps:
-                  - wait_a: {call: events.await_callback, args: {callback: "${a}"}}
-            - two:
-                steps:
-                  - wait_b: {call: events.await_callback, args: {callback: "${b}"}}
 """
 
 

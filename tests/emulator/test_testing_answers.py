@@ -14,33 +14,8 @@ from emulator.testing import (
     responds,
     returns,
 )
+from tests.emulator.authored import ASK, LEDGER, PAY, QUESTION
 
-LEDGER = "https://ledger.example/payments"
-ASK = """
-main:
-  params: [input]
-  steps:
-    - ask:
-        call: request_approval
-        args:
-          timeout: 86400
-          request: ${input}
-        result: decision
-    - done: {return: "${decision.outcome}"}
-"""
-QUESTION = {"title": "Ship it?", "approvers": ["group:managers"]}
-PAY = f"""
-main:
-  steps:
-    - pay: {{call: http.post, args: {{url: {LEDGER}, body: {{amount: 5}}}}, result: paid}}
-    - done: {{return: "${{paid.body}}"}}
-"""
-SLEEP = """
-main:
-  steps:
-    - sleep: {call: sys.sleep, args: {seconds: 86400}}
-    - done: {return: "${sys.now()}"}
-"""
 TWO_CALLBACKS = """
 main:
   steps:

@@ -17,9 +17,9 @@ from approvals import identity
 from approvals.api import api as real_api
 from approvals.models import Approval, Policy, User
 from approvals.models.errors import ApprovalError
-from approvals.schemas import ApprovalIn, OutcomeIn, SettleIn, WithdrawIn
+from approvals.schemas import ApprovalIn
 from emulator.testing import AnswerRefused, Workflows
-from emulator.testing.bodies import Registration, Report, Settle, Withdraw
+from emulator.testing.bodies import Registration
 from emulator.testing.inbox_api import APPROVALS
 from tests.approvals.test_api_limits import BAD_FIELDS
 from tests.approvals.tokens import ACCOUNT, AUDIENCE, certificates, id_token
@@ -166,17 +166,10 @@ def both(db, client, settings, workflows, monkeypatch):
 
 
 class TestBodies:
-    @pytest.mark.parametrize(
-        ("real", "played"),
-        [
-            (ApprovalIn, Registration),
-            (SettleIn, Settle),
-            (WithdrawIn, Withdraw),
-            (OutcomeIn, Report),
-        ],
-    )
-    def test_every_field_has_the_same_schema(self, real, played):
-        assert bare(played.model_json_schema()) == bare(real.model_json_schema())
+    def test_every_field_of_a_registration_has_the_same_schema(self):
+        played, real = Registration.model_json_schema(), ApprovalIn.model_json_schema()
+
+        assert bare(played) == bare(real)
 
     def test_every_call_of_the_real_one_is_played(self, both):
         calls = {
