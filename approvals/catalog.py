@@ -12,8 +12,8 @@ from django.core.cache import cache
 from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError
 
-from approvals.callbacks import workflows_client
 from approvals.declaration import BrokenDeclaration, Declaration, declared
+from approvals.google.clients import workflows_client
 from approvals.models import User
 
 FRESH = 15  # seconds for which the list is not asked for again

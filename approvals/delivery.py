@@ -15,8 +15,9 @@ from datetime import timedelta
 from django.db import connection, connections
 from django.utils import timezone
 
-from approvals import callbacks
-from approvals.callbacks import Answer, Reply, Sight
+from approvals.google import callbacks
+from approvals.google.callbacks import Answer, Reply, Sight
+from approvals.google.wire import CannotLook
 from approvals.models import Attempt, Delivery
 from approvals.models.delivery import State
 
@@ -179,7 +180,7 @@ RESULTS = {
 def _look(delivery: Delivery, *, landed: bool, doubt: bool) -> Verdict | None:
     try:
         sight = callbacks.look(delivery.approval.callback_url)
-    except callbacks.CannotLook as error:
+    except CannotLook as error:
         log.info("cannot look", extra={"approval": str(delivery.approval_id), "why": str(error)})
         state = State.STORED if landed else State.UNKNOWN
         reason = "Google cannot be asked just now whether the answer arrived. Checking again."

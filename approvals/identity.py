@@ -16,7 +16,7 @@ from typing import Any
 
 from google.auth import jwt
 
-from approvals import callbacks
+from approvals.google import certificates
 
 # google-auth ignores junk between base64 letters; one token must have one spelling.
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -54,7 +54,7 @@ class Keys:
                 self._tried = now
                 try:
                     self._pems, self._fetched = self._fetch(), now
-                except callbacks.CannotFetch:
+                except certificates.CannotFetch:
                     # Short of keys the next request may ask again soon: issuers come back.
                     self._tried = now - self._refetch + 1
             if not self._pems or now - self._fetched > self._stale:
@@ -64,8 +64,8 @@ class Keys:
             return self._pems[key_id]
 
 
-google_keys = Keys(lambda: callbacks.fetch_certificates(callbacks.certificates_url()))
-iap_keys = Keys(lambda: callbacks.fetch_certificates(callbacks.IAP_CERTIFICATES))
+google_keys = Keys(lambda: certificates.fetch_certificates(certificates.certificates_url()))
+iap_keys = Keys(lambda: certificates.fetch_certificates(certificates.IAP_CERTIFICATES))
 
 
 def _header(token: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictInt, StrictStr, field_validator
 
-from approvals.callbacks import MAX_URL, BadCallbackUrl, CallbackAddress
+from approvals.google.addresses import MAX_URL, BadCallbackUrl, CallbackAddress
 from countersign.bodies import VALUE, Registration, Strict, Text, plain_values
 
 MAX_COMMENT = 5000

@@ -1,7 +1,7 @@
 """What carries notices out: a mail server, and chat services through Apprise.
 
-Beside `callbacks` the one module that opens connections. It never has Google's tokens: it knows
-addresses and texts, not approvals.
+Beside the package `google` the one module that opens connections. It never has Google's tokens:
+it knows addresses and texts, not approvals.
 """
 
 import re

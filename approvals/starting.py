@@ -11,9 +11,11 @@ from django.db import IntegrityError, transaction
 from google.api_core.exceptions import ClientError, GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 
-from approvals.callbacks import CannotLook, NotStarted, executions_client, start_execution
 from approvals.catalog import Startable
 from approvals.declaration import REQUESTER
+from approvals.google.clients import executions_client
+from approvals.google.executions import NotStarted, start_execution
+from approvals.google.wire import CannotLook
 from approvals.models import Started, User
 
 TIMEOUT = 15.0  # seconds for Google to say that it has begun

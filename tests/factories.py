@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
-from approvals.callbacks import CallbackAddress
+from approvals.google.addresses import CallbackAddress
 from approvals.models import Approval, Caller, Policy, User
 from approvals.registration import Place, register
 from approvals.schemas import ApprovalIn

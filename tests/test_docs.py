@@ -15,8 +15,8 @@ from google.auth import environment_vars
 
 from approvals import delivery
 from approvals.api import api, callers
-from approvals.callbacks import Answer, Reply, Sight
 from approvals.checks import METADATA
+from approvals.google.callbacks import Answer, Reply, Sight
 from approvals.models import ApiKey, PersonalToken, User
 from approvals.models.delivery import State
 from config import local

@@ -24,7 +24,7 @@ from approvals.api.auth import CallerAuth
 from approvals.api.documented import CHANGE, LIST, READ, REGISTER, documented
 from approvals.api.errors import Invalid
 from approvals.api.preview import CheckOut, preview
-from approvals.callbacks import CallbackAddress
+from approvals.google.addresses import CallbackAddress
 from approvals.models import Approval, Caller
 from approvals.models.content import PENDING
 from approvals.models.querysets import ApprovalQuerySet

@@ -8,9 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from approvals.callbacks import CannotLook, NotStarted, execution_state
 from approvals.catalog import CannotRead, Startable, startable, startable_by
 from approvals.fields import beginning, fields_of, sent, texts_of
+from approvals.google.executions import NotStarted, execution_state
+from approvals.google.wire import CannotLook
 from approvals.models import Approval, FormInvalid, Started
 from approvals.starting import start as start_it
 from approvals.views.common import PersonRequest, see_other, signed_in, signed_out

@@ -3,7 +3,8 @@
 import pytest
 from google.auth.credentials import Credentials
 
-from approvals import callbacks, identity
+from approvals import identity
+from approvals.google import wire
 from approvals.identity import Keys
 from tests.approvals.calling import Api
 from tests.approvals.scripted import scripted_server
@@ -57,10 +58,10 @@ def google(settings, monkeypatch):
     with scripted_server() as script:
         settings.WORKFLOWS_EMULATOR_HOST = script.origin
         monkeypatch.setenv("GCE_METADATA_HOST", script.origin.removeprefix("http://"))
-        monkeypatch.setattr(callbacks, "_credentials", Tokens())
-        callbacks._local.__dict__.pop("session", None)
+        monkeypatch.setattr(wire, "_credentials", Tokens())
+        wire._local.__dict__.pop("session", None)
         yield script
-        callbacks._local.__dict__.pop("session", None)
+        wire._local.__dict__.pop("session", None)
 
 
 @pytest.fixture

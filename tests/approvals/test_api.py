@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from approvals import identity
-from approvals.callbacks import CannotFetch
+from approvals.google.certificates import CannotFetch
 from approvals.identity import Keys
 from approvals.models import ApiKey, Approval, Caller
 from tests.approvals.calling import URL, Api, problem

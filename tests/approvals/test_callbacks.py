@@ -6,8 +6,10 @@ import socket
 import pytest
 from google.auth import compute_engine
 
-from approvals import callbacks
-from approvals.callbacks import Answer, BadCallbackUrl, CallbackAddress, CannotLook
+from approvals.google import callbacks, wire
+from approvals.google.addresses import BadCallbackUrl, CallbackAddress
+from approvals.google.callbacks import Answer
+from approvals.google.wire import CannotLook
 from tests.approvals.conftest import TOKEN
 from tests.approvals.scripted import scripted_server
 
@@ -205,13 +207,13 @@ class TestCredentials:
             )
         )
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
-        monkeypatch.setattr(callbacks, "_credentials", None)
+        monkeypatch.setattr(wire, "_credentials", None)
 
-        assert isinstance(callbacks.credentials(), compute_engine.Credentials)
-        assert isinstance(callbacks.credentials(), compute_engine.Credentials)
+        assert isinstance(wire.credentials(), compute_engine.Credentials)
+        assert isinstance(wire.credentials(), compute_engine.Credentials)
 
     def test_tokens_are_not_fetched_through_a_proxy(self, google):
-        assert callbacks._session()._auth_request.session.trust_env is False
+        assert wire.session()._auth_request.session.trust_env is False
 
 
 class TestLook:
@@ -245,7 +247,7 @@ class TestLook:
             assert canary.seen == []
 
     def test_an_answer_without_an_end_is_left(self, google):
-        google.answer(200, {"state": "x" * (callbacks.MAX_ANSWER + 1)})
+        google.answer(200, {"state": "x" * (wire.MAX_ANSWER + 1)})
 
         with pytest.raises(CannotLook):
             callbacks.look(google.origin + PATH)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from approvals.callbacks import Answer, Reply, Sight
 from approvals.delivery import conclude, judge, look_pause, pause
+from approvals.google.callbacks import Answer, Reply, Sight
 from approvals.models.delivery import State
 
 DECISION = "0b0e1c9e-0000-4000-8000-000000000001"

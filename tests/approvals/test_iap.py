@@ -7,7 +7,8 @@ import pytest
 from django.contrib.auth import SESSION_KEY
 from django.db import InterfaceError, OperationalError
 
-from approvals import callbacks, identity
+from approvals import identity
+from approvals.google.certificates import CannotFetch
 from approvals.iap import IapMiddleware
 from approvals.identity import Keys
 from approvals.models import Approval, User
@@ -49,7 +50,7 @@ def no_keys(monkeypatch):
     """A key server that is down."""
 
     def fetch():
-        raise callbacks.CannotFetch("away")
+        raise CannotFetch("away")
 
     monkeypatch.setattr(identity, "iap_keys", Keys(fetch))
 

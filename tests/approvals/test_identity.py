@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from approvals import identity
-from approvals.callbacks import CannotFetch
+from approvals.google.certificates import CannotFetch
 from approvals.identity import Keys, KeysUnavailable, Rejected, service_account
 from tests.approvals.tokens import ACCOUNT, AUDIENCE, certificates, elliptic, id_token, stranger
 

@@ -12,9 +12,9 @@ from django.urls import reverse
 from google.auth.compute_engine import _metadata
 from google.auth.credentials import AnonymousCredentials
 
-from approvals import callbacks
-from approvals.callbacks import CallbackAddress
 from approvals.catalog import startable_by
+from approvals.google import wire
+from approvals.google.addresses import CallbackAddress
 from approvals.models import Started
 from approvals.starting import start
 from tests.approvals.reading import as_person, is_whole, text_of
@@ -66,8 +66,8 @@ def use(process, settings, monkeypatch, *, grpc):
         monkeypatch.setenv(name, value)
     # google-auth reads its variables when it is imported.
     monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", f"127.0.0.1:{process.port}")
-    monkeypatch.setattr(callbacks, "_credentials", None)
-    callbacks._local.__dict__.pop("session", None)
+    monkeypatch.setattr(wire, "_credentials", None)
+    wire._local.__dict__.pop("session", None)
 
 
 @pytest.fixture(params=["gRPC", "REST"])
@@ -76,7 +76,7 @@ def google(request, emulator, settings, monkeypatch):
     grpc = f"127.0.0.1:{emulator.grpc_port}" if request.param == "gRPC" else ""
     use(emulator, settings, monkeypatch, grpc=grpc)
     yield emulator
-    callbacks._local.__dict__.pop("session", None)
+    wire._local.__dict__.pop("session", None)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def once_google(emulator, settings, monkeypatch):
     """The emulator in Google's place, over gRPC."""
     use(emulator, settings, monkeypatch, grpc=f"127.0.0.1:{emulator.grpc_port}")
     yield emulator
-    callbacks._local.__dict__.pop("session", None)
+    wire._local.__dict__.pop("session", None)
 
 
 def form_of(client: Client, workflow: str = "pay") -> dict[str, str]:
@@ -127,7 +127,7 @@ class TestList:
         settings.GOOGLE_CLOUD_PROJECT = "countersign-demo"
         settings.WORKFLOWS_EMULATOR_HOST = "http://127.0.0.1:9"
         monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:9")
-        monkeypatch.setattr(callbacks, "_credentials", AnonymousCredentials())
+        monkeypatch.setattr(wire, "_credentials", AnonymousCredentials())
 
         listed = as_person(ana).get("/start/")
 

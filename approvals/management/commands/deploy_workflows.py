@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from google.api_core.exceptions import AlreadyExists, BadRequest, Conflict, GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 
-from approvals.callbacks import workflows_client
+from approvals.google.clients import workflows_client
 from workflows.bundle import BundleError, bundle
 
 # How the message of an error begins that came over REST: the request.

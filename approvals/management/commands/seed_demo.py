@@ -9,7 +9,8 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from approvals.callbacks import CannotLook, start_execution
+from approvals.google.executions import start_execution
+from approvals.google.wire import CannotLook
 from approvals.models import Caller, Policy, StandIn, User
 
 # Address, first and last name, groups: those that the workflows in `workflows/` ask.

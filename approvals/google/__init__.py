@@ -1,0 +1,1 @@
+"""The only package that opens sockets to Google, or to its emulator; it knows no approvals."""

@@ -1,0 +1,152 @@
+"""The callback endpoint of an execution: post a decision to it, and look what became of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import requests
+from google.auth.exceptions import GoogleAuthError
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from approvals.google.addresses import BadCallbackUrl, CallbackAddress
+from approvals.google.wire import TIMEOUT, CannotLook, get, session
+
+MAX_PAGES = 20
+
+
+class Answer(StrEnum):
+    """What a POST to the callback endpoint came to, as far as its answer tells."""
+
+    STORED = "stored"  # 2xx: Google keeps it
+    RETRY = "retry"  # certainly not accepted; try again
+    UNKNOWN = "unknown"  # may have been accepted: look before sending again
+    FULL = "full"  # 429: an unread payload is there, perhaps our own
+    DENIED = "denied"  # 401, 403
+    GONE = "gone"  # 404
+    REFUSED = "refused"  # 3xx and other 4xx
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer, its HTTP status if there was one, and what it asked us to wait, in seconds."""
+
+    answer: Answer
+    status: int | None = None
+    detail: str = ""
+    retry_after: float | None = None
+
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "GONE"})
+GOING_ON = frozenset({"ACTIVE", "QUEUED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What Google says of an execution and of one of its callback endpoints."""
+
+    state: str  # one of ENDED or GOING_ON; GONE is ours: Google does not know the execution
+    waiters: int = 0
+    payloads: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+def post(url: str, body: str) -> Reply:
+    """POST one decision. Never raises for trouble with the network or with Google."""
+    try:
+        address = CallbackAddress.parse(url)
+    except BadCallbackUrl as error:
+        return Reply(Answer.REFUSED, detail=str(error))
+    try:
+        response = session().post(
+            address.url,
+            data=body.encode(),
+            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+            timeout=TIMEOUT,
+            allow_redirects=False,
+            stream=True,
+        )
+    except GoogleAuthError as error:
+        # Failed before the POST, or after a 401: nothing was accepted. The text may hold tokens.
+        return Reply(Answer.RETRY, detail=f"No access token ({type(error).__name__}).")
+    except requests.exceptions.ConnectTimeout:
+        return Reply(Answer.RETRY, detail="No connection in time.")
+    except requests.RequestException as error:
+        if isinstance(getattr(_first(error.args), "reason", None), NewConnectionError):
+            return Reply(Answer.RETRY, detail="No connection.")
+        return Reply(Answer.UNKNOWN, detail=f"The answer was lost ({type(error).__name__}).")
+    # The status line has told all. A body is not waited for: it may drip for ever.
+    response.close()
+    return classify(response.status_code, response.headers.get("Retry-After"))
+
+
+def _first(args: tuple[Any, ...]) -> Any:
+    return args[0] if args else None
+
+
+def classify(status: int, retry_after: str | None = None) -> Reply:
+    """What a status of the callback endpoint means (pure)."""
+    wait = (
+        float(retry_after)
+        if retry_after and retry_after.isascii() and retry_after.isdigit()
+        else None
+    )
+    match status:
+        case _ if 200 <= status < 300:
+            answer = Answer.STORED
+        case 429:
+            answer = Answer.FULL
+        case 404:
+            answer = Answer.GONE
+        case 401 | 403:
+            answer = Answer.DENIED
+        case 503:
+            answer = Answer.RETRY
+        case _ if status == 408 or status >= 500:
+            answer = Answer.UNKNOWN
+        case _:
+            answer = Answer.REFUSED
+    return Reply(answer, status, f"HTTP {status}", wait)
+
+
+def look(url: str) -> Sight:
+    """Read the execution's state and the endpoint's waiters and unread payloads.
+
+    Raises `CannotLook` when Google cannot be asked or the answer is not understood.
+    """
+    try:
+        address = CallbackAddress.parse(url)
+        execution = get(address.execution_url, view="BASIC")
+        if execution is None:
+            return Sight("GONE")
+        state = str(execution["state"])
+        if state in ENDED:
+            return Sight(state)
+        if state not in GOING_ON:
+            raise CannotLook(f"The execution is {state}.")
+        for callback in _callbacks(f"{address.execution_url}/callbacks"):
+            if callback["name"].rpartition("/")[2] == address.callback:
+                payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
+                return Sight(state, int(callback.get("waiters", 0)), payloads)
+    except (BadCallbackUrl, GoogleAuthError, requests.RequestException, HTTPError) as error:
+        raise CannotLook(type(error).__name__) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CannotLook("The answer was not understood.") from None
+    return Sight(state)
+
+
+def _callbacks(url: str) -> Iterator[dict[str, Any]]:
+    """The endpoints of an execution, page by page. Raises `CannotLook`."""
+    token = ""
+    for _ in range(MAX_PAGES):
+        page = get(url, pageToken=token)
+        if page is None:
+            raise CannotLook("The callbacks are not listed.")
+        yield from page.get("callbacks", ())
+        token = page.get("nextPageToken", "")
+        if not token:
+            return
+    raise CannotLook("There are too many callbacks.")

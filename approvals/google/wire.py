@@ -1,0 +1,102 @@
+"""Google's access token and the sessions that carry it, guarded; and reading what is answered.
+
+Google's access token is attached here and nowhere else, and only after the address was taken
+apart, matched whole, and put together again. Redirects are never followed, and neither
+`.netrc` nor proxy variables are read: each of them could replace or carry off the token.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import google.auth
+import requests
+from django.conf import settings
+from google.auth import compute_engine
+from google.auth.credentials import Credentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.auth.transport.requests import AuthorizedSession, Request
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+MAX_ANSWER = 1_000_000  # bytes read of any answer
+MAX_SECONDS = 10.0  # for the body of an answer
+TIMEOUT = (5.0, 10.0)  # seconds to connect, and between two reads
+
+
+class CannotLook(Exception):
+    """Google's state could not be read. Nothing is known; the message has no secrets."""
+
+
+_lock = threading.Lock()
+_local = threading.local()
+_credentials: Credentials | None = None
+
+
+def credentials() -> Credentials:
+    """The credentials of this process, made once.
+
+    On Google the application default ones. With the emulator only its own metadata server's:
+    a key file or login that lies about must not be sent there. Raises `GoogleAuthError`.
+    """
+    global _credentials  # noqa: PLW0603 - one token for all threads is the purpose
+    emulator = urlsplit(settings.WORKFLOWS_EMULATOR_HOST).netloc
+    if emulator and os.environ.get("GCE_METADATA_HOST") != emulator:
+        raise DefaultCredentialsError("WORKFLOWS_EMULATOR_HOST and GCE_METADATA_HOST differ")
+    with _lock:
+        if _credentials is None and emulator:
+            _credentials = compute_engine.Credentials(scopes=[SCOPE])
+        elif _credentials is None:
+            _credentials = google.auth.default(scopes=[SCOPE], request=_token_request())[0]
+        return _credentials
+
+
+def _token_request() -> Request:
+    """What google-auth fetches tokens through; without proxies, which would see them."""
+    session = requests.Session()
+    session.trust_env = False
+    return Request(session)
+
+
+def session() -> AuthorizedSession:
+    """This thread's pooled session. A 401 is tried once more with a fresh token."""
+    found: AuthorizedSession | None = getattr(_local, "session", None)
+    if found is None:
+        found = AuthorizedSession(
+            credentials(), max_refresh_attempts=1, auth_request=_token_request()
+        )
+        found.trust_env = False
+        _local.session = found
+    return found
+
+
+def get(url: str, **query: str) -> dict[str, Any] | None:
+    """One JSON object of Google's; None for a 404. Raises `CannotLook` for other statuses."""
+    response = session().get(
+        url,
+        params={name: value for name, value in query.items() if value},
+        headers={"Accept-Encoding": "identity"},
+        timeout=TIMEOUT,
+        allow_redirects=False,
+        stream=True,
+    )
+    with contextlib.closing(response):
+        if response.status_code == 404:
+            return None
+        if response.status_code != 200:
+            raise CannotLook(f"HTTP {response.status_code}")
+        decoded: dict[str, Any] = json.loads(_read(response))
+        return decoded
+
+
+def _read(response: requests.Response) -> bytes:
+    """The body, up to `MAX_ANSWER` bytes and `MAX_SECONDS`. Raises `CannotLook` beyond."""
+    body, deadline = b"", time.monotonic() + MAX_SECONDS
+    for chunk in response.iter_content(chunk_size=None):
+        body += chunk
+        if len(body) > MAX_ANSWER or time.monotonic() > deadline:
+            raise CannotLook("The answer is too long.")
+    return body
