@@ -19,7 +19,7 @@ from approvals.google import callbacks
 from approvals.google.callbacks import Answer, Reply, Sight
 from approvals.google.wire import CannotLook
 from approvals.models import Attempt, Delivery
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 
 log = logging.getLogger(__name__)
 

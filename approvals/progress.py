@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from approvals.models import Approval, Delivery, Vote
 from approvals.models.content import PENDING
-from approvals.models.delivery import FINAL, State
+from approvals.models.outbox import FINAL, State
 
 # How long a page waits for what the workflow reports, once it has the answer.
 REPORT_WITHIN = timedelta(minutes=10)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from approvals.models import Approval, Delivery, Event, Vote
 from approvals.models.content import PENDING, digest
-from approvals.models.delivery import FINAL
+from approvals.models.outbox import FINAL
 from approvals.models.querysets import ApprovalQuerySet
 from approvals.models.record import REMOVED
 from approvals.verification import verify, votes_digest

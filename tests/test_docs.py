@@ -18,7 +18,7 @@ from approvals.api import api, callers
 from approvals.checks import METADATA
 from approvals.google.callbacks import Answer, Reply, Sight
 from approvals.models import ApiKey, PersonalToken, User
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from config import local
 from countersign import bodies, strict_json
 from countersign.questionnaire import MAX_BYTES

@@ -6,7 +6,7 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 
 
 class KeyStateFilter(SimpleListFilter):

@@ -17,7 +17,7 @@ from approvals.api.preview import OptionOut
 from approvals.filling import begins_with
 from approvals.models import Approval, User
 from approvals.models.content import PENDING
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from approvals.schemas import VoteIn
 
 log = logging.getLogger(__name__)

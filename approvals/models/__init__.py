@@ -17,6 +17,7 @@ from approvals.models.errors import (
     UnknownOption,
     WasChanged,
 )
+from approvals.models.execution import Execution
 from approvals.models.notice import Notice
 from approvals.models.policy import Policy, PolicyVersion
 from approvals.models.preference import Preference
@@ -26,6 +27,7 @@ from approvals.models.started import Started
 from approvals.models.timer import Timer
 from approvals.models.token import PersonalToken
 from approvals.models.user import User
+from approvals.models.worker import Worker
 
 __all__ = [
     "AlreadyClosed",
@@ -40,6 +42,7 @@ __all__ = [
     "CommentRequired",
     "Delivery",
     "Event",
+    "Execution",
     "FormInvalid",
     "NotYours",
     "Notice",
@@ -56,4 +59,5 @@ __all__ = [
     "User",
     "Vote",
     "WasChanged",
+    "Worker",
 ]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from approvals.models.callback import Callback
 from approvals.models.caller import Caller
 from approvals.models.content import NEGATIVE, PENDING, digest
-from approvals.models.delivery import Delivery
+from approvals.models.delivery import Delivery, lane_of
 from approvals.models.errors import AlreadyClosed, AlreadyRegistered
 from approvals.models.querysets import ApprovalQuerySet, all_approvals
 from approvals.models.question import Question
@@ -149,7 +149,13 @@ class Closing(Question):
         self.refresh_from_db()
         decision_id = uuid.uuid4()
         body = json.dumps(self._payload(decision_id, decided=decided), ensure_ascii=False)
-        Delivery.objects.create(id=decision_id, approval_id=self.pk, body=body, created_at=now)
+        Delivery.objects.create(
+            id=decision_id,
+            approval_id=self.pk,
+            body=body,
+            lane=lane_of(self.callback_url, self.execution),
+            created_at=now,
+        )
         told = {
             "outcome": outcome,
             "decision_id": str(decision_id),

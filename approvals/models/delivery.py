@@ -2,69 +2,28 @@
 
 import json
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from approvals.models.outbox import (
+    FINAL,
+    LATE,
+    UNDER_WAY,
+    UNREAD,
+    DeliveryQuerySet,
+    State,
+    Trouble,
+)
 from approvals.models.record import Event
 
 
-class State(models.TextChoices):
-    """States of a delivery; the labels are what people read."""
-
-    QUEUED = "queued", "Sending"
-    SENDING = "sending", "Sending"
-    STORED = "stored", "Google has it"
-    CONFIRMED = "confirmed", "The workflow has it"
-    UNKNOWN = "unknown", "Sending"
-    BLOCKED = "blocked", "Needs attention"
-    MISSED = "missed", "Needs attention"
-
-
-FINAL = (State.CONFIRMED, State.MISSED)
-UNDER_WAY = (State.QUEUED, State.SENDING, State.UNKNOWN)
-# After this an operator is asked to look: not through, or kept by Google and not read.
-LATE = timedelta(minutes=5)
-UNREAD = timedelta(minutes=10)
-
-
-class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def due(self, now: datetime | None = None) -> "DeliveryQuerySet":
-        """Rows somebody should work on: their time has come, or their lease has run out."""
-        return self.filter(next_attempt_at__lte=now or timezone.now())
-
-    def needing_attention(self) -> "DeliveryQuerySet":
-        """What an operator should look at; `Delivery.needs_attention` says the same of a row."""
-        now = timezone.now()
-        waiting = models.Q(state__in=UNDER_WAY, created_at__lte=now - LATE)
-        unread = models.Q(state=State.STORED, stored_at__lte=now - UNREAD)
-        missed = models.Q(state=State.MISSED, approval__decided_by__isnull=False)
-        return self.filter(models.Q(state=State.BLOCKED) | missed | waiting | unread)
-
-    def claim(self, delivery: "Delivery") -> bool:
-        """Take this row for `DELIVERY_LEASE` seconds, if nobody has it.
-
-        The conditional UPDATE is the lock, and the lease is `next_attempt_at` itself: a worker
-        that dies gives the row back by letting it fall due. Later writes name `lease`, so a
-        late one changes nothing.
-        """
-        lease = uuid.uuid4()
-        until = timezone.now() + timedelta(seconds=settings.DELIVERY_LEASE)
-        seen = {"next_attempt_at": delivery.next_attempt_at, "lease": delivery.lease}
-        won = self.due().filter(pk=delivery.pk, **seen).update(lease=lease, next_attempt_at=until)
-        if won:
-            delivery.lease, delivery.next_attempt_at = lease, until
-        return bool(won)
-
-    def claim_next(self) -> "Delivery | None":
-        """Take the most overdue delivery, or None when nothing is due."""
-        while due := self.due().select_related("approval").order_by("next_attempt_at").first():
-            if self.claim(due):
-                return due
-        return None
+def lane_of(callback_url: str, execution: str) -> str:
+    """Host and workflow of a callback: what one of them does never holds up another's."""
+    return f"{urlsplit(callback_url).netloc}/{execution.partition('/executions/')[0]}"[:300]
 
 
 class Delivery(models.Model):
@@ -77,12 +36,24 @@ class Delivery(models.Model):
     reason = models.TextField(
         default="Waiting for its turn.", help_text="In words: why it is in this state."
     )
+    trouble = models.CharField(
+        max_length=20, choices=Trouble, blank=True, default="", db_default="", db_index=True
+    )
+    lane = models.CharField(
+        max_length=300,
+        default="",
+        db_default="",
+        help_text="Host and workflow: deliveries of one lane never hold up another's.",
+    )
     tries = models.PositiveIntegerField(default=0, help_text="Rounds since it was last queued.")
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
     lease = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     stored_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
+    attended_at = models.DateTimeField(
+        null=True, help_text="When an operator put its trouble aside."
+    )
 
     objects: ClassVar[DeliveryQuerySet] = DeliveryQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
@@ -112,6 +83,8 @@ class Delivery(models.Model):
     def needs_attention(self) -> bool:
         """Whether an operator should look at it: refused, missed, late or unread."""
         now = timezone.now()
+        if self.attended_at is not None:
+            return False
         if self.state == State.MISSED:
             return self.approval.decided_by_id is not None
         if self.state == State.STORED:

@@ -111,6 +111,8 @@ class Event(models.Model):
         BLOCKED = "blocked", "Needs attention"
         MISSED = "missed", "The workflow ended first"
         REQUEUED = "requeued", "Delivered again"
+        ATTENDED = "attended", "Put aside"
+        ENDED = "ended", "The workflow ended"
         OUTCOME = "outcome", "The workflow reported"
         REMOVED = "removed", "Contents removed"
 

@@ -24,7 +24,7 @@ from approvals.models import (
     UnknownOption,
 )
 from approvals.models.content import NEGATIVE, PENDING
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from approvals.progress import look_again, steps, undoable_for
 from approvals.views.common import (
     PersonRequest,

@@ -19,7 +19,7 @@ from approvals.models import (
     User,
     Vote,
 )
-from approvals.models.delivery import FINAL, State
+from approvals.models.outbox import FINAL, State
 from tests.approvals.reading import as_person, counts, decide, text_of
 from tests.factories import make_approval, make_caller, make_staff, make_user
 

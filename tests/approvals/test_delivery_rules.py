@@ -6,7 +6,7 @@ import pytest
 
 from approvals.delivery import conclude, judge, look_pause, pause
 from approvals.google.callbacks import Answer, Reply, Sight
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 
 DECISION = "0b0e1c9e-0000-4000-8000-000000000001"
 OURS = json.dumps({"body": {"decision_id": DECISION}})

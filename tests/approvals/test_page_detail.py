@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from approvals.models import Approval, Delivery
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from tests.approvals.reading import as_person, decide, pages, send, text_of
 from tests.factories import make_approval, make_group, make_staff, make_user
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from approvals.models import Approval, Delivery, StandIn
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from tests.approvals.reading import as_person, decide, text_of
 from tests.factories import make_approval, make_group, make_staff, make_user
 

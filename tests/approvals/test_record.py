@@ -10,7 +10,7 @@ from django.apps import apps
 from django.utils import timezone
 
 from approvals.models import Approval, ApprovalError, Delivery, Event, Timer
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from approvals.origin import Origin, coming_from
 from approvals.retention import remove_contents
 from approvals.verification import verify

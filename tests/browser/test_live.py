@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from approvals.models import Delivery
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from tests.factories import make_approval
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from approvals.models import ApiKey, Delivery
-from approvals.models.delivery import State
+from approvals.models.outbox import State
 from tests.factories import make_approval, make_staff
 
 pytestmark = pytest.mark.browser

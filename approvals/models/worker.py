@@ -1,0 +1,38 @@
+"""Workers: which of them run, as they say themselves."""
+
+import uuid
+from datetime import timedelta
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+# A worker says every few seconds that it is there; after this long it is taken for dead.
+SILENT = timedelta(seconds=60)
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self) -> "WorkerQuerySet":
+        """Those that were heard of lately and have not said goodbye."""
+        return self.filter(stopped_at__isnull=True, seen_at__gt=timezone.now() - SILENT)
+
+
+class Worker(models.Model):
+    """One run of `manage.py deliver`, and its heartbeat."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200, help_text="Host and process.")
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now, db_index=True)
+    stopped_at = models.DateTimeField(null=True)
+    paused = models.JSONField(
+        default=list, help_text="Hosts that it leaves alone for a moment, as they do not answer."
+    )
+
+    objects: ClassVar[WorkerQuerySet] = WorkerQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
+
+    class Meta:
+        ordering = ("-seen_at",)
+
+    def __str__(self) -> str:
+        return self.name
