@@ -60,6 +60,11 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=["state", "created_at"], name="delivery_by_state"),
+            models.Index(fields=["stored_at"], name="delivery_by_stored"),
+            models.Index(fields=["confirmed_at"], name="delivery_by_confirmed"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(state__in=State.values), name="delivery_state_known"
@@ -209,6 +214,7 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ("number",)
+        indexes = (models.Index(fields=["result"], name="attempt_by_result"),)
         constraints = (
             models.UniqueConstraint(fields=["delivery", "number"], name="attempt_number_once"),
         )
