@@ -13,6 +13,17 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Alarm',
+            fields=[
+                ('key', models.CharField(help_text='Its kind and its id in the queue.', max_length=450, primary_key=True, serialize=False)),
+                ('batch', models.UUIDField(db_index=True, default=uuid.uuid4, help_text='Of the look that saw it first.')),
+                ('raised_at', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                'ordering': ('raised_at', 'key'),
+            },
+        ),
+        migrations.CreateModel(
             name='Execution',
             fields=[
                 ('name', models.CharField(help_text="Google's resource name.", max_length=400, primary_key=True, serialize=False)),

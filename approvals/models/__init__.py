@@ -1,5 +1,6 @@
 """The tables: one aggregate (an approval with its votes, delivery and record), people, callers."""
 
+from approvals.models.alarm import Alarm
 from approvals.models.approval import Approval
 from approvals.models.caller import ApiKey, Caller
 from approvals.models.channel import Channel
@@ -30,6 +31,7 @@ from approvals.models.user import User
 from approvals.models.worker import Worker
 
 __all__ = [
+    "Alarm",
     "AlreadyClosed",
     "AlreadyRegistered",
     "ApiKey",
