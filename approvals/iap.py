@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from approvals import identity
-from approvals.middleware import TROUBLE, unavailable
 from approvals.models import User
+from approvals.trouble import unavailable
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,8 @@ class IapMiddleware:
             return self.get_response(request)
         try:
             answer = self.refuse(request) or self.in_place_of_a_password(request)
-        except (identity.KeysUnavailable, *TROUBLE) as error:
-            # Django asks no `process_exception` about what another middleware raises.
-            away = "proxy keys" if isinstance(error, identity.KeysUnavailable) else "database"
-            log.error(f"{away} unavailable", extra={"path": request.path})  # noqa: TRY400 - the traceback says no more
+        except identity.KeysUnavailable:
+            log.error("proxy keys unavailable", extra={"path": request.path})  # noqa: TRY400 - the traceback says no more
             return unavailable(request)
         return answer or self.get_response(request)
 

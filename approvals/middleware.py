@@ -1,19 +1,14 @@
-"""What is the same for every address: where it comes from, database trouble, what is kept."""
+"""What is the same for every address: where it comes from, how it is refused, what is kept."""
 
-import logging
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import DataError, InterfaceError, InternalError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from approvals.origin import Origin, coming_from
-
-log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -52,44 +47,6 @@ def request_id_of(request: HttpRequest) -> str:
     """The ID of Cloud Run's trace, so that its own logs can be found, or one of ours."""
     trace = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
     return trace if re.fullmatch(r"[0-9a-f]{32}", trace) else uuid4().hex
-
-
-class DatabaseTroubleMiddleware:
-    """Trouble on our side is a 503, which workflows' retry policies try again, never a 500.
-
-    Outermost of those that may ask the database, so that it sees their trouble as well.
-    """
-
-    def __init__(self, get_response: Handler) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, TROUBLE):
-            log.error("database unavailable", extra={"path": request.path})
-            return unavailable(request)
-        if isinstance(exception, DataError):
-            # Text that PostgreSQL cannot keep, NUL above all, in a place nothing else looks at.
-            return HttpResponseBadRequest("This text cannot be kept.", content_type="text/plain")
-        return None
-
-
-# Away, locked, full; connection broken; read-only after a failover.
-TROUBLE = (OperationalError, InterfaceError, InternalError)
-
-
-def unavailable(request: HttpRequest) -> HttpResponse:
-    """A 503 that promises nothing: an error at the very end may come after the writing."""
-    response: HttpResponse
-    if request.path.startswith("/api/"):
-        sentence = "Something is wrong on our side just now. Please try again."
-        response = JsonResponse({"detail": sentence}, status=503)
-    else:
-        response = render(request, "503.html", {"posted": request.POST}, status=503)
-    response["Retry-After"] = "5"
-    return response
 
 
 class JsonErrorsMiddleware:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q
-from django.db.utils import OperationalError
 
 from approvals import senders
 from approvals.audience import Matter
@@ -19,6 +18,7 @@ from approvals.mails import mail_of, summary_of
 from approvals.models import Approval, Delivery, Notice
 from approvals.models.notice import NoticeState, begin, dropped, postponed, refused, sent
 from approvals.models.telling import tell_operators
+from approvals.trouble import TROUBLE
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def _round(notices: list[Notice], send: Callable[[Sequence[Notice]], None]) -> b
     about = {"approval": str(wanted[0].approval_id), "notices": len(wanted)}
     try:
         send(wanted)
-    except OperationalError:
+    except TROUBLE:
         raise  # the database's trouble, and no notice's: its lease gives it back
     except senders.Refused as error:
         log.warning("notice refused", extra=about)

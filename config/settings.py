@@ -65,8 +65,10 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "approvals.middleware.OriginMiddleware",
-    "approvals.middleware.DatabaseTroubleMiddleware",
     "approvals.middleware.NoStoreMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Outside of all that may ask the database, inside of what every answer gets.
+    "approvals.trouble.DatabaseTroubleMiddleware",
     "approvals.middleware.JsonErrorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -74,7 +76,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     *(["approvals.iap.IapMiddleware"] if IAP_AUDIENCE else []),
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -104,15 +105,22 @@ _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
     # IMMEDIATE: a transaction that reads before it writes must not find the database locked.
     _database["OPTIONS"] = {
+        "timeout": 20,  # seconds a writer waits for another; the URL may say otherwise
         **_database.get("OPTIONS", {}),
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
+        # A server that is gone without a word is given up after seconds, not after the quarter of
+        # an hour that TCP takes by itself. The URL may say otherwise.
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,  # milliseconds
         **_database.get("OPTIONS", {}),
         # A migration may take longer: its job sets 0 for this.
         "options": f"-c statement_timeout={env.str('DATABASE_STATEMENT_TIMEOUT', default='5s')}"
@@ -158,6 +166,7 @@ AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "approvals:inbox"
 LOGOUT_REDIRECT_URL = "login"
+SESSION_ENGINE = "approvals.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "__Host-countersign" if SECURE else "countersign"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"

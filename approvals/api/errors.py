@@ -11,7 +11,6 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from approvals.api.limits import TooMany
-from approvals.middleware import unavailable
 from approvals.models import (
     ApprovalError,
     CommentRequired,
@@ -20,6 +19,7 @@ from approvals.models import (
     UnknownApprover,
     UnknownOption,
 )
+from approvals.trouble import TROUBLE, unavailable
 from countersign.strict_json import BadBody
 from countersign.terms import TermsRefused
 
@@ -128,6 +128,12 @@ def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
     return unavailable(request)
 
 
+def passed_on(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The database's trouble, which the middleware answers, here as for pages."""
+    del request
+    raise error
+
+
 HANDLERS: dict[type[Exception], Any] = {
     HttpError: http_error,
     ValidationError: unreadable,
@@ -136,6 +142,7 @@ HANDLERS: dict[type[Exception], Any] = {
     Invalid: wrong_fields,
     TermsRefused: terms_refused,
     ApprovalError: refused,
+    **dict.fromkeys(TROUBLE, passed_on),
     Exception: trouble,
 }
 

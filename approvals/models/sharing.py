@@ -101,6 +101,8 @@ class Sharing(Voting):
     def say(self, text: str, *, by: User) -> Event:
         """Ask the requester, or answer them, without deciding anything.
 
+        The same words again, with nothing between, are the same line: a form sent twice.
+
         Raises `AlreadyClosed`, `NotYours`.
         """
         asker = by.mailbox == self.requester_mailbox
@@ -111,7 +113,11 @@ class Sharing(Voting):
                 raise AlreadyClosed(self.how_it_closed())
             if not (asker or self.rows().asking(by).exists()):
                 raise NotYours("Only those who decide this request, and who asked, can write here.")
-            return Event.append(self.pk, kind, by.actor, data={"text": text.strip()})
+            said = {"text": text.strip()}
+            last = Event.objects.filter(approval=self.pk).last()
+            if last and (last.kind, last.actor, last.data) == (kind, by.actor, said):
+                return last
+            return Event.append(self.pk, kind, by.actor, data=said)
 
     @property
     def has_open_question(self) -> bool:

@@ -175,27 +175,39 @@ class Voting(Closing):
         return True
 
     def take_back(self, *, by: User) -> None:
-        """Undo one's own answer. Raises `TooLate`, `NotYours`."""
-        now = timezone.now()
-        with transaction.atomic():
-            # The row first, as everywhere: whoever closes it meanwhile is done before, or waits.
-            undoable = all_approvals().undoable(now)
-            mine = undoable.filter(pk=self.pk)
-            if not mine.update(settles_as="", settles_at=None, changed_at=now):
-                raise TooLate("It is too late to take it back: the answer has gone out.")
+        """Undo one's own answer; doing it again is no error. Raises `TooLate`, `NotYours`."""
+        try:
+            with transaction.atomic():
+                self._take_back(by)
+        except NotYours:
             self.refresh_from_db()
-            since = now - timedelta(seconds=self.undo)
-            standing = self.standing_votes().filter(stage=self.stage, user=by)
-            vote = standing.first()
-            if vote is None:
-                raise NotYours("You have not answered this request.")
-            if vote.at <= since:
-                raise TooLate("It is too late to take it back.")
-            now = self._next_moment()
-            standing.filter(pk=vote.pk).update(taken_back_at=now)
-            told = {"vote": str(vote.pk)}
-            Event.append(self.pk, Event.Kind.TAKEN_BACK, by.actor, data=told, at=now)
-            self.retally(now)  # without it, those that stand may still be enough
+            if not self._took_back(by):
+                raise
+
+    def _take_back(self, by: User) -> None:
+        now = timezone.now()
+        # The row first, as everywhere: whoever closes it meanwhile is done before, or waits.
+        mine = all_approvals().undoable(now).filter(pk=self.pk)
+        if not mine.update(settles_as="", settles_at=None, changed_at=now):
+            raise TooLate("It is too late to take it back: the answer has gone out.")
+        self.refresh_from_db()
+        since = now - timedelta(seconds=self.undo)
+        standing = self.standing_votes().filter(stage=self.stage, user=by)
+        vote = standing.first()
+        if vote is None:
+            raise NotYours("You have not answered this request.")
+        if vote.at <= since:
+            raise TooLate("It is too late to take it back.")
+        now = self._next_moment()
+        standing.filter(pk=vote.pk).update(taken_back_at=now)
+        told = {"vote": str(vote.pk)}
+        Event.append(self.pk, Event.Kind.TAKEN_BACK, by.actor, data=told, at=now)
+        self.retally(now)  # without it, those that stand may still be enough
+
+    def _took_back(self, by: User) -> bool:
+        """Whether this person's answer in this stage is one that they took back."""
+        mine = Vote.objects.filter(approval=self.pk, stage=self.stage, user=by)
+        return mine.filter(taken_back_at__isnull=False).exists()
 
     def _hold(self, rows: ApprovalQuerySet) -> bool:
         """Lock the row, if it is one of these, and read it again."""

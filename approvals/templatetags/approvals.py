@@ -78,7 +78,7 @@ def typed(posted: QueryDict | None) -> Iterator[tuple[str, str]]:
     """What a person wrote in a form that could not be saved; never a password or a token."""
     for name, value in (posted or {}).items():
         text = str(value)
-        if text.strip() and not re.search("password|token|revision|next", name):
+        if text.strip() and not re.search("password|token|revision|next|^once$", name):
             label = name.removeprefix(PREFIX)
             yield "Answer" if name == "outcome" else label[:1].upper() + label[1:], text
 

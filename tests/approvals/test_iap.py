@@ -195,6 +195,7 @@ class TestTrouble:
     @pytest.mark.parametrize("error", [OperationalError("away"), InterfaceError("closed")])
     def test_without_a_database_they_are_too(self, client, olga, page, monkeypatch, error):
         monkeypatch.setattr(User.objects, "filter", broken(error))
+        client.raise_request_exception = False
 
         answer = client.get(page, headers=assertion("olga@example.com"))
 
@@ -205,6 +206,7 @@ class TestTrouble:
         store = "django.contrib.sessions.backends.db.SessionStore.load"
         client.force_login(olga)
         monkeypatch.setattr(store, broken(OperationalError("away")))
+        client.raise_request_exception = False
 
         answer = client.get(page, headers=assertion("olga@example.com"))
 

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
-from approvals.middleware import unavailable
+from approvals.trouble import unavailable
 from approvals.models import Approval, Vote
 from approvals.views import csrf_failure
 from tests.approvals.reading import as_person, counts, pages, send, text_of
@@ -172,7 +172,7 @@ class TestErrorPages:
         response = unavailable(rf.post("/approvals/x/decide/", posted))
 
         assert response.status_code == 503
-        assert "send the same again" in text_of(response)
+        assert "We could not tell whether this was saved" in text_of(response)
         assert "my long reasons" in text_of(response)
         assert "rejected" in text_of(response)
         assert "secret" not in response.content.decode()

@@ -1,0 +1,129 @@
+"""Trouble with the database: a 503 that promises nothing and keeps what was typed."""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.core.signals import got_request_exception
+from django.db import (
+    DataError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    close_old_connections,
+    connection,
+)
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.shortcuts import render
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+TROUBLE = (OperationalError, InterfaceError, InternalError)
+"""Away, locked, full; connection broken; read-only after a failover."""
+REPEATABLE = frozenset(
+    f"approvals:{name}" for name in ("bulk", "bulk_confirm", "decide", "say", "take_back")
+)
+"""Forms that may be sent any number of times, with the same effect and the same page as once."""
+RETRY_AFTER = 5  # seconds
+_SEEN = "countersign.trouble"  # in `request.META`, which is the request's own
+
+
+class DatabaseTroubleMiddleware:
+    """Trouble on our side is a 503, which workflows' retry policies try again, never a 500.
+
+    Outside of everything that may ask the database. What a view raises comes to
+    `process_exception`; of what another middleware raises Django makes a 500 on the spot, and
+    tells by a signal alone.
+
+    Where the connection broke under way, a request that may be repeated is answered once more on
+    a new one: so is known what became of a commit whose answer was lost.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if _SEEN in request.META and _connection_is_lost() and may_be_repeated(request):
+            del request.META[_SEEN]
+            request.resolver_match = None
+            close_old_connections()
+            response = self.get_response(request)
+        if error := request.META.pop(_SEEN, None):
+            log.error(
+                "database unavailable",
+                extra={"path": request.path, "kind": type(error).__name__, "why": str(error)[:300]},
+            )
+            return unavailable(request)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, TROUBLE):
+            request.META[_SEEN] = exception
+            return HttpResponse(status=503)  # `__call__` makes the real one
+        if isinstance(exception, DataError):
+            # Text that PostgreSQL cannot keep, NUL above all, in a place nothing else looks at.
+            return HttpResponseBadRequest("This text cannot be kept.", content_type="text/plain")
+        return None
+
+
+@receiver(got_request_exception, dispatch_uid="database trouble")
+def _note(request: HttpRequest | None = None, **_: Any) -> None:
+    error = sys.exception()
+    if request is not None and isinstance(error, TROUBLE):
+        request.META[_SEEN] = error
+
+
+def _connection_is_lost() -> bool:
+    """Whether it is gone, unlike where the database is locked, full or slow."""
+    return connection.connection is None or not connection.is_usable()
+
+
+def may_be_repeated(request: HttpRequest) -> bool:
+    """Whether doing it twice is as doing it once: reading, all of the API, answering."""
+    view = request.resolver_match
+    return (
+        view is None  # it did not get as far as a view
+        or request.method in {"GET", "HEAD", "OPTIONS"}
+        or _is_api(request)
+        or view.view_name in REPEATABLE
+    )
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """A 503 that promises nothing: an error at the very end may come after the writing.
+
+    A page has what was sent, in a form that sends it again: with the token it came with, so that
+    nobody else's form becomes ours. It needs no database. Passwords and files are not given back.
+    """
+    response: HttpResponse
+    if _is_api(request):
+        sentence = (
+            "Something is wrong on our side just now, and we cannot tell whether this was saved."
+            " Please try again with the same request: nothing is done twice."
+        )
+        response = JsonResponse({"detail": sentence}, status=503)
+    else:
+        response = render(request, "503.html", _page(request), status=503)
+    response["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def _page(request: HttpRequest) -> dict[str, Any]:
+    posted = request.POST
+    kept = not request.FILES and not any("password" in name for name in posted)
+    return {
+        "address": request.get_full_path(),
+        "posted": posted,
+        "again": [(n, v) for n, vs in posted.lists() for v in vs] if kept else [],
+        "repeatable": may_be_repeated(request),
+        "wrote": request.method == "POST",
+    }
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
