@@ -51,6 +51,11 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     stored_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
+    unheard = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="When last seen it was unread, and nobody listened for it.",
+    )
     attended_at = models.DateTimeField(
         null=True, help_text="When an operator put its trouble aside."
     )
@@ -119,17 +124,31 @@ class Delivery(models.Model):
         """Whether an earlier POST may have arrived without our knowing."""
         return self.attempts.filter(result__in=Attempt.DOUBTFUL).exists()
 
-    def move(self, state: str, reason: str, *, next_attempt_at: datetime | None) -> bool:
+    def move(
+        self,
+        state: str,
+        reason: str,
+        *,
+        next_attempt_at: datetime | None,
+        trouble: str = "",
+        unheard: bool = False,
+    ) -> bool:
         """Write the result of a round, if the lease is still ours; True when it was.
 
-        `next_attempt_at` is None for the final states only. A state that people should
-        know of is also a line of the record, in the same transaction.
+        `next_attempt_at` is None for the final states only. That a run ended first is a trouble
+        where a person had decided, and nobody's otherwise. Another trouble than before is shown
+        to operators again, also where they had put the last one aside. A state that people
+        should know of is also a line of the record, in the same transaction.
         """
         now = timezone.now()
         first_stored = state == State.STORED and self.stored_at is None
+        if state == State.MISSED and self.approval.decided_by_id is None:
+            trouble = ""
         changes: dict[str, Any] = {
             "state": state,
             "reason": reason,
+            "trouble": trouble,
+            "unheard": unheard,
             # The looks at a stored answer are counted anew, whatever it took to store it.
             "tries": 0 if first_stored else models.F("tries") + 1,
             "next_attempt_at": None if state in FINAL else next_attempt_at,
@@ -139,6 +158,8 @@ class Delivery(models.Model):
             changes["stored_at"] = now
         if state == State.CONFIRMED:
             changes["confirmed_at"] = now
+        if trouble != self.trouble:
+            changes["attended_at"] = None
         with transaction.atomic():
             mine = Delivery.objects.filter(pk=self.pk, lease=self.lease)
             if not mine.update(**changes):
@@ -163,6 +184,8 @@ class Delivery(models.Model):
                 .update(
                     state=State.CONFIRMED,
                     reason="The workflow asked for the outcome and was given it.",
+                    trouble="",
+                    unheard=False,
                     next_attempt_at=None,
                     lease=None,
                     confirmed_at=timezone.now(),
@@ -179,6 +202,8 @@ class Delivery(models.Model):
                 .update(
                     state=State.UNKNOWN,
                     reason="Delivering again.",
+                    trouble="",
+                    attended_at=None,
                     tries=0,
                     next_attempt_at=timezone.now(),
                     lease=None,
