@@ -1,14 +1,12 @@
 """What is the same for every address: where it comes from, how it is refused, what is kept."""
 
-import re
 from collections.abc import Callable
 from ipaddress import ip_address
-from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from approvals.origin import Origin, coming_from
+from approvals.origin import coming_from, traced
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -18,13 +16,16 @@ class OriginMiddleware:
 
     Behind `CLIENT_HOPS` proxies the client's address is that many entries from the end of
     `X-Forwarded-For`, for each proxy appends whom it saw; what stands before, anybody can write.
+    The request's ID is that of Google's trace, so that its own lines can be found, or one of ours.
     """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        found = Origin(client=client_of(request), request=request_id_of(request))
+        headers = [request.headers.get(name, "") for name in TRACE_HEADERS]
+        found = traced(client_of(request), *headers)
+        request.origin = found  # type: ignore[attr-defined]  # Django logs some lines further out
         with coming_from(found):
             response = self.get_response(request)
         response["X-Request-ID"] = found.request
@@ -43,10 +44,7 @@ def client_of(request: HttpRequest) -> str:
         return ""
 
 
-def request_id_of(request: HttpRequest) -> str:
-    """The ID of Cloud Run's trace, so that its own logs can be found, or one of ours."""
-    trace = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
-    return trace if re.fullmatch(r"[0-9a-f]{32}", trace) else uuid4().hex
+TRACE_HEADERS = ("traceparent", "X-Cloud-Trace-Context")
 
 
 class JsonErrorsMiddleware:
@@ -83,4 +81,14 @@ class NoStoreMiddleware:
         response = self.get_response(request)
         response.setdefault("Cache-Control", "no-store")
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.setdefault("Permissions-Policy", NOTHING_OF_THE_BROWSER)
         return response
+
+
+NOTHING_OF_THE_BROWSER = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid"),
+        *("magnetometer", "microphone", "midi", "payment", "serial", "usb", "xr-spatial-tracking"),
+    )
+)

@@ -64,9 +64,10 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "approvals.middleware.OriginMiddleware",
-    "approvals.middleware.NoStoreMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "approvals.middleware.NoStoreMiddleware",
+    "approvals.middleware.OriginMiddleware",
+    "approvals.access.AccessMiddleware",
     # Outside of all that may ask the database, inside of what every answer gets.
     "approvals.trouble.DatabaseTroubleMiddleware",
     "approvals.middleware.JsonErrorsMiddleware",
@@ -179,7 +180,7 @@ if env.bool("BEHIND_PROXY", default=bool(env.str("K_SERVICE", default=""))):
 # Which entry from the end of X-Forwarded-For is the client; 0: the header is not read.
 CLIENT_HOPS = env.int("CLIENT_HOPS", default=1 if env.str("K_SERVICE", default="") else 0)
 SECURE_SSL_REDIRECT = SECURE
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 63_072_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
@@ -232,4 +233,6 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
 NOTICE_LEASE = 120
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if sys.stderr.isatty() else "json")
-LOGGING = logging_config(LOG_FORMAT)
+LOGGING = logging_config(LOG_FORMAT, GOOGLE_CLOUD_PROJECT)
+# Whoever reads /metrics sends it as a bearer token; empty: nobody does, but for development.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

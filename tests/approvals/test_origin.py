@@ -1,16 +1,18 @@
 """Where a request comes from: in the record, in the logs, and in the answer."""
 
 import logging
+import re
 
 import pytest
 
 from approvals.models import Event
-from approvals.origin import NOWHERE, origin
+from approvals.origin import NOWHERE, Origin, one_round, origin, traced
 from config.logs import RequestFilter
 from tests.approvals.calling import URL
 from tests.factories import make_request
 
 TRACE = "105445aa7843bc8bf206b12000100000"
+SPAN = "00f067aa0ba902b7"
 
 
 class TestClient:
@@ -47,8 +49,16 @@ class TestRequestId:
         answer = client.get("/healthz", headers={"X-Cloud-Trace-Context": f"{TRACE}/1;o=1"})
         assert answer["X-Request-ID"] == TRACE
 
-        answer = client.get("/healthz", headers={"X-Cloud-Trace-Context": "<script>/1"})
-        assert answer["X-Request-ID"] != "<script>"
+        answer = client.get("/healthz", headers={"traceparent": f"00-{TRACE}-{SPAN}-01"})
+        assert answer["X-Request-ID"] == TRACE
+
+    @pytest.mark.parametrize("name", ["X-Cloud-Trace-Context", "traceparent"])
+    @pytest.mark.parametrize("text", ["<script>/1", f"{TRACE}x", f"00-{TRACE}-{SPAN}-1", "00--"])
+    def test_what_is_none_of_a_trace_is_not_repeated(self, client, db, name, text):
+        answer = client.get("/healthz", headers={name: text})
+
+        assert re.fullmatch("[0-9a-f]{32}", answer["X-Request-ID"])
+        assert answer["X-Request-ID"] != TRACE
 
     def test_logs_show_it(self, api, caplog):
         only_for_now = RequestFilter()
@@ -57,7 +67,36 @@ class TestRequestId:
             answer = api.post(URL, make_request())
         caplog.handler.removeFilter(only_for_now)
 
-        assert [record.request_id for record in caplog.records] == [answer["X-Request-ID"]]
+        said = [(record.getMessage(), record.request_id) for record in caplog.records]
+        assert said == [
+            ("registered", answer["X-Request-ID"]),
+            ("POST /api/v1/approvals 201", answer["X-Request-ID"]),
+        ]
 
     def test_outside_of_requests_there_is_none(self):
         assert origin() == NOWHERE
+
+    def test_each_round_of_the_worker_has_one(self):
+        seen = []
+        for _ in range(2):
+            with one_round():
+                seen.append(origin().request)
+                with one_round():
+                    assert origin().request == seen[-1]
+
+        assert origin() == NOWHERE
+        assert len(set(seen)) == 2
+
+    @pytest.mark.parametrize(
+        ("traceparent", "cloud", "span", "sampled"),
+        [
+            (f"00-{TRACE}-{SPAN}-01", "", SPAN, True),
+            (f"00-{TRACE}-{SPAN}-00", "", SPAN, False),
+            ("", f"{TRACE}/74;o=1", "000000000000004a", True),
+            ("", f"{TRACE}/74", "000000000000004a", False),
+            ("", TRACE, "", False),
+            (f"00-{TRACE}-{SPAN}-01", f"{TRACE}/74;o=0", SPAN, True),
+        ],
+    )
+    def test_its_place_in_the_trace_is_kept(self, traceparent, cloud, span, sampled):
+        assert traced("", traceparent, cloud) == Origin("", TRACE, span, sampled)
