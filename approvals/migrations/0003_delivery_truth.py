@@ -130,5 +130,9 @@ class Migration(migrations.Migration):
             model_name='delivery',
             index=models.Index(fields=['confirmed_at'], name='delivery_by_confirmed'),
         ),
+        migrations.AddIndex(
+            model_name='vote',
+            index=models.Index(fields=['user', 'approval'], name='vote_by_user_and_approval'),
+        ),
         migrations.RunPython(tell_old_rows, migrations.RunPython.noop),
     ]

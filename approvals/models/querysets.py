@@ -126,7 +126,8 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
     def waiting_for(self, user: User) -> "ApprovalQuerySet":
         """Tab "needs me": mine to decide, or mine to explain to those who asked."""
         decide, explain = self.needing(user).values("pk"), self.owing(user).values("pk")
-        return self.filter(models.Q(pk__in=decide) | models.Q(pk__in=explain))
+        # Both are of open ones; that the status is said again keeps the decided out of the search.
+        return self.filter(models.Q(pk__in=decide) | models.Q(pk__in=explain), status=PENDING)
 
     def waiting_on_others(self, user: User) -> "ApprovalQuerySet":
         """Tab "waiting on others": I asked or have answered, somebody else must act now."""

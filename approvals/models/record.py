@@ -55,6 +55,8 @@ class Vote(models.Model):
 
     class Meta:
         ordering = ("at",)
+        # Whether a person has answered this one, of the thousands that they have answered.
+        indexes = (models.Index(fields=("user", "approval"), name="vote_by_user_and_approval"),)
         constraints = tuple(
             models.UniqueConstraint(
                 fields=["approval", "stage", person],
