@@ -63,3 +63,8 @@ class Execution(models.Model):
     def ended(self) -> bool:
         """Whether it is over, as far as is known."""
         return self.state in ENDED
+
+    def dismiss(self) -> bool:
+        """Its wait is not for this inbox; False where it needs no attention any more."""
+        waiting = Execution.objects.needing_attention().filter(pk=self.pk)
+        return bool(waiting.update(dismissed_at=timezone.now()))

@@ -158,12 +158,12 @@ class Notice(models.Model):
             next_attempt_at=timezone.now(),
         )
 
-    def give_up(self, *, by: str) -> bool:
+    def give_up(self, *, by: str, why: str) -> bool:
         """Send it no more; False where it is sent or needed no more."""
         return self._change(
             Notice.objects.exclude(state__in=(NoticeState.SENT, NoticeState.DROPPED)),
             state=NoticeState.DROPPED,
-            reason=f"Given up by {by}.",
+            reason=f"Put aside by {by}: {why}",
             next_attempt_at=None,
         )
 

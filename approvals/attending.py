@@ -1,0 +1,174 @@
+"""What operators can do about trouble: each deed with its button, permission and words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
+from django.db.models import QuerySet
+
+from approvals.models import Approval, Delivery, Execution, Notice, User
+from approvals.models.attending import put_delivery_aside, put_notice_aside
+from approvals.reasons import SAYS, Kind, what_is_wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What a deed is done to: where it is found, by which id, and what is wrong with it."""
+
+    rows: Callable[[User], QuerySet[Any]]
+    wrong: Callable[[Any], str]
+    key: Callable[[str], Any] = UUID
+
+
+NOUNS: Mapping[str, Noun] = {
+    "delivery": Noun(
+        lambda _: Delivery.objects.select_related("approval__decided_by"), what_is_wrong
+    ),
+    "approval": Noun(
+        lambda user: Approval.objects.visible_to(user), lambda approval: str(approval.trouble)
+    ),
+    "execution": Noun(lambda _: Execution.objects.all(), lambda _: SAYS[Kind.ORPHANED], str),
+    "notice": Noun(
+        lambda _: Notice.objects.select_related("approval", "user", "channel"),
+        lambda notice: f"{notice.recipient} was not told: {notice.reason}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing that an operator can do.
+
+    Attributes:
+        does: what follows from it, said before.
+        done, late: what is said after; `late` where there was nothing to do any more.
+        at_once: it changes nothing for others, so one click does it; the others ask why first.
+        act: does it, for this operator and reason; False where somebody was faster. May raise
+            `ApprovalError`.
+    """
+
+    noun: str
+    verb: str
+    label: str
+    permission: str
+    does: str
+    done: str
+    late: str
+    act: Callable[[Any, User, str], bool]
+    at_once: bool = False
+
+
+NEEDS_NOBODY = "It needs no attention any more. Nothing was changed."
+
+
+def _withdraw(approval: Approval, user: User, why: str) -> bool:
+    approval.withdraw(why, actor=user.actor)
+    return True
+
+
+def _dismiss(execution: Execution, user: User, why: str) -> bool:
+    """It is of no approval, so no record has it: the history of the admin keeps who and why."""
+    with transaction.atomic():
+        if not execution.dismiss():
+            return False
+        LogEntry.objects.log_actions(
+            user.pk, [execution], CHANGE, f"Not for this inbox: {why}", single_object=True
+        )
+    return True
+
+
+DEEDS: Mapping[tuple[str, str], Deed] = {
+    (deed.noun, deed.verb): deed
+    for deed in (
+        Deed(
+            "delivery",
+            "again",
+            "Deliver again",
+            "approvals.change_delivery",
+            "The worker looks at Google first, and sends the answer if it is not there. The"
+            " decision stays as it is.",
+            "It is delivered again. What comes of it is seen here.",
+            "Left alone: the workflow has the answer.",
+            lambda delivery, user, _: delivery.requeue(actor=user.actor),
+            at_once=True,
+        ),
+        Deed(
+            "delivery",
+            "aside",
+            "Put aside",
+            "approvals.change_delivery",
+            "It leaves the list of every operator, until something else is wrong with it. The"
+            " answer stays as it is, and the record keeps your reason.",
+            "Put aside.",
+            NEEDS_NOBODY,
+            lambda delivery, user, why: put_delivery_aside(delivery, why, actor=user.actor),
+        ),
+        Deed(
+            "approval",
+            "withdraw",
+            "Withdraw",
+            "approvals.change_approval",
+            "It closes unanswered, and its workflow gets “withdrawn”. Your reason goes into the"
+            " record, and to those who were asked and who asked.",
+            "Withdrawn.",
+            "It was withdrawn already.",
+            _withdraw,
+        ),
+        Deed(
+            "execution",
+            "aside",
+            "Not for this inbox",
+            "approvals.change_execution",
+            "It leaves the list of every operator. The workflow goes on waiting, for whoever"
+            " answers it.",
+            "It is not listed any more.",
+            NEEDS_NOBODY,
+            _dismiss,
+        ),
+        Deed(
+            "notice",
+            "again",
+            "Tell again",
+            "approvals.change_notice",
+            "It is sent once more.",
+            "It is sent once more. What comes of it is seen here.",
+            "Left alone: it was sent.",
+            lambda notice, user, _: notice.again(by=str(user)),
+            at_once=True,
+        ),
+        Deed(
+            "notice",
+            "aside",
+            "Put aside",
+            "approvals.change_notice",
+            "It is not sent any more, and leaves the list of every operator. The record keeps your"
+            " reason.",
+            "Put aside.",
+            NEEDS_NOBODY,
+            lambda notice, user, why: put_notice_aside(
+                notice, why, by=str(user), actor=user.actor
+            ),
+        ),
+    )
+}
+
+FOR: Mapping[Kind, tuple[tuple[str, str], ...]] = {
+    Kind.WORKER: (),
+    Kind.HOST: (),
+    Kind.UNDELIVERABLE: (("delivery", "again"), ("delivery", "aside")),
+    Kind.NOBODY: (("approval", "withdraw"),),
+    Kind.UNREAD: (("delivery", "again"), ("delivery", "aside")),
+    Kind.ORPHANED: (("execution", "aside"),),
+    Kind.MISSED: (("delivery", "aside"),),
+    Kind.NOTICE: (("notice", "again"), ("notice", "aside")),
+}
+"""The deeds that each kind of trouble has a button for."""
+
+
+def deeds_for(kind: Kind, user: User) -> list[Deed]:
+    """What this person may do about trouble of this kind."""
+    deeds = [DEEDS[name] for name in FOR[kind]]
+    return [deed for deed in deeds if user.has_perm(deed.permission)]
