@@ -1,0 +1,176 @@
+"""A system made ready for a siege, and looked over after it. Django is set up when this is
+imported: see `tests.soak.siege`."""
+
+import asyncio
+import io
+import json
+from collections import Counter
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import requests
+from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import Client
+
+from approvals.models import Caller, Delivery, PersonalToken, User
+from approvals.models.outbox import FINAL
+from tests.emulator.forks import Forks
+from tests.emulators import NUMBER, eventually
+from tests.soak import facts
+from tests.soak.campaign import Campaign, Plan
+from tests.soak.check import Found, compare
+from tests.soak.people import Person
+from tests.soak.processes import NAMES, Ports, Processes, Release
+from tests.soak.telling import say
+
+WORKFLOWS = Path(__file__).with_name("workflows")
+CREW = 6
+SHOWN = 5  # of each kind of problem
+
+
+def besiege(home: Path, plan: Plan, ports: Ports) -> bool:
+    """Run it all, tell the figures, and whether all was well."""
+    with ExitStack() as stack:
+        emulators, release = stack.enter_context(Forks()), stack.enter_context(Release())
+        processes = Processes(home, ports, release, emulators)
+        stack.callback(processes.kill_all)
+        call_command("migrate", verbosity=0)
+        people = prepare(processes)
+        campaign = Campaign(plan, ports, processes, people)
+        asyncio.run(campaign.run())
+        processes.kill_all()
+        return look_over(campaign, home)
+
+
+def prepare(processes: Processes) -> list[Person]:
+    """People and workflows; all five processes run, and answer."""
+    people = _people()
+    connections.close_all()
+    processes.start("emulator")
+    _answers(f"http://127.0.0.1:{processes.ports.emulator}/healthz")
+    call_command("deploy_workflows", WORKFLOWS, stdout=io.StringIO())
+    for name in NAMES:
+        if name != "emulator":
+            processes.start(name)
+    for port in processes.ports.web:
+        _answers(f"http://127.0.0.1:{port}/healthz")
+    return people
+
+
+def _people() -> list[Person]:
+    crew = Group.objects.create(name="crew")
+    Caller.objects.create(email="workflow@emulator.invalid", name="Soak", projects=NUMBER)
+    people = []
+    for number in range(1, CREW + 1):
+        user = User.objects.create(email=f"person{number}@example.com", first_name=f"P{number}")
+        user.groups.add(crew)
+        client = Client()
+        client.force_login(user)
+        session = {name: morsel.value for name, morsel in client.cookies.items()}
+        _, token = PersonalToken.objects.issue(user, "soak")
+        people.append(Person(user.email, token, session | {"csrf": "x" * 32}))
+    return people
+
+
+def _answers(url: str) -> None:
+    def look() -> bool:
+        try:
+            return requests.get(url, timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    eventually(look, url, 30)
+
+
+def look_over(campaign: Campaign, home: Path) -> bool:
+    """Compare everything, and say what came out; whether all was well."""
+    executions, faults, errors = facts.ran(home / "emulator.sqlite3")
+    approvals = facts.recorded()
+    found = compare(campaign.ledger, approvals, executions)
+    if campaign.stuck:
+        found.add("stuck", f"{campaign.stuck}: {_stuck()}")
+    for error in errors:
+        found.add("wrong answers", error)
+    for error in _complaints(home):
+        found.add("errors in the logs", error)
+    verified = _verify(found)
+    tell(campaign, found, faults, len(approvals), verified)
+    return not found.problems
+
+
+def _verify(found: Found) -> str:
+    """What `verify_record` says of every chain."""
+    said = io.StringIO()
+    try:
+        call_command("verify_record", stdout=said, stderr=io.StringIO())
+    except CommandError as error:
+        found.add("broken records", f"{error} {said.getvalue()[:500]}")
+    return said.getvalue().strip()
+
+
+def _complaints(home: Path) -> list[str]:
+    """Lines of our processes that should not be there: errors, and what is no line of a log."""
+    found = []
+    for name in NAMES:
+        log = home / f"{name}.log"
+        if name == "emulator" or not log.exists():
+            continue
+        for line in log.read_text(errors="replace").splitlines():
+            try:
+                severity = json.loads(line).get("severity", "")
+            except (ValueError, AttributeError):
+                continue  # cut off by a kill, or gunicorn's own
+            if severity in {"ERROR", "CRITICAL"}:
+                found.append(f"{name}: {line[:1500]}")
+    return found
+
+
+def _stuck() -> str:
+    """What is not over, for whoever looks for the reason."""
+    rows = Delivery.objects.exclude(state__in=FINAL).values_list(
+        "approval", "state", "reason", "tries", "next_attempt_at", "lease"
+    )
+    return " / ".join(str(row) for row in rows[:10])
+
+
+def tell(
+    campaign: Campaign, found: Found, faults: Counter[str], approvals: int, verified: str
+) -> None:
+    """The figures of one siege, and its problems."""
+    ledger, kills = campaign.ledger, campaign.killer.kills
+    posts, tried = _posts()
+    say(
+        f"  {approvals} approvals in {campaign.took:.0f} s"
+        f" ({approvals / campaign.took:.1f} decisions a second) and {campaign.settling:.0f} s more"
+        " until all was settled"
+    )
+    say(f"  {sum(kills.values())} kills: {_counted(kills)}")
+    say(f"  {sum(faults.values())} faults at callbacks: {_counted(faults)}")
+    say(
+        f"  {posts} POSTs, {posts - tried} of them repeated, {found.copies} copies that were kept"
+        f" and never read; {found.missed_in_doubt} arrived of which the inbox could not be sure"
+    )
+    say(
+        f"  {len(ledger.answers)} votes sent; {found.ambiguous} of them never answered, of which"
+        f" {found.ambiguous_saved} are saved and {found.ambiguous - found.ambiguous_saved} are not;"
+        f" HTTP {_counted(Counter(map(str, ledger.statuses.elements())))}"
+    )
+    say(f"  {verified}")
+    say(f"  {sum(map(len, found.problems.values()))} problems")
+    for kind, problems in found.problems.items():
+        say(f"  {len(problems)} {kind}")
+        for problem in problems[:SHOWN]:
+            say(f"    {problem}")
+
+
+def _posts() -> tuple[int, int]:
+    """How many POSTs left for callbacks, and for how many deliveries."""
+    with closing(connections["default"]):
+        tried = Delivery.objects.filter(attempts__isnull=False)
+        return tried.count(), tried.distinct().count()
+
+
+def _counted(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counter.items()))
