@@ -11,29 +11,31 @@ from django.db.models import QuerySet
 
 from approvals.models import Approval, Delivery, Execution, Notice, User
 from approvals.models.attending import put_delivery_aside, put_notice_aside
-from approvals.reasons import SAYS, Kind, what_is_wrong
+from approvals.reasons import SAYS, Kind, execution_name, not_told, what_is_wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What a deed is done to: where it is found, by which id, and what is wrong with it."""
+    """What a deed is done to: where it is found, by which id, what it is called, what is wrong."""
 
     rows: Callable[[User], QuerySet[Any]]
+    name: Callable[[Any], str]
     wrong: Callable[[Any], str]
     key: Callable[[str], Any] = UUID
 
 
 NOUNS: Mapping[str, Noun] = {
     "delivery": Noun(
-        lambda _: Delivery.objects.select_related("approval__decided_by"), what_is_wrong
+        lambda _: Delivery.objects.select_related("approval__decided_by"),
+        lambda delivery: str(delivery.approval),
+        what_is_wrong,
     ),
-    "approval": Noun(
-        lambda user: Approval.objects.visible_to(user), lambda approval: str(approval.trouble)
+    "approval": Noun(Approval.objects.visible_to, str, lambda approval: str(approval.trouble)),
+    "execution": Noun(
+        lambda _: Execution.objects.all(), execution_name, lambda _: SAYS[Kind.ORPHANED], str
     ),
-    "execution": Noun(lambda _: Execution.objects.all(), lambda _: SAYS[Kind.ORPHANED], str),
     "notice": Noun(
-        lambda _: Notice.objects.select_related("approval", "user", "channel"),
-        lambda notice: f"{notice.recipient} was not told: {notice.reason}",
+        lambda _: Notice.objects.select_related("approval", "user", "channel"), str, not_told
     ),
 }
 
@@ -148,9 +150,7 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             " reason.",
             "Put aside.",
             NEEDS_NOBODY,
-            lambda notice, user, why: put_notice_aside(
-                notice, why, by=str(user), actor=user.actor
-            ),
+            lambda notice, user, why: put_notice_aside(notice, why, by=str(user), actor=user.actor),
         ),
     )
 }

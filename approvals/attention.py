@@ -17,7 +17,17 @@ from django.utils import timezone
 from approvals.models import Approval, Delivery, Execution, Notice, Timer, Worker
 from approvals.models.outbox import LATE, State, Trouble
 from approvals.models.question import NOBODY
-from approvals.reasons import ADVICE, NO_WORKER, SAYS, UNDONE, Kind, host_away, what_is_wrong
+from approvals.reasons import (
+    ADVICE,
+    NO_WORKER,
+    SAYS,
+    UNDONE,
+    Kind,
+    execution_name,
+    host_away,
+    not_told,
+    what_is_wrong,
+)
 
 PAGE = 50
 # A scheduler in place of a worker comes once a minute: what is due for less may still be taken.
@@ -43,6 +53,11 @@ class Item:
     subject: Any = None
     approval: Approval | None = None
     advice: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is about, in a few words."""
+        return execution_name(self.subject) if self.approval is None else str(self.approval)
 
     @property
     def mark(self) -> str:
@@ -78,7 +93,7 @@ class Page:
     last: str = ""
 
 
-def deliveries() -> "QuerySet[Delivery]":
+def deliveries() -> QuerySet[Any]:
     """Those that need attention, each with its `kind` and since when it does."""
     missed, unread = Q(state=State.MISSED), Q(trouble=Trouble.NOT_LISTENING)
     unread |= Q(trouble="", state=State.STORED)
@@ -93,7 +108,7 @@ def deliveries() -> "QuerySet[Delivery]":
     )
 
 
-def _deliveries_of(kind: Kind) -> Callable[[], "QuerySet[Delivery]"]:
+def _deliveries_of(kind: Kind) -> Callable[[], QuerySet[Any]]:
     return lambda: deliveries().filter(kind=kind).order_by("since", "pk")
 
 
@@ -127,8 +142,7 @@ def _untold() -> "QuerySet[Notice]":
 
 
 def _notice(row: Any) -> Item:
-    reason = f"{row.recipient} was not told: {row.reason}"
-    return Item(Kind.NOTICE, str(row.pk), reason, row.since, row, row.approval)
+    return Item(Kind.NOTICE, str(row.pk), not_told(row), row.since, row, row.approval)
 
 
 _OF_DELIVERIES = tuple(
@@ -185,11 +199,15 @@ def counts(of_the_whole: list[Item] | None = None) -> dict[Kind, int]:
     found = dict.fromkeys(Kind, 0)
     for item in conditions() if of_the_whole is None else of_the_whole:
         found[item.kind] += 1
-    by_kind = deliveries().order_by().values_list("kind").annotate(number=Count("pk"))
-    found |= {Kind(kind): number for kind, number in by_kind}
-    for source in _OTHERS:
-        found[source.kind] = source.rows().count()
-    return found
+    first, *others = (
+        rows.order_by().values_list("kind").annotate(number=Count("pk"))
+        for rows in (deliveries(), *map(_with_kind, _OTHERS))
+    )
+    return found | {Kind(kind): number for kind, number in first.union(*others, all=True)}
+
+
+def _with_kind(source: Source) -> QuerySet[Any]:
+    return source.rows().annotate(kind=Value(source.kind, CharField()))
 
 
 def everything() -> Iterator[tuple[Kind, str, str]]:

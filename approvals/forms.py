@@ -87,6 +87,14 @@ class SayForm(forms.Form):
     text = CommentField(required="Please write something.")
 
 
+class WhyForm(forms.Form):
+    """Why an operator does it."""
+
+    reason = forms.CharField(
+        max_length=500, error_messages={"required": "Please say why: it goes into the record."}
+    )
+
+
 class HandOverForm(forms.Form):
     """Who decides instead, and why."""
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 from django.db.models.functions import Coalesce
 
+from approvals.attention import counts
 from approvals.models import Approval, User
 from approvals.models.querysets import ApprovalQuerySet
 
@@ -74,23 +75,28 @@ MOST_PRESSING = Order(
 LAST_DECIDED = Order(
     (Key(F("decided_at"), lambda row: row.decided_at or NEVER, descending=True), ID)
 )
-NEWEST = Order((Key(F("created_at"), lambda row: row.created_at, descending=True), ID))
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab: which approvals it holds, in which order, and whether their number matters."""
+    """One tab, and how it is counted; None for the decided, whose number only grows."""
 
     key: str
     label: str
-    approvals: ApprovalQuerySet
-    order: Order
-    counted: bool = True
+    counting: Callable[[], int] | None
 
     @property
     def count(self) -> int | None:
-        """How many there are; None for the decided, whose number only grows."""
-        return self.approvals.count() if self.counted else None
+        """How many things are in it, where that number matters."""
+        return self.counting() if self.counting else None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Tab):
+    """A tab of approvals: which it holds, in which order."""
+
+    approvals: ApprovalQuerySet
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +112,27 @@ def is_operator(user: User) -> bool:
     return user.is_staff and user.has_perm("approvals.view_approval")
 
 
+def needs(user: User) -> Listing:
+    """The tab of what waits for this person."""
+    mine = Approval.objects.waiting_for(user)
+    return Listing("needs-me", "Needs me", mine.count, mine, MOST_PRESSING)
+
+
 def tabs_of(user: User) -> list[Tab]:
-    """The tabs this person has."""
+    """The tabs this person has; the operators' queue is the one that lists no approvals."""
     approvals = Approval.objects.all()
-    tabs = [
-        Tab("needs-me", "Needs me", approvals.waiting_for(user), MOST_PRESSING),
-        Tab("waiting", "Waiting on others", approvals.waiting_on_others(user), MOST_PRESSING),
-        Tab("decided", "Decided", approvals.decided_for(user), LAST_DECIDED, counted=False),
+    others, decided = approvals.waiting_on_others(user), approvals.decided_for(user)
+    tabs: list[Tab] = [
+        needs(user),
+        Listing("waiting", "Waiting on others", others.count, others, MOST_PRESSING),
+        Listing("decided", "Decided", None, decided, LAST_DECIDED),
     ]
     if is_operator(user):
-        attention = approvals.needing_attention()
-        tabs.append(Tab("attention", "Needs attention", attention, NEWEST))
+        tabs.append(Tab("attention", "Needs attention", lambda: sum(counts().values())))
     return tabs
 
 
-def page_of(tab: Tab, *, after: Approval | None = None) -> Page:
+def page_of(tab: Listing, *, after: Approval | None = None) -> Page:
     """The first `PAGE` rows of a tab, or those that follow `after`."""
     rows = tab.order.sort(tab.approvals, behind=after)
     found = list(

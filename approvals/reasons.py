@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.db.models import TextChoices
 
-from approvals.models import Delivery
+from approvals.models import Delivery, Execution, Notice
 from approvals.models.outbox import UNDER_WAY, Trouble
 
 
@@ -99,3 +99,14 @@ def what_is_wrong(delivery: Delivery) -> str:
 def host_away(host: str) -> str:
     """That a host does not answer."""
     return f"{host} does not answer. It is tried again by itself."
+
+
+def not_told(notice: Notice) -> str:
+    """Whom a notice did not reach, and why."""
+    return f"{notice.recipient} was not told: {notice.reason}"
+
+
+def execution_name(execution: Execution) -> str:
+    """An execution as people call it: the workflow, and the beginning of its id."""
+    workflow = execution.workflow.rpartition("/")[2]
+    return f"{workflow}, execution {execution.name.rpartition('/')[2][:8]}"

@@ -7,10 +7,9 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
-from approvals.models import Approval, Event, Notice, StandIn, User, Vote
+from approvals.models import Approval, Event, StandIn, User, Vote
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.querysets import able_for, count_of
-from approvals.models.question import NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +21,19 @@ class Row:
     asks: bool
     for_whom: str
     answered: str
-    trouble: str = ""
 
 
 def rows_of(approvals: Sequence[Approval], user: User, tab: str) -> list[Row]:
     """Rows for one page of a list: a few queries for all of them together.
 
     Args:
-        tab: where they stand; in “needs-me” it is said for whom, in “attention” why.
+        tab: where they stand; in “needs-me” it is said for whom.
     """
     pending = [approval for approval in approvals if approval.status == PENDING]
     others = [approval for approval in pending if approval.requester_mailbox != user.mailbox]
     votes, silent = _votes(pending), _silent(pending)
     asking = _asking(pending)
     whose = _whose(others, user) if tab == "needs-me" else {}
-    why = _trouble(approvals) if tab == "attention" else {}
     return [
         Row(
             approval,
@@ -44,7 +41,6 @@ def rows_of(approvals: Sequence[Approval], user: User, tab: str) -> list[Row]:
             approval.pk in asking,
             whose.get(approval.pk, ""),
             _answered(approval, votes[approval.pk], user),
-            why.get(approval.pk, ""),
         )
         for approval in approvals
     ]
@@ -94,21 +90,6 @@ def _whose(approvals: Sequence[Approval], user: User) -> dict[UUID, str]:
             for pk in rows.in_right_of(person).values_list("pk", flat=True):
                 if pk not in own:
                     found.setdefault(pk, str(person))
-    return found
-
-
-def _trouble(approvals: Iterable[Approval]) -> dict[UUID, str]:
-    """Why an operator should look at each: its own trouble first, then whom it did not reach."""
-    keys = [each.pk for each in approvals if each.status == PENDING]
-    found = dict.fromkeys(
-        Approval.objects.filter(pk__in=keys).nobodys().values_list("pk", flat=True), NOBODY
-    )
-    for each in approvals:
-        if each.status != PENDING and each.delivery.needs_attention:
-            found[each.pk] = each.delivery.reason
-    untold = Notice.objects.needing_attention().filter(approval__in=[each.pk for each in approvals])
-    for notice in untold.select_related("user", "channel"):
-        found.setdefault(notice.approval_id, f"{notice.recipient} was not told: {notice.reason}")
     return found
 
 

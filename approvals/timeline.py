@@ -153,6 +153,16 @@ def _requeued(_approval: Approval, event: Event, names: Names) -> Line:
     return Line(event.at, f"{called(event.actor, names)} asked to deliver the answer again")
 
 
+def _attended(_approval: Approval, event: Event, names: Names) -> Line:
+    """An operator looked, and says why nobody else need."""
+    who = called(event.actor, names)
+    if to := event.data.get("to"):
+        text = f"{who} gave up telling {names.get(to, to)}"
+    else:
+        text = f"{who} put the trouble of the delivery aside"
+    return Line(event.at, text, quote=event.data.get("reason", ""))
+
+
 TELLERS: dict[Kind, Callable[[Approval, Event, Names], Line]] = {
     Kind.REGISTERED: _asked,
     Kind.VOTED: _voted,
@@ -167,5 +177,6 @@ TELLERS: dict[Kind, Callable[[Approval, Event, Names], Line]] = {
     Kind.QUESTION: _said,
     Kind.ANSWER: _said,
     Kind.REQUEUED: _requeued,
+    Kind.ATTENDED: _attended,
     Kind.OUTCOME: _reported,
 }

@@ -21,6 +21,7 @@ urlpatterns = [
     path("approvals/<uuid:pk>/say/", views.say, name="say"),
     path("approvals/<uuid:pk>/hand-over/", views.hand_over, name="hand_over"),
     path("approvals/<uuid:pk>/reassign/<int:approver>/", views.reassign, name="reassign"),
+    path("attention/<str:noun>/<str:verb>/<path:key>/", views.attend, name="attend"),
     path("start/", views.start_list, name="start_list"),
     path("start/started/<uuid:pk>/", views.started, name="started"),
     re_path(r"^start/(?P<workflow>[A-Za-z][A-Za-z0-9_-]{0,127})/$", views.start, name="start"),

@@ -10,7 +10,7 @@ from ninja.errors import HttpError
 
 from approvals.api.auth import PersonalTokenAuth, SessionAuth
 from approvals.api.documented import LIST, documented
-from approvals.inbox import page_of, tabs_of
+from approvals.inbox import needs, page_of
 from approvals.models import Approval, User
 
 router = Router(auth=[PersonalTokenAuth(), SessionAuth()])
@@ -46,7 +46,7 @@ def list_waiting(
     after = Approval.objects.visible_to(person).filter(pk=cursor).first() if cursor else None
     if cursor and after is None:
         raise HttpError(400, "This cursor is not one of ours. Start without it.")
-    page = page_of(tabs_of(person)[0], after=after)
+    page = page_of(needs(person), after=after)
     return WaitingPage(approvals=list(map(_waiting, page.rows)), next_cursor=page.last)
 
 

@@ -1,4 +1,4 @@
-"""What the log has told of: a row for each thing in the operators' queue, as long as it is there."""
+"""What the log has told of: a row for each thing in the operators' queue while it is there."""
 
 import uuid
 

@@ -1,5 +1,6 @@
 """The pages: find what the person may see, tell the model, go on. GET changes nothing."""
 
+from approvals.views.attention import attend
 from approvals.views.bulk import bulk, bulk_confirm
 from approvals.views.common import csrf_failure
 from approvals.views.decision import decide, receipt, take_back
@@ -13,6 +14,7 @@ from approvals.views.talk import say
 
 __all__ = [
     "absence",
+    "attend",
     "bulk",
     "bulk_confirm",
     "csrf_failure",

@@ -5,10 +5,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from approvals.bulk import answers_alone, answers_together, selectable
-from approvals.inbox import page_of, tabs_of
+from approvals.inbox import Listing, page_of, tabs_of
 from approvals.models import Approval
 from approvals.people import names_of
 from approvals.rows import rows_of
+from approvals.views.attention import attention_tab
 from approvals.views.common import PersonRequest, find, signed_in, uuid_of
 
 
@@ -21,6 +22,8 @@ def inbox(request: PersonRequest) -> HttpResponse:
     tab = next((tab for tab in tabs if tab.key == key), None)
     if tab is None:
         raise Http404
+    if not isinstance(tab, Listing):
+        return attention_tab(request, tab, tabs)
     after = request.GET.get("after")
     page = page_of(tab, after=find(request, uuid_of(after)) if after else None)
     decidable = [row for row in page.rows if row.requester_mailbox != request.user.mailbox]

@@ -1,0 +1,183 @@
+"""The operators' queue, and what they do about each thing in it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from approvals.attending import DEEDS, NOUNS, Deed, deeds_for
+from approvals.attention import Item, conditions, counts, page_of
+from approvals.forms import WhyForm
+from approvals.inbox import Tab, is_operator
+from approvals.models import Approval, ApprovalError, User
+from approvals.models.approver import Approver
+from approvals.reasons import DO, SAYS, SINCE, Kind
+from approvals.views.common import PersonRequest, see_other, signed_in
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One deed on the page: a form of its own where it is done at once, else a link."""
+
+    label: str
+    url: str
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item of the queue, and what this person may do about it."""
+
+    item: Item
+    buttons: Sequence[Button]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The items of one kind, one after the other, with what is said of all of them."""
+
+    kind: Kind
+    says: str
+    do: str
+    since: str
+    count: int
+    entries: list[Entry]
+
+
+def attention_tab(request: PersonRequest, tab: Tab, tabs: Iterable[Tab]) -> HttpResponse:
+    """The tab of the inbox; `?kind=` shows one kind alone, `?after=MARK` goes on behind it."""
+    kind = _kind(request)
+    of_the_whole = conditions()
+    numbers = counts(of_the_whole)
+    total = sum(numbers.values())
+    try:
+        page = page_of(kind, request.GET.get("after", ""))
+    except ValueError:
+        raise Http404 from None
+    context = {
+        "tab": tab,
+        "tabs": [(each, total if each is tab else each.count) for each in tabs],
+        "kind": kind,
+        "kinds": [(each, number) for each, number in numbers.items() if number],
+        "total": total,
+        "conditions": [(each, DO[each.kind]) for each in of_the_whole],
+        "groups": _groups(page.items, numbers, request.user, kind),
+        "page": page,
+    }
+    return render(request, "approvals/attention.html", context)
+
+
+def _kind(request: HttpRequest) -> Kind | None:
+    """The one kind that is asked for."""
+    value = request.GET.get("kind", "")
+    if value and value not in Kind.values:
+        raise Http404
+    return Kind(value) if value else None
+
+
+def _groups(
+    items: Sequence[Item], numbers: dict[Kind, int], user: User, only: Kind | None
+) -> list[Group]:
+    may = {kind: deeds_for(kind, user) for kind in {item.kind for item in items}}
+    instead = _instead(items) if user.has_perm("approvals.change_approval") else {}
+    found: list[Group] = []
+    for item in items:
+        kind = item.kind
+        if not found or found[-1].kind != kind:
+            group = Group(kind, SAYS[kind], DO[kind], SINCE[kind], numbers[kind], [])
+            found.append(group)
+        buttons = [
+            Button(deed.label, _url(deed, item.key, only), deed.at_once) for deed in may[kind]
+        ]
+        if item.key in instead:
+            buttons.insert(0, Button("Ask somebody else", instead[item.key]))
+        found[-1].entries.append(Entry(item, buttons))
+    return found
+
+
+def _instead(items: Iterable[Item]) -> dict[str, str]:
+    """Where somebody else is asked, for each approval that nobody can answer: in place of the one
+    who is asked; of several, the page of the approval has a link for each."""
+    approvals = {item.key: item.subject for item in items if item.kind == Kind.NOBODY}
+    asked: dict[str, list[Approver]] = {key: [] for key in approvals}
+    for row in Approver.objects.current().filter(approval__in=approvals.values()):
+        if row.stage == approvals[str(row.approval_id)].stage:
+            asked[str(row.approval_id)].append(row)
+    return {key: _reassign(approvals[key], rows) for key, rows in asked.items()}
+
+
+def _reassign(approval: Approval, asked: Sequence[Approver]) -> str:
+    if len(asked) != 1:
+        return approval.get_absolute_url()
+    return reverse("approvals:reassign", args=[approval.pk, asked[0].pk])
+
+
+def _url(deed: Deed, key: str, only: Kind | None) -> str:
+    url = reverse("approvals:attend", args=[deed.noun, deed.verb, key])
+    return f"{url}?{urlencode({'kind': only})}" if only else url
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def attend(request: PersonRequest, noun: str, verb: str, key: str) -> HttpResponse:
+    """What a deed does, and why it is done (GET); done (POST)."""
+    kind = _kind(request)
+    deed = DEEDS.get((noun, verb))
+    if deed is None or not is_operator(request.user):
+        raise Http404
+    subject = _find(noun, key, request.user)
+    if not request.user.has_perm(deed.permission):
+        raise PermissionDenied
+    back = f"{reverse('approvals:inbox')}?{urlencode({'tab': 'attention', **_only(kind)})}"
+    posted = request.method == "POST"
+    form = WhyForm(request.POST if posted else None)
+    if posted and (deed.at_once or form.is_valid()):
+        _do(request, deed, subject, "" if deed.at_once else form.cleaned_data["reason"])
+        return see_other(back)
+    context = {
+        "deed": deed,
+        "approval": subject if noun == "approval" else getattr(subject, "approval", None),
+        "name": NOUNS[noun].name(subject),
+        "wrong": NOUNS[noun].wrong(subject),
+        "form": form,
+        "back": back,
+    }
+    return render(request, "approvals/attend.html", context, status=422 if posted else 200)
+
+
+def _only(kind: Kind | None) -> dict[str, str]:
+    return {"kind": str(kind)} if kind else {}
+
+
+def _find(noun: str, key: str, user: User) -> Any:
+    """The row that a deed is done to; 404 where there is none."""
+    try:
+        pk: UUID | str = NOUNS[noun].key(key)
+    except ValueError:
+        raise Http404 from None
+    found = NOUNS[noun].rows(user).filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _do(request: PersonRequest, deed: Deed, subject: Any, why: str) -> None:
+    """Do it, and say what came of it; where somebody was faster, in words."""
+    name = NOUNS[deed.noun].name(subject)
+    try:
+        done = deed.act(subject, request.user, why)
+    except ApprovalError as error:
+        messages.warning(request, f"{name}: {error}")
+        return
+    if done:
+        messages.success(request, f"{name}: {deed.done}")
+    else:
+        messages.warning(request, f"{name}: {deed.late}")
