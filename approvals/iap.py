@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[HttpRequest], HttpResponse]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 # What proves itself in another way, or has nothing to hide.
-OTHER_DOORS = ("/api/", "/healthz", "/readyz", "/static/")
+OTHER_DOORS = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")
 
 
 class IapMiddleware:

@@ -1,4 +1,4 @@
-"""Addresses: the pages, the API, the admin, and the two health checks."""
+"""Addresses: the pages, the API, the admin, health checks and metrics."""
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
@@ -15,4 +15,5 @@ urlpatterns = [
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.prometheus, name="metrics"),
 ]

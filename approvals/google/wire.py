@@ -28,7 +28,17 @@ TIMEOUT = (5.0, 10.0)  # seconds to connect, and between two reads
 
 
 class CannotLook(Exception):
-    """Google's state could not be read. Nothing is known; the message has no secrets."""
+    """Google's state could not be read. Nothing is known; the message has no secrets.
+
+    `status`: of the answer, where that was the trouble. `answered`: whether the host is there and
+    well; None where it was not asked.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, answered: bool | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.answered = status, answered
 
 
 _lock = threading.Lock()
@@ -50,11 +60,11 @@ def credentials() -> Credentials:
         if _credentials is None and emulator:
             _credentials = compute_engine.Credentials(scopes=[SCOPE])
         elif _credentials is None:
-            _credentials = google.auth.default(scopes=[SCOPE], request=_token_request())[0]
+            _credentials = google.auth.default(scopes=[SCOPE], request=token_request())[0]
         return _credentials
 
 
-def _token_request() -> Request:
+def token_request() -> Request:
     """What google-auth fetches tokens through; without proxies, which would see them."""
     session = requests.Session()
     session.trust_env = False
@@ -66,7 +76,7 @@ def session() -> AuthorizedSession:
     found: AuthorizedSession | None = getattr(_local, "session", None)
     if found is None:
         found = AuthorizedSession(
-            credentials(), max_refresh_attempts=1, auth_request=_token_request()
+            credentials(), max_refresh_attempts=1, auth_request=token_request()
         )
         found.trust_env = False
         _local.session = found
@@ -87,7 +97,8 @@ def get(url: str, **query: str) -> dict[str, Any] | None:
         if response.status_code == 404:
             return None
         if response.status_code != 200:
-            raise CannotLook(f"HTTP {response.status_code}")
+            status = response.status_code
+            raise CannotLook(f"HTTP {status}", status=status, answered=status < 500)
         decoded: dict[str, Any] = json.loads(_read(response))
         return decoded
 
@@ -98,5 +109,5 @@ def _read(response: requests.Response) -> bytes:
     for chunk in response.iter_content(chunk_size=None):
         body += chunk
         if len(body) > MAX_ANSWER or time.monotonic() > deadline:
-            raise CannotLook("The answer is too long.")
+            raise CannotLook("The answer is too long.", answered=True)
     return body
