@@ -2,6 +2,7 @@
 
 import django.utils.timezone
 import uuid
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import migrations, models
@@ -17,13 +18,13 @@ TROUBLES = (
 )
 
 
-def lane_of(approval):
+def lane_of(approval: Any) -> str:
     """As `approvals.models.delivery.lane_of` was when this was written."""
     workflow = approval.execution.partition("/executions/")[0]
     return f"{urlsplit(approval.callback_url).netloc}/{workflow}"[:300]
 
 
-def trouble_of(delivery):
+def trouble_of(delivery: Any) -> str:
     """What is wrong with a row, which only its reason said before."""
     if delivery.state == "missed":
         return "missed" if delivery.approval.decided_by_id else ""
@@ -32,7 +33,7 @@ def trouble_of(delivery):
     return next((name for word, name in TROUBLES if word in delivery.reason), "refused")
 
 
-def tell_old_rows(apps, schema_editor):
+def tell_old_rows(apps: Any, schema_editor: Any) -> None:
     """Old deliveries know their lane and their trouble. In batches, by id; again does no harm."""
     deliveries = apps.get_model("approvals", "Delivery").objects.using(schema_editor.connection.alias)
     old = deliveries.filter(lane="").select_related("approval").order_by("pk")
@@ -64,12 +65,26 @@ class Migration(migrations.Migration):
             name='Execution',
             fields=[
                 ('name', models.CharField(help_text="Google's resource name.", max_length=400, primary_key=True, serialize=False)),
-                ('state', models.CharField(blank=True, db_default='', default='', help_text='As Google names it; GONE: Google does not know it; empty: not asked yet.', max_length=20)),
+                ('state', models.CharField(blank=True, db_default='', default='', help_text='As Google names it; MISSING: Google did not know it when asked last; GONE: nor when asked again; empty: not asked yet.', max_length=20)),
                 ('looked_at', models.DateTimeField(help_text='When Google was asked last.', null=True)),
                 ('look_at', models.DateTimeField(db_index=True, help_text='When to ask next; empty: there is no more to know.', null=True)),
-                ('looks', models.PositiveIntegerField(db_default=0, default=0)),
+                ('looks', models.PositiveIntegerField(db_default=0, default=0, help_text='Since it was registered or decided; more: rarer.')),
+                ('awaited', models.BooleanField(db_default=False, default=False, help_text='Whether somebody is still to answer for it.')),
                 ('unregistered_since', models.DateTimeField(db_index=True, help_text='Since when it is seen to wait at a callback that nobody registered.', null=True)),
                 ('dismissed_at', models.DateTimeField(help_text='When an operator said that this wait is not for this inbox.', null=True)),
+            ],
+            options={
+                'ordering': ('name',),
+            },
+        ),
+        migrations.CreateModel(
+            name='Workflow',
+            fields=[
+                ('name', models.CharField(help_text="Google's resource name.", max_length=400, primary_key=True, serialize=False)),
+                ('listed_at', models.DateTimeField(help_text='When its executions were listed last.', null=True)),
+                ('list_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, help_text='When to list them next; empty: it is listed under another name.', null=True)),
+                ('trouble', models.CharField(blank=True, default='', help_text='Why they could not be listed.', max_length=200)),
+                ('silenced_at', models.DateTimeField(help_text='When an operator said that its waits are not for this inbox.', null=True)),
             ],
             options={
                 'ordering': ('name',),

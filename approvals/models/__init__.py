@@ -29,6 +29,7 @@ from approvals.models.timer import Timer
 from approvals.models.token import PersonalToken
 from approvals.models.user import User
 from approvals.models.worker import Worker
+from approvals.models.workflow import Workflow
 
 __all__ = [
     "Alarm",
@@ -62,4 +63,5 @@ __all__ = [
     "Vote",
     "WasChanged",
     "Worker",
+    "Workflow",
 ]

@@ -1,12 +1,23 @@
 """Executions of workflows as Google last described them, and those that wait for nobody."""
 
-from datetime import datetime
-from typing import ClassVar
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
+from approvals.models.workflow import Workflow
+
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED", "GONE")
+# Google did not know it, once. Twice is GONE: what was just created may not be found at first.
+MISSING = "MISSING"
+# How often one is looked at that somebody is still to answer for.
+EVERY = timedelta(minutes=10)
+# What a list of its workflow said so long ago is still good for such a one.
+FRESH = timedelta(minutes=12)
+# Its end is looked for so soon after a decision.
+SOON = timedelta(seconds=5)
 
 
 class ExecutionQuerySet(models.QuerySet["Execution"]):
@@ -20,6 +31,47 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             state__in=ENDED
         )
 
+    def of(self, workflow: str) -> "ExecutionQuerySet":
+        """Those of a workflow, by its resource name."""
+        return self.filter(name__startswith=f"{workflow}/executions/")
+
+    def follow(self, names: Iterable[str]) -> None:
+        """Look at these from now on: approvals of them were registered. One statement.
+
+        One that is known is looked at anew, even if it had ended: it is asked for once more.
+        """
+        due = timezone.now() + EVERY
+        rows = [Execution(name=name, look_at=due, awaited=True) for name in names]
+        self.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["name"],
+            update_fields=["look_at", "looks", "awaited", "unregistered_since"],
+        )
+
+    def hurry(self, name: str) -> None:
+        """Look soon what it came to: an approval of it was decided. In the decision's transaction,
+        after the approval's row is held."""
+        soon = timezone.now() + SOON
+        later = models.Q(look_at__isnull=True) | models.Q(look_at__gt=soon)
+        self.filter(later, name=name).update(look_at=soon, looks=0, awaited=False)
+
+    def put_off(self) -> int:
+        """Do not ask for those one by one that a list has just shown to go on.
+
+        Whatever a decision has hurried meanwhile is left alone: the statement looks at the row
+        itself, and again after it has waited for it.
+        """
+        now = timezone.now()
+        seen = self.to_look_at(now).filter(awaited=True, state="ACTIVE")
+        return seen.filter(looked_at__gte=now - FRESH).update(look_at=now + EVERY)
+
+    def bring_forward(self, workflow: str, since: datetime) -> int:
+        """Ask now for those that a whole list of their workflow, begun then, did not show."""
+        unseen = models.Q(looked_at__isnull=True) | models.Q(looked_at__lt=since)
+        later = self.of(workflow).filter(unseen, awaited=True, look_at__gt=since)
+        return later.update(look_at=since)
+
 
 class Execution(models.Model):
     """What Google said of one execution, and when. Several approvals may be of one execution."""
@@ -30,13 +82,19 @@ class Execution(models.Model):
         default="",
         db_default="",
         blank=True,
-        help_text="As Google names it; GONE: Google does not know it; empty: not asked yet.",
+        help_text="As Google names it; MISSING: Google did not know it when asked last;"
+        " GONE: nor when asked again; empty: not asked yet.",
     )
     looked_at = models.DateTimeField(null=True, help_text="When Google was asked last.")
     look_at = models.DateTimeField(
         null=True, db_index=True, help_text="When to ask next; empty: there is no more to know."
     )
-    looks = models.PositiveIntegerField(default=0, db_default=0)
+    looks = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Since it was registered or decided; more: rarer."
+    )
+    awaited = models.BooleanField(
+        default=False, db_default=False, help_text="Whether somebody is still to answer for it."
+    )
     unregistered_since = models.DateTimeField(
         null=True,
         db_index=True,
@@ -64,7 +122,50 @@ class Execution(models.Model):
         """Whether it is over, as far as is known."""
         return self.state in ENDED
 
+    def claim(self, until: datetime) -> bool:
+        """Take it until then, if nobody else does; who dies gives it back by that.
+
+        The conditional UPDATE is the lock, and `look_at` the lease: `mine` has the row as long
+        as nobody else, no decision and no registration has moved it.
+        """
+        won = self.mine().update(look_at=until)
+        if won:
+            self.look_at = until
+        return bool(won)
+
+    def mine(self) -> ExecutionQuerySet:
+        """This row, as long as it is as it was when it was read or claimed."""
+        return Execution.objects.filter(pk=self.pk, look_at=self.look_at)
+
+    def saw(self, state: str, look_at: datetime | None, **more: Any) -> bool:
+        """Keep what Google said of a claimed row; False where it was moved meanwhile."""
+        now = timezone.now()
+        changes = {"state": state, "looked_at": now, "looks": self.looks + 1, **more}
+        return bool(self.mine().update(look_at=look_at, **changes))
+
+    def found_unregistered(self) -> bool:
+        """It waits at a callback nobody registered; whether that is news."""
+        unseen = Execution.objects.filter(pk=self.pk, unregistered_since__isnull=True)
+        return bool(unseen.update(unregistered_since=timezone.now()))
+
+    def found_well(self) -> bool:
+        """It waits at no such callback; whether that is news."""
+        seen = Execution.objects.filter(pk=self.pk, unregistered_since__isnull=False)
+        return bool(seen.update(unregistered_since=None))
+
     def dismiss(self) -> bool:
         """Its wait is not for this inbox; False where it needs no attention any more."""
         waiting = Execution.objects.needing_attention().filter(pk=self.pk)
         return bool(waiting.update(dismissed_at=timezone.now()))
+
+    def dismiss_workflow(self) -> bool:
+        """No wait of its workflow is for this inbox, now and later; False where that was said."""
+        now = timezone.now()
+        with transaction.atomic():
+            Workflow.objects.know([self.workflow])
+            heard = Workflow.objects.filter(pk=self.workflow, silenced_at__isnull=True)
+            if not heard.update(silenced_at=now):
+                return False
+            needing = Execution.objects.of(self.workflow).needing_attention()
+            needing.update(dismissed_at=now)
+        return True

@@ -1,0 +1,54 @@
+"""Workflows that this inbox knows, whose executions are listed now and then."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+
+class WorkflowQuerySet(models.QuerySet["Workflow"]):
+    def to_list(self, now: datetime | None = None) -> "WorkflowQuerySet":
+        """Those whose executions should be listed now."""
+        return self.filter(list_at__lte=now or timezone.now())
+
+    def know(self, names: Iterable[str]) -> None:
+        """Remember these, by resource name; those that are new are listed soon. One statement."""
+        rows = [Workflow(name=name) for name in sorted(set(names))]
+        self.bulk_create(rows, ignore_conflicts=True)
+
+
+class Workflow(models.Model):
+    """One workflow: one with approvals, or one that is deployed where ours are."""
+
+    name = models.CharField(max_length=400, primary_key=True, help_text="Google's resource name.")
+    listed_at = models.DateTimeField(null=True, help_text="When its executions were listed last.")
+    list_at = models.DateTimeField(
+        null=True,
+        default=timezone.now,
+        db_index=True,
+        help_text="When to list them next; empty: it is listed under another name.",
+    )
+    trouble = models.CharField(
+        max_length=200, blank=True, default="", help_text="Why they could not be listed."
+    )
+    silenced_at = models.DateTimeField(
+        null=True, help_text="When an operator said that its waits are not for this inbox."
+    )
+
+    objects: ClassVar[WorkflowQuerySet] = WorkflowQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def claim(self, until: datetime) -> bool:
+        """Take it until then, if nobody else does; who dies gives it back by that."""
+        seen = Workflow.objects.filter(pk=self.pk, list_at=self.list_at)
+        won = seen.update(list_at=until)
+        if won:
+            self.list_at = until
+        return bool(won)
