@@ -207,7 +207,8 @@ def counts(of_the_whole: list[Item] | None = None) -> dict[Kind, int]:
 
 
 def _with_kind(source: Source) -> QuerySet[Any]:
-    return source.rows().annotate(kind=Value(source.kind, CharField()))
+    rows: QuerySet[Any] = source.rows().annotate(kind=Value(source.kind, CharField()))
+    return rows
 
 
 def everything() -> Iterator[tuple[Kind, str, str]]:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q
 
 from approvals import senders
+from approvals.alarms import raise_alarms
 from approvals.audience import Matter
 from approvals.chats import message_of
 from approvals.letters import overtaken
@@ -96,7 +97,9 @@ def _send_message(notices: Sequence[Notice]) -> None:
 def tell_of_trouble() -> int:
     """Tell operators of approvals that came to need attention without an event: nobody is left
     who could answer, or an answer is late. Once until the approval changes; how many there were.
+    Whatever needs attention is a line of the log besides.
     """
+    raise_alarms()
     told = Notice.objects.filter(
         approval=OuterRef("pk"), matter=Matter.ATTENTION, created_at__gte=OuterRef("changed_at")
     )

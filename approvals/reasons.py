@@ -13,7 +13,7 @@ class Kind(TextChoices):
 
     WORKER = "worker", "The worker does not work"
     HOST = "host", "A host does not answer"
-    UNDELIVERABLE = "undeliverable", "Not delivered"
+    UNDELIVERABLE = "undeliverable", "Delivery in trouble"
     NOBODY = "nobody", "Nobody can answer"
     UNREAD = "unread", "Not read"
     ORPHANED = "orphaned", "Nobody was asked"
@@ -24,7 +24,7 @@ class Kind(TextChoices):
 SAYS: Mapping[Kind, str] = {
     Kind.WORKER: "What only a worker does is not done: deliver, close, remind, tell.",
     Kind.HOST: "Google, or the way there, is away. Answers for it wait, and lose nothing.",
-    Kind.UNDELIVERABLE: "Somebody decided, and the workflow cannot be given the answer.",
+    Kind.UNDELIVERABLE: "An answer is not on its way to the workflow as it should be.",
     Kind.NOBODY: "A workflow waits, and nobody who was asked may answer.",
     Kind.UNREAD: "Google keeps the answer, and the workflow does not read it.",
     Kind.ORPHANED: "A workflow waits for an answer, and has not asked here.",
@@ -96,9 +96,11 @@ def what_is_wrong(delivery: Delivery) -> str:
     return delivery.reason if delivery.reason.startswith(label) else f"{label}. {delivery.reason}"
 
 
-def host_away(host: str) -> str:
-    """That a host does not answer."""
-    return f"{host} does not answer. It is tried again by itself."
+def host_away(name: str) -> str:
+    """That a host does not answer, or one workflow's callbacks there."""
+    host, _, workflow = name.partition("/")
+    what = f"{workflow.rpartition('/')[2]} at {host}" if workflow else host
+    return f"{what} does not answer. It is tried again by itself."
 
 
 def not_told(notice: Notice) -> str:
