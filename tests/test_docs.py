@@ -5,6 +5,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from google.auth import environment_vars
 
-from approvals import delivery
 from approvals.api import api, callers
 from approvals.checks import METADATA
-from approvals.google.callbacks import Answer, Reply, Sight
+from approvals.google.callbacks import Answer, Reply, Sight, classify
 from approvals.models import ApiKey, PersonalToken, User
 from approvals.models.outbox import State
+from approvals.verdicts import Past, Unseen, Verdict, next_step
 from config import local
 from countersign import bodies, strict_json
 from countersign.questionnaire import MAX_BYTES
@@ -156,20 +157,24 @@ class TestSettings:
 class TestOperations:
     def test_everything_that_blocks_a_delivery_is_explained(self):
         rows = table(section("operations.md", "## When something needs attention"), *ATTENTION)
-        foreign = Sight("ACTIVE", payloads=("{}",))
-        verdicts = [
-            delivery.judge(Reply(Answer.DENIED, 401), 0),
-            delivery.judge(Reply(Answer.DENIED, 403), 0),
-            delivery.judge(Reply(Answer.REFUSED, 302, "HTTP …"), 0),
-            delivery.conclude(foreign, "decision", landed=False, doubt=False, tries=0),
-            delivery._nothing_to_see(Reply(Answer.GONE, 404), 0),
+        past = Past("decision")
+        stored = replace(past, landed=True, kept=61.0)
+        theirs, ours = Sight("ACTIVE", payloads=("{}",)), Sight("ACTIVE", payloads=("decision",))
+        steps = [
+            *(next_step(past, classify(status)) for status in (302, 400, 401, 403)),
+            next_step(past, Reply(Answer.REFUSED)),
+            next_step(past, None, theirs),
+            next_step(stored, None, theirs),
+            next_step(stored, None, ours),
+            next_step(stored, None, Unseen(403)),
+            next_step(replace(past, gone=1), classify(404), Sight("ACTIVE")),
         ]
 
-        reasons = [verdict.reason for verdict in verdicts if verdict]
-        assert len(reasons) == len(verdicts)
         listed = [row[0] for row in rows]
-        for reason in reasons:
-            assert any(reason.startswith(text) for text in listed), reason
+        for step in steps:
+            assert isinstance(step, Verdict)
+            assert step.trouble
+            assert any(step.reason.startswith(text) for text in listed), step.reason
 
 
 ATTENTION = ("it says", "cause", "do")

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 from google.auth.exceptions import GoogleAuthError
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
 from approvals.google.addresses import BadCallbackUrl, CallbackAddress
 from approvals.google.wire import TIMEOUT, CannotLook, get, session
@@ -29,12 +29,16 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer, its HTTP status if there was one, and what it asked us to wait, in seconds."""
+    """The answer, its HTTP status if there was one, and what it asked us to wait, in seconds.
+
+    answered: whether the host is there and well; None where it was not asked.
+    """
 
     answer: Answer
     status: int | None = None
     detail: str = ""
     retry_after: float | None = None
+    answered: bool | None = None
 
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "GONE"})
@@ -54,16 +58,35 @@ class Sight:
         return self.state in ENDED
 
 
-def post(url: str, body: str) -> Reply:
+class _Body:
+    """A body that knows whether it began to leave: what is read of it goes onto the wire.
+
+    A connection is made, TLS and all, and the head is sent before the first byte is read.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._bytes = text.encode()
+        self.has_left = False
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.has_left = True
+        yield self._bytes
+
+
+def post(url: str, text: str) -> Reply:
     """POST one decision. Never raises for trouble with the network or with Google."""
     try:
         address = CallbackAddress.parse(url)
     except BadCallbackUrl as error:
         return Reply(Answer.REFUSED, detail=str(error))
+    body = _Body(text)
     try:
         response = session().post(
             address.url,
-            data=body.encode(),
+            data=body,
             headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
             timeout=TIMEOUT,
             allow_redirects=False,
@@ -72,19 +95,14 @@ def post(url: str, body: str) -> Reply:
     except GoogleAuthError as error:
         # Failed before the POST, or after a 401: nothing was accepted. The text may hold tokens.
         return Reply(Answer.RETRY, detail=f"No access token ({type(error).__name__}).")
-    except requests.exceptions.ConnectTimeout:
-        return Reply(Answer.RETRY, detail="No connection in time.")
     except requests.RequestException as error:
-        if isinstance(getattr(_first(error.args), "reason", None), NewConnectionError):
-            return Reply(Answer.RETRY, detail="No connection.")
-        return Reply(Answer.UNKNOWN, detail=f"The answer was lost ({type(error).__name__}).")
+        what = type(error).__name__
+        if not body.has_left:
+            return Reply(Answer.RETRY, detail=f"No connection ({what}).", answered=False)
+        return Reply(Answer.UNKNOWN, detail=f"The answer was lost ({what}).", answered=False)
     # The status line has told all. A body is not waited for: it may drip for ever.
     response.close()
     return classify(response.status_code, response.headers.get("Retry-After"))
-
-
-def _first(args: tuple[Any, ...]) -> Any:
-    return args[0] if args else None
 
 
 def classify(status: int, retry_after: str | None = None) -> Reply:
@@ -109,7 +127,7 @@ def classify(status: int, retry_after: str | None = None) -> Reply:
             answer = Answer.UNKNOWN
         case _:
             answer = Answer.REFUSED
-    return Reply(answer, status, f"HTTP {status}", wait)
+    return Reply(answer, status, f"HTTP {status}", wait, answered=status < 500)
 
 
 def look(url: str) -> Sight:
@@ -126,15 +144,17 @@ def look(url: str) -> Sight:
         if state in ENDED:
             return Sight(state)
         if state not in GOING_ON:
-            raise CannotLook(f"The execution is {state}.")
+            raise CannotLook(f"The execution is {state}.", answered=True)
         for callback in _callbacks(f"{address.execution_url}/callbacks"):
             if callback["name"].rpartition("/")[2] == address.callback:
                 payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
                 return Sight(state, int(callback.get("waiters", 0)), payloads)
-    except (BadCallbackUrl, GoogleAuthError, requests.RequestException, HTTPError) as error:
+    except (BadCallbackUrl, GoogleAuthError) as error:
         raise CannotLook(type(error).__name__) from None
+    except (requests.RequestException, HTTPError) as error:
+        raise CannotLook(type(error).__name__, answered=False) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise CannotLook("The answer was not understood.") from None
+        raise CannotLook("The answer was not understood.", answered=True) from None
     return Sight(state)
 
 
@@ -144,9 +164,9 @@ def _callbacks(url: str) -> Iterator[dict[str, Any]]:
     for _ in range(MAX_PAGES):
         page = get(url, pageToken=token)
         if page is None:
-            raise CannotLook("The callbacks are not listed.")
+            raise CannotLook("The callbacks are not listed.", answered=True)
         yield from page.get("callbacks", ())
         token = page.get("nextPageToken", "")
         if not token:
             return
-    raise CannotLook("There are too many callbacks.")
+    raise CannotLook("There are too many callbacks.", answered=True)

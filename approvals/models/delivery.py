@@ -1,11 +1,13 @@
 """The outbox: one delivery carries an outcome to its callback, one attempt is one HTTP try."""
 
 import json
+import time
 import uuid
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
@@ -59,6 +61,8 @@ class Delivery(models.Model):
     attended_at = models.DateTimeField(
         null=True, help_text="When an operator put its trouble aside."
     )
+    # When its lease was taken, on the clock that nobody sets; of this object, not of the row.
+    claimed_at: float | None = None
 
     objects: ClassVar[DeliveryQuerySet] = DeliveryQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
@@ -91,23 +95,36 @@ class Delivery(models.Model):
 
     @property
     def needs_attention(self) -> bool:
-        """Whether an operator should look at it: refused, missed, late or unread."""
+        """Whether an operator should look at it: in trouble, late or unread, and not put aside."""
         now = timezone.now()
         if self.attended_at is not None:
             return False
+        if self.trouble or self.state == State.BLOCKED:
+            return True
         if self.state == State.MISSED:
             return self.approval.decided_by_id is not None
         if self.state == State.STORED:
             return self.stored_at is not None and self.stored_at <= now - UNREAD
-        return self.state == State.BLOCKED or (
-            self.state in UNDER_WAY and self.created_at <= now - LATE
-        )
+        return self.state in UNDER_WAY and self.created_at <= now - LATE
+
+    def lease_serves(self) -> bool:
+        """Whether there is time left to send: less than half of the lease has passed.
+
+        By both clocks: neither tells of every way in which a process is frozen.
+        """
+        if self.claimed_at is None or self.next_attempt_at is None:
+            return True
+        half = float(settings.DELIVERY_LEASE) / 2
+        left = (self.next_attempt_at - timezone.now()).total_seconds()
+        return time.monotonic() - self.claimed_at < half < left
 
     def begin_attempt(self) -> "Attempt | None":
         """Write down that a POST is about to leave; without a finish it is a doubt for ever.
 
         None where the lease is lost: somebody else sends it, or it has arrived. Send nothing.
         """
+        if not self.lease_serves():
+            return None
         with transaction.atomic():
             mine = Delivery.objects.filter(pk=self.pk, lease=self.lease)
             if not mine.update(state=State.SENDING):

@@ -1,0 +1,281 @@
+"""The decision table of a delivery: what an answer and a look at Google's state mean for it.
+
+Pure: no clock, no chance, no database. `delivery.deliver` asks, acts, and asks again. Doubt is
+resolved by looking, never by sending on a guess; what is not known is not claimed.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from approvals.google.callbacks import Answer, Reply, Sight
+from approvals.models.outbox import State, Trouble
+
+# Seconds before each further try; then every minute for an hour, then every ten minutes.
+PAUSES = (1, 2, 5, 10, 30, 60)
+HOUR_OF_MINUTES = len(PAUSES) + 60
+SLOW = 600.0
+MOST_RETRY_AFTER = 600.0
+# Seconds before each look at a stored answer that is not known to be read; then `SELDOM`.
+LOOKS = (2, 8, 30, 30, 60)
+SELDOM = 300.0
+# A workflow may await its endpoint a little after the answer was stored.
+FIRST_MINUTE = 60.0
+# After a try that may have arrived, look so long before the same answer is sent once more: a
+# workflow that was woken asks `settle` in this time.
+SETTLES_WITHIN = 30.0
+# A 404 for an execution that is not seen to have ended is asked about once more, after this.
+ONCE_MORE = 30.0
+
+NOT_KNOWN = (
+    "Google did not accept the credentials of this inbox."
+    " An operator has to check the service account it runs as."
+)
+
+
+class Step(StrEnum):
+    """What to do before more can be said."""
+
+    LOOK = "look"
+    SEND = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The state a delivery goes to, why in words, and the seconds to the next round."""
+
+    state: State
+    reason: str
+    pause: float = 0.0
+    trouble: Trouble | str = ""
+    unheard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Google's state could not be read; the status of its refusal, if there was an answer."""
+
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What our own record says of a delivery when its round begins.
+
+    landed: Google accepted it once. doubt: a try may have arrived without our knowing.
+    unsure: the last round, or a person, asks for a look before anything is sent.
+    unheard: when last seen it was unread, and nobody listened.
+    tries: rounds since it was queued, or since it was stored. gone: tries answered with 404.
+    kept, quiet: seconds since Google accepted it, and since the last try left.
+    """
+
+    decision_id: str
+    landed: bool = False
+    doubt: bool = False
+    unsure: bool = False
+    unheard: bool = False
+    tries: int = 0
+    gone: int = 0
+    kept: float = 0.0
+    quiet: float = 0.0
+    trouble: str = ""
+
+
+def next_step(
+    past: Past,
+    reply: Reply | None = None,
+    sight: Sight | Unseen | None = None,
+    *,
+    chance: float = 0.5,
+) -> Step | Verdict:
+    """What to do next in a round, or where it ends.
+
+    Args:
+        reply: the answer to the try of this round, if one was made.
+        sight: what was seen of Google's state, after that try or without one.
+        chance: from 0 to 1, for the jitter of pauses.
+    """
+    if reply is not None and reply.answer not in (Answer.FULL, Answer.GONE):
+        return _answered(past, reply, chance)
+    if sight is None:
+        if reply is None and not (past.landed or past.doubt or past.unsure):
+            return Step.SEND
+        return Step.LOOK
+    if isinstance(sight, Unseen):
+        return _unseen(past, sight, reply, chance)
+    return (
+        _unexplained(past, sight, reply, chance)
+        or _seen(past, sight, chance)
+        or _nothing_there(past, sight, chance)
+    )
+
+
+def pause(tries: int, retry_after: float | None = None, chance: float = 0.5) -> float:
+    """Seconds to wait after this many rounds: growing, +-20 % jitter.
+
+    `Retry-After` is honoured up to ten minutes, and what was asked of many comes back spread.
+    """
+    if tries < len(PAUSES):
+        base = float(PAUSES[tries])
+    else:
+        base = 60.0 if tries < HOUR_OF_MINUTES else SLOW
+    asked = min(retry_after or 0.0, MOST_RETRY_AFTER)
+    return max(_spread(base, chance), asked * (1 + 0.2 * chance))
+
+
+def look_pause(tries: int, chance: float = 0.5) -> float:
+    """Seconds before the next look at an answer that Google keeps."""
+    return _spread(float(LOOKS[tries]) if tries < len(LOOKS) else SELDOM, chance)
+
+
+def _spread(seconds: float, chance: float) -> float:
+    return seconds * (0.8 + 0.4 * chance)
+
+
+def _answered(past: Past, reply: Reply, chance: float) -> Verdict:
+    """An answer that tells enough by itself."""
+    wait = pause(past.tries, reply.retry_after, chance)
+    match reply.answer:
+        case Answer.STORED:
+            reason = "Google has accepted the answer."
+            return Verdict(State.STORED, reason, look_pause(0, chance))
+        case Answer.RETRY:
+            reason = "Google could not take the answer yet. Trying again."
+            return Verdict(State.QUEUED, reason, wait)
+        case Answer.UNKNOWN:
+            reason = "Google gave no clear answer. Checking whether it arrived."
+            return Verdict(State.UNKNOWN, reason, wait)
+        case Answer.DENIED if reply.status == 401:
+            wait = max(wait, _spread(60.0, chance))
+            return Verdict(State.BLOCKED, NOT_KNOWN, wait, Trouble.CREDENTIALS)
+        case Answer.DENIED:
+            reason = (
+                "Google does not let this inbox answer the workflow. An operator has to grant its"
+                " service account the role Workflows Invoker (workflows.callbacks.send)."
+            )
+            return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), Trouble.ROLE)
+        case _:
+            return _refused(reply, chance)
+
+
+def _refused(reply: Reply, chance: float) -> Verdict:
+    """A redirect, another 4xx, or an address that nothing is sent to."""
+    what, trouble = "Google refused the answer.", Trouble.REFUSED
+    if reply.status is None:
+        what = "Answers may not be sent to the address that the workflow gave."
+        trouble = Trouble.ADDRESS
+    elif reply.status < 400:
+        what = "Something between this inbox and Google sends it elsewhere; it does not follow."
+    reason = f"{what} An operator has to look at it."
+    return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), trouble)
+
+
+def _unseen(past: Past, sight: Unseen, reply: Reply | None, chance: float) -> Verdict:
+    """Google cannot be asked: what is not known stays so, and so does what is wrong."""
+    state = State.STORED if past.landed else State.UNKNOWN
+    wait = pause(past.tries, reply.retry_after if reply else None, chance)
+    if reply is not None and reply.answer == Answer.GONE:
+        wait = max(wait, _spread(ONCE_MORE, chance))
+    if sight.status == 401:
+        wait = max(wait, _spread(60.0, chance))
+        return Verdict(state, NOT_KNOWN, wait, Trouble.CREDENTIALS, past.unheard)
+    if sight.status == 403:
+        reason = (
+            "Google does not let this inbox see whether the answer arrived. An operator has to"
+            " grant its service account the role Workflows Viewer (workflows.callbacks.list)."
+        )
+        wait = max(wait, _spread(60.0, chance))
+        return Verdict(state, reason, wait, Trouble.ROLE, past.unheard)
+    reason = "Google cannot be asked just now whether the answer arrived. Checking again."
+    return Verdict(state, reason, wait, past.trouble, past.unheard)
+
+
+def _unexplained(past: Past, sight: Sight, reply: Reply | None, chance: float) -> Verdict | None:
+    """A 404 or 429 that Google's state does not explain."""
+    empty = not sight.payloads
+    if reply is not None and reply.answer == Answer.FULL and empty and not sight.ended:
+        reason = "Google is busy. Trying again."
+        return Verdict(State.QUEUED, reason, pause(past.tries, reply.retry_after, chance))
+    gone = reply is not None and reply.answer == Answer.GONE and empty
+    if gone and not past.gone and (sight.state == "GONE" or not sight.ended):
+        wait = max(pause(past.tries, None, chance), _spread(ONCE_MORE, chance))
+        reason = "Google does not know the question. Checking once more."
+        return Verdict(State.UNKNOWN, reason, wait)
+    still = past.trouble == Trouble.NO_CALLBACK and empty and not sight.waiters
+    if (gone or still) and not sight.ended:
+        reason = (
+            "Google does not know the question any more, though the workflow is running."
+            " An operator has to look at it."
+        )
+        return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), Trouble.NO_CALLBACK)
+    return None
+
+
+def _seen(past: Past, sight: Sight, chance: float) -> Verdict | None:
+    """What tells enough, whatever a try was answered: an end, or a payload in the slot."""
+    if sight.ended:
+        return _ended(past, sight.state)
+    if any(past.decision_id in payload for payload in sight.payloads):
+        return _kept(past, sight, chance)
+    if sight.payloads and past.landed:
+        reason = (
+            "The workflow took the answer. Somebody else then answered it directly too."
+            " An operator has to look at it."
+        )
+        return Verdict(State.CONFIRMED, reason, trouble=Trouble.FOREIGN)
+    if sight.payloads:
+        reason = (
+            "Somebody else has answered this workflow directly, and this answer waits behind"
+            " that one. An operator has to look at it."
+        )
+        return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), Trouble.FOREIGN)
+    return None
+
+
+def _kept(past: Past, sight: Sight, chance: float) -> Verdict:
+    """Our answer is in the slot, unread."""
+    wait, unheard = look_pause(past.tries, chance), not sight.waiters
+    if not (past.landed and unheard and past.kept > FIRST_MINUTE):
+        reason = "Google keeps the answer; the workflow has not read it yet."
+        return Verdict(State.STORED, reason, wait, unheard=unheard)
+    why = "it has moved on, as when its wait has timed out"
+    if past.doubt:
+        why = f"it took an earlier copy, or {why}"
+    reason = f"Google keeps the answer, but the workflow is not listening for it: {why}."
+    return Verdict(State.STORED, reason, wait, Trouble.NOT_LISTENING, unheard=True)
+
+
+def _ended(past: Past, state: str) -> Verdict:
+    """The execution is over: nothing can be sent any more."""
+    if state == "SUCCEEDED" and past.landed and not past.unheard:
+        return Verdict(State.CONFIRMED, "The workflow finished after the answer was delivered.")
+    how = {
+        "SUCCEEDED": "had finished",
+        "FAILED": "had failed",
+        "CANCELLED": "was cancelled",
+    }.get(state, "had ended")
+    if past.unheard:
+        reason = (
+            f"The workflow {how}. When last seen it had not read the answer and was not"
+            " listening for it; whether it read the answer is not known."
+        )
+    elif past.landed or past.doubt:
+        reason = f"The workflow {how}; whether it read the answer is not known."
+    else:
+        reason = f"The workflow {how} before the answer could be delivered."
+    return Verdict(State.MISSED, reason, trouble=Trouble.MISSED)
+
+
+def _nothing_there(past: Past, sight: Sight, chance: float) -> Step | Verdict:
+    """The execution goes on and its slot is empty."""
+    if past.landed and not sight.waiters:
+        return Verdict(State.CONFIRMED, "The workflow took the answer.")
+    if past.landed:
+        reason = "Google has accepted the answer, and the workflow is still waiting."
+        return Verdict(State.STORED, reason, look_pause(past.tries, chance))
+    if past.doubt and not sight.waiters and 0 <= past.quiet < SETTLES_WITHIN:
+        reason = (
+            "Google gave no clear answer, and the workflow is not waiting now."
+            " Checking whether it has the answer before it is sent again."
+        )
+        return Verdict(State.UNKNOWN, reason, pause(past.tries, None, chance))
+    return Step.SEND

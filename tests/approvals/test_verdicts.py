@@ -1,0 +1,299 @@
+"""What an answer means, what Google's state means, and how long to wait: the two tables."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from approvals.google.callbacks import ENDED, GOING_ON, Answer, Reply, Sight, classify
+from approvals.models.outbox import FINAL, State, Trouble
+from approvals.verdicts import (
+    FIRST_MINUTE,
+    SETTLES_WITHIN,
+    SLOW,
+    Past,
+    Step,
+    Unseen,
+    Verdict,
+    look_pause,
+    next_step,
+    pause,
+)
+
+DECISION = "0b0e1c9e-0000-4000-8000-000000000001"
+OURS = json.dumps({"body": {"decision_id": DECISION}})
+THEIRS = json.dumps({"body": {"decision_id": "somebody else"}})
+
+FRESH = Past(DECISION)
+LANDED = replace(FRESH, landed=True)
+DOUBT = replace(FRESH, doubt=True)
+OLD_DOUBT = replace(DOUBT, quiet=SETTLES_WITHIN)
+KEPT = replace(LANDED, kept=FIRST_MINUTE + 1)
+LOST = Reply(Answer.UNKNOWN, None, "The answer was lost")
+NO_LINE = Reply(Answer.RETRY, None, "No connection")
+NOWHERE = Reply(Answer.REFUSED, None, "no such host")
+
+
+def shape(step):
+    """What a table names: the state and the trouble of a verdict, or what to do."""
+    if isinstance(step, Step):
+        return step
+    return (step.state, step.trouble) if step.trouble else step.state
+
+
+class TestAnswers:
+    """The reference's "Answers from the callback endpoint"."""
+
+    @pytest.mark.parametrize(
+        ("reply", "end", "least"),
+        [
+            (classify(200), State.STORED, 1.6),
+            (classify(204), State.STORED, 1.6),
+            (classify(401), (State.BLOCKED, Trouble.CREDENTIALS), 48),
+            (classify(403), (State.BLOCKED, Trouble.ROLE), 480),
+            (classify(301), (State.BLOCKED, Trouble.REFUSED), 480),
+            (classify(302), (State.BLOCKED, Trouble.REFUSED), 480),
+            (classify(307), (State.BLOCKED, Trouble.REFUSED), 480),
+            (classify(400), (State.BLOCKED, Trouble.REFUSED), 480),
+            (classify(405), (State.BLOCKED, Trouble.REFUSED), 480),
+            (classify(409), (State.BLOCKED, Trouble.REFUSED), 480),
+            (classify(413), (State.BLOCKED, Trouble.REFUSED), 480),
+            (classify(415), (State.BLOCKED, Trouble.REFUSED), 480),
+            (NOWHERE, (State.BLOCKED, Trouble.ADDRESS), 480),
+            (classify(408), State.UNKNOWN, 0.8),
+            (classify(500), State.UNKNOWN, 0.8),
+            (classify(502), State.UNKNOWN, 0.8),
+            (classify(504), State.UNKNOWN, 0.8),
+            (LOST, State.UNKNOWN, 0.8),
+            (classify(503), State.QUEUED, 0.8),
+            (classify(503, "90"), State.QUEUED, 90),
+            (NO_LINE, State.QUEUED, 0.8),
+            (classify(429), Step.LOOK, 0),
+            (classify(404), Step.LOOK, 0),
+        ],
+        ids=str,
+    )
+    def test_each_answer_has_one_meaning_and_a_wait(self, reply, end, least):
+        step = next_step(FRESH, reply, chance=0.0)
+
+        assert shape(step) == end
+        assert isinstance(step, Step) or step.pause >= least
+
+    @pytest.mark.parametrize(
+        ("past", "reply", "sight", "end"),
+        [
+            (DOUBT, 429, Sight("ACTIVE", 0, (OURS,)), State.STORED),
+            (FRESH, 429, Sight("ACTIVE", 0, (OURS,)), State.STORED),
+            (FRESH, 429, Sight("ACTIVE", 0, (THEIRS,)), (State.BLOCKED, Trouble.FOREIGN)),
+            (FRESH, 429, Sight("ACTIVE", 0), State.QUEUED),
+            (FRESH, 429, Sight("ACTIVE", 1), State.QUEUED),
+            (FRESH, 429, Sight("SUCCEEDED"), (State.MISSED, Trouble.MISSED)),
+            (FRESH, 429, Unseen(500), State.UNKNOWN),
+            (FRESH, 404, Sight("SUCCEEDED"), (State.MISSED, Trouble.MISSED)),
+            (DOUBT, 404, Sight("SUCCEEDED"), (State.MISSED, Trouble.MISSED)),
+            (LANDED, 404, Sight("SUCCEEDED"), State.CONFIRMED),
+            (FRESH, 404, Sight("FAILED"), (State.MISSED, Trouble.MISSED)),
+            (FRESH, 404, Sight("CANCELLED"), (State.MISSED, Trouble.MISSED)),
+            (FRESH, 404, Sight("ACTIVE"), State.UNKNOWN),
+            (FRESH, 404, Sight("GONE"), State.UNKNOWN),
+            (replace(FRESH, gone=1), 404, Sight("GONE"), (State.MISSED, Trouble.MISSED)),
+            (replace(FRESH, gone=1), 404, Sight("ACTIVE"), (State.BLOCKED, Trouble.NO_CALLBACK)),
+            (FRESH, 404, Sight("ACTIVE", 0, (OURS,)), State.STORED),
+            (FRESH, 404, Unseen(), State.UNKNOWN),
+        ],
+        ids=str,
+    )
+    def test_429_and_404_are_explained_by_a_look(self, past, reply, sight, end):
+        assert shape(next_step(past, classify(reply), sight)) == end
+
+    def test_a_404_that_nothing_explains_is_asked_about_once_more_after_half_a_minute(self):
+        first = next_step(FRESH, classify(404), Sight("ACTIVE"), chance=0.5)
+        cannot_tell = next_step(FRESH, classify(404), Unseen(), chance=0.5)
+        wedged = replace(FRESH, unsure=True, gone=2, trouble=Trouble.NO_CALLBACK)
+
+        assert first.pause == cannot_tell.pause == 30
+        assert next_step(wedged) is Step.LOOK
+        assert shape(next_step(wedged, None, Sight("ACTIVE"))) == (
+            State.BLOCKED,
+            Trouble.NO_CALLBACK,
+        )
+        assert next_step(wedged, None, Sight("ACTIVE", 1)) is Step.SEND
+
+    def test_403_says_which_role_is_missing(self):
+        assert "Workflows Invoker" in next_step(FRESH, classify(403)).reason
+
+    def test_a_redirect_says_so(self):
+        assert "does not follow" in next_step(FRESH, classify(302)).reason
+
+
+class TestSights:
+    """The reference's "What the state query can and cannot tell"."""
+
+    @pytest.mark.parametrize(
+        ("sight", "past", "end"),
+        [
+            (Sight("SUCCEEDED"), LANDED, State.CONFIRMED),
+            (Sight("SUCCEEDED"), replace(LANDED, unheard=True), (State.MISSED, Trouble.MISSED)),
+            (Sight("SUCCEEDED"), DOUBT, (State.MISSED, Trouble.MISSED)),
+            (Sight("SUCCEEDED"), FRESH, (State.MISSED, Trouble.MISSED)),
+            (Sight("FAILED"), LANDED, (State.MISSED, Trouble.MISSED)),
+            (Sight("CANCELLED"), DOUBT, (State.MISSED, Trouble.MISSED)),
+            (Sight("GONE"), LANDED, (State.MISSED, Trouble.MISSED)),
+            (Sight("ACTIVE", 0, (OURS,)), DOUBT, State.STORED),
+            (Sight("ACTIVE", 1, (THEIRS, OURS)), FRESH, State.STORED),
+            (Sight("ACTIVE", 0, (OURS,)), LANDED, State.STORED),
+            (Sight("ACTIVE", 1, (OURS,)), KEPT, State.STORED),
+            (Sight("ACTIVE", 0, (OURS,)), KEPT, (State.STORED, Trouble.NOT_LISTENING)),
+            (Sight("ACTIVE", 0, (THEIRS,)), DOUBT, (State.BLOCKED, Trouble.FOREIGN)),
+            (Sight("ACTIVE", 0, (THEIRS,)), LANDED, (State.CONFIRMED, Trouble.FOREIGN)),
+            (Sight("ACTIVE", 1), DOUBT, Step.SEND),
+            (Sight("ACTIVE", 1), FRESH, Step.SEND),
+            (Sight("ACTIVE", 1), LANDED, State.STORED),
+            (Sight("ACTIVE", 0), FRESH, Step.SEND),
+            (Sight("QUEUED", 0), FRESH, Step.SEND),
+            (Sight("ACTIVE", 0), DOUBT, State.UNKNOWN),
+            (Sight("ACTIVE", 0), OLD_DOUBT, Step.SEND),
+            (Sight("ACTIVE", 0), replace(DOUBT, quiet=-3600), Step.SEND),
+            (Sight("ACTIVE", 0), LANDED, State.CONFIRMED),
+            (Unseen(), FRESH, State.UNKNOWN),
+            (Unseen(500), DOUBT, State.UNKNOWN),
+            (Unseen(500), LANDED, State.STORED),
+            (Unseen(401), DOUBT, (State.UNKNOWN, Trouble.CREDENTIALS)),
+            (Unseen(403), LANDED, (State.STORED, Trouble.ROLE)),
+        ],
+        ids=str,
+    )
+    def test_each_view_of_google_has_one_conclusion(self, sight, past, end):
+        assert shape(next_step(past, None, sight)) == end
+
+    @pytest.mark.parametrize(
+        ("past", "step"),
+        [
+            (FRESH, Step.SEND),
+            (LANDED, Step.LOOK),
+            (DOUBT, Step.LOOK),
+            (replace(FRESH, unsure=True), Step.LOOK),
+            (replace(FRESH, tries=9), Step.SEND),
+        ],
+        ids=str,
+    )
+    def test_a_round_begins_with_a_look_where_anything_may_be_there(self, past, step):
+        assert next_step(past) is step
+
+    def test_what_cannot_be_seen_changes_nothing_that_was_known(self):
+        past = replace(KEPT, unheard=True, trouble=Trouble.NOT_LISTENING)
+
+        verdict = next_step(past, None, Unseen())
+
+        assert (verdict.trouble, verdict.unheard) == (Trouble.NOT_LISTENING, True)
+
+    @pytest.mark.parametrize(
+        ("past", "sight", "words"),
+        [
+            (LANDED, Sight("FAILED"), "The workflow had failed; whether it read the answer is not"),
+            (FRESH, Sight("CANCELLED"), "was cancelled before the answer could be delivered."),
+            (replace(LANDED, unheard=True), Sight("SUCCEEDED"), "was not listening for it"),
+            (KEPT, Sight("ACTIVE", 0, (OURS,)), "as when its wait has timed out"),
+            (replace(KEPT, doubt=True), Sight("ACTIVE", 0, (OURS,)), "it took an earlier copy, or"),
+            (DOUBT, Sight("ACTIVE"), "Checking whether it has the answer before it is sent again"),
+        ],
+        ids=str,
+    )
+    def test_what_is_not_known_is_said(self, past, sight, words):
+        assert words in next_step(past, None, sight).reason
+
+
+PASTS = st.builds(
+    Past,
+    decision_id=st.just(DECISION),
+    landed=st.booleans(),
+    doubt=st.booleans(),
+    unsure=st.booleans(),
+    unheard=st.booleans(),
+    tries=st.integers(0, 100),
+    gone=st.integers(0, 3),
+    kept=st.floats(-4000, 1e7),
+    quiet=st.floats(-4000, 1e7),
+    trouble=st.sampled_from(["", *Trouble]),
+)
+REPLIES = st.one_of(
+    st.builds(classify, st.integers(200, 599), st.sampled_from([None, "", "5", "soon", "999999"])),
+    st.sampled_from([LOST, NO_LINE, NOWHERE]),
+)
+SIGHTS = st.builds(
+    Sight,
+    state=st.sampled_from(sorted(ENDED | GOING_ON)),
+    waiters=st.integers(0, 2),
+    payloads=st.sampled_from([(), (OURS,), (THEIRS,), (THEIRS, OURS)]),
+)
+VIEWS = st.one_of(SIGHTS, st.builds(Unseen, st.sampled_from([None, 401, 403, 429, 500])))
+CHANCES = st.floats(0, 1)
+
+
+class TestEverything:
+    """What holds for every combination of past, answer and sight."""
+
+    @given(PASTS, st.none() | REPLIES, st.none() | VIEWS, CHANCES)
+    def test_there_is_always_a_step_or_a_verdict_with_a_sentence(self, past, reply, sight, chance):
+        step = next_step(past, reply, sight, chance=chance)
+
+        if isinstance(step, Verdict):
+            assert step.reason[0].isupper()
+            assert step.reason.endswith(".")
+            assert (step.pause == 0) == (step.state in FINAL)
+            assert step.pause <= 1.2 * SLOW
+            assert step.trouble != "" or step.state not in (State.BLOCKED, State.MISSED)
+
+    @given(PASTS, st.none() | REPLIES, SIGHTS)
+    def test_nothing_is_sent_where_it_is_seen_or_had_landed_or_can_never_arrive(
+        self, past, reply, sight
+    ):
+        if next_step(past, reply, sight) is Step.SEND:
+            assert (past.landed, sight.ended, sight.payloads, reply) == (False, False, (), None)
+
+    @given(PASTS, REPLIES, VIEWS, VIEWS, CHANCES)
+    def test_a_round_has_three_steps_at_most_and_sends_once(
+        self, past, reply, first, second, chance
+    ):
+        views, said, seen, steps = [first, second], None, None, []
+        while not isinstance(step := next_step(past, said, seen, chance=chance), Verdict):
+            steps.append(step)
+            if step is Step.SEND:
+                said, seen = reply, None
+            else:
+                seen = views.pop(0)
+
+        assert len(steps) <= 3
+        assert steps.count(Step.SEND) <= 1
+
+    @given(PASTS, VIEWS)
+    def test_only_a_landed_answer_is_ever_called_read(self, past, sight):
+        step = next_step(past, None, sight)
+
+        assert isinstance(step, Step) or step.state != State.CONFIRMED or past.landed
+
+
+class TestPause:
+    def test_waits_grow_then_stay_at_a_minute_then_at_ten(self):
+        assert [pause(tries) for tries in range(6)] == pytest.approx([1, 2, 5, 10, 30, 60])
+        assert [pause(tries) for tries in (40, 65, 66, 500)] == pytest.approx([60, 60, 600, 600])
+
+    def test_looks_at_a_stored_answer_come_soon_and_then_seldom(self):
+        assert [look_pause(tries) for tries in range(7)] == pytest.approx(
+            [2, 8, 30, 30, 60, 300, 300]
+        )
+
+    @pytest.mark.parametrize(("chance", "wait"), [(0.0, 48), (1.0, 72)])
+    def test_jitter_is_twenty_percent_either_way(self, chance, wait):
+        assert pause(5, chance=chance) == pytest.approx(wait)
+        assert look_pause(4, chance) == pytest.approx(wait)
+
+    def test_retry_after_lengthens_but_never_beyond_ten_minutes(self):
+        assert pause(0, 20.0, chance=0.0) == 20.0
+        assert pause(0, 10.0**9, chance=0.0) == 600.0
+        assert pause(5, 1.0) == pytest.approx(60)
+
+    def test_what_all_were_asked_to_wait_does_not_bring_them_back_at_once(self):
+        assert pause(0, 20.0, chance=0.0) <= pause(0, 20.0, chance=0.5) < pause(0, 20.0, chance=1.0)
