@@ -107,7 +107,7 @@ class Whole(Collector):
         )
 
     def _deliveries(self, now: datetime) -> Iterator[Metric]:
-        due = Delivery.objects.due(now).aggregate(number=Count("pk"), at=Min("next_attempt_at"))
+        due = Delivery.objects.due(now).aggregate(number=Count("*"), at=Min("next_attempt_at"))
         tried = counted(Attempt.objects.all(), "result")
         troubled = counted(Delivery.objects.exclude(trouble=""), "trouble")
         yield gauges(
@@ -184,7 +184,7 @@ def others(now: datetime) -> Iterator[Metric]:
 
 def counted(rows: QuerySet[Any], column: str) -> dict[str, int]:
     """How many rows there are of each value of a column."""
-    return dict(rows.order_by().values_list(column).annotate(number=Count("pk")))
+    return dict(rows.order_by().values_list(column).annotate(number=Count("*")))
 
 
 def among(known: Sequence[str], found: Counts) -> dict[str, int]:
