@@ -14,7 +14,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from approvals.models import Approval, Caller, Event, PolicyVersion
+from approvals.models import Approval, Caller, Event, Execution, PolicyVersion
 from approvals.models.approver import Approver, resolve, welcome
 from approvals.models.callback import Callback
 from approvals.models.content import (
@@ -267,6 +267,8 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
         told["supersedes"] = str(planned.supersedes.pk)
         _replace(planned.supersedes, approval)
     Event.append(approval.pk, Event.Kind.REGISTERED, caller.actor, data=told)
+    # Last: whoever holds an execution's row waits for no approval's.
+    Execution.objects.follow([place.execution])
     approval.refresh_from_db()
     return approval
 

@@ -23,6 +23,13 @@ SAYINGS = {
     Kind.BLOCKED: "The delivery needs attention",
     Kind.MISSED: "The workflow had ended already",
 }
+# What an execution came to, as Google names it.
+ENDS = {
+    "SUCCEEDED": "The workflow finished",
+    "FAILED": "The workflow failed",
+    "CANCELLED": "The workflow was cancelled",
+    "GONE": "Google does not know the workflow's execution any more",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +123,17 @@ def _expired(approval: Approval, event: Event, _names: Names) -> Line:
 
 
 def _withdrawn(_approval: Approval, event: Event, names: Names) -> Line:
-    """By its workflow, or by an operator."""
+    """By its workflow or by an operator, or because its workflow has ended."""
+    if event.actor == "system":
+        return Line(event.at, "Closed without an answer", note=event.data.get("reason", ""))
     by_person = address_of(event.actor)
     who = called(event.actor, names) if by_person else "The workflow"
     return Line(event.at, f"{who} withdrew the request", note=event.data.get("reason", ""))
+
+
+def _ended(_approval: Approval, event: Event, _names: Names) -> Line:
+    state = event.data.get("state", "")
+    return Line(event.at, ENDS.get(state, "The workflow ended"), trouble=state == "FAILED")
 
 
 def _taken_back(_approval: Approval, event: Event, names: Names) -> Line:
@@ -177,6 +191,7 @@ TELLERS: dict[Kind, Callable[[Approval, Event, Names], Line]] = {
     Kind.QUESTION: _said,
     Kind.ANSWER: _said,
     Kind.REQUEUED: _requeued,
+    Kind.ENDED: _ended,
     Kind.ATTENDED: _attended,
     Kind.OUTCOME: _reported,
 }

@@ -8,10 +8,13 @@ from django.conf import settings
 MAX_URL = 700
 
 _GOOGLE = r"https://workflowexecutions\.(?:[a-z0-9-]{1,40}\.rep\.)?googleapis\.com"
-_NAME = (
-    r"/v1/(?P<execution_name>projects/(?P<project>[a-z0-9][a-z0-9:.\-]{0,62})"
+_WORKFLOW = (
+    r"projects/(?P<project>[a-z0-9][a-z0-9:.\-]{0,62})"
     r"/locations/(?P<location>[a-z0-9\-]{1,40})"
     r"/workflows/(?P<workflow>[A-Za-z][A-Za-z0-9_\-]{0,127})"
+)
+_NAME = (
+    rf"/v1/(?P<execution_name>{_WORKFLOW}"
     r"/executions/(?P<execution>[A-Za-z0-9\-]{1,64}))"
     r"/callbacks/(?P<callback>[A-Za-z0-9_\-]{1,128})"
 )
@@ -65,3 +68,8 @@ def is_execution_name(name: str) -> bool:
     """Whether this is the resource name of an execution, whole."""
     pattern = _NAME.partition("/callbacks/")[0]
     return re.fullmatch(pattern, f"/v1/{name}", re.ASCII) is not None
+
+
+def is_workflow_name(name: str) -> bool:
+    """Whether this is the resource name of a workflow, whole."""
+    return re.fullmatch(_WORKFLOW, name, re.ASCII) is not None

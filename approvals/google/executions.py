@@ -1,6 +1,10 @@
-"""Executions of workflows: start one, and read its state."""
+"""Executions of workflows: start one, read its state, list them, and see what they wait for."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -8,12 +12,25 @@ from django.conf import settings
 from google.auth.exceptions import GoogleAuthError
 from urllib3.exceptions import HTTPError
 
-from approvals.google.addresses import is_execution_name
+from approvals.google.addresses import is_execution_name, is_workflow_name
 from approvals.google.wire import TIMEOUT, CannotLook, get, session
+
+# Of a list: 20,000 executions, 2,000 endpoints. What is longer cannot be read.
+MAX_PAGES = 20
+# https://cloud.google.com/workflows/docs/reference/executions/rest/v1/projects.locations.workflows.executions
+STATES = frozenset({"ACTIVE", "SUCCEEDED", "FAILED", "CANCELLED", "UNAVAILABLE", "QUEUED"})
 
 
 class NotStarted(CannotLook):
     """An execution was certainly not started; the message is a sentence without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An execution that is not over: its resource name, and when it began."""
+
+    name: str
+    started: datetime
 
 
 def execution_state(name: str) -> str:
@@ -23,13 +40,75 @@ def execution_state(name: str) -> str:
     """
     if not is_execution_name(name):
         raise CannotLook("This is not the name of an execution.")
-    try:
+    with _understood():
         execution = get(f"{_executions_origin()}/v1/{name}", view="BASIC")
-        return "GONE" if execution is None else str(execution["state"])
-    except (GoogleAuthError, requests.RequestException, HTTPError) as error:
-        raise CannotLook(type(error).__name__) from None
-    except (ValueError, KeyError, TypeError):
-        raise CannotLook("The answer was not understood.") from None
+        if execution is None:
+            return "GONE"
+        state = str(execution["state"])
+    if state not in STATES:
+        raise CannotLook(f"The execution is {state[:20]}.", answered=True)
+    return state
+
+
+def running(workflow: str) -> Iterator[list[Running]]:
+    """The active executions of a workflow, newest first, a page of up to a thousand at a time.
+
+    One request is sent for each page, when it is asked for. Raises `CannotLook`, also in the midst:
+    what came before is true, and what did not come is not known.
+    """
+    if not is_workflow_name(workflow):
+        raise CannotLook("This is not the name of a workflow.")
+    pages = _pages(
+        f"{_executions_origin()}/v1/{workflow}/executions",
+        "executions",
+        filter='state="ACTIVE"',
+        pageSize="1000",
+        fields="executions(name,startTime,state),nextPageToken",
+    )
+    for page in pages:
+        with _understood():
+            found = [
+                Running(str(each["name"]), datetime.fromisoformat(each["startTime"]))
+                for each in page
+                if each["state"] == "ACTIVE"
+            ]
+        if not all(is_execution_name(each.name) for each in found):
+            raise CannotLook("The answer was not understood.", answered=True)
+        yield found
+
+
+def awaited_callbacks(execution: str) -> frozenset[str]:
+    """The ids of the callback endpoints at which an execution waits now. Raises `CannotLook`."""
+    if not is_execution_name(execution):
+        raise CannotLook("This is not the name of an execution.")
+    url = f"{_executions_origin()}/v1/{execution}/callbacks"
+    waiting: set[str] = set()
+    for page in _pages(url, "callbacks", pageSize="100"):
+        with _understood():
+            # Of the form …/callback/ID, whatever the path of its URL is.
+            waiting |= {
+                str(each["name"]).rpartition("/")[2]
+                for each in page
+                if int(each.get("waiters", 0)) > 0
+            }
+    return frozenset(waiting)
+
+
+def deployed_workflows() -> list[str]:
+    """The resource names of the workflows that are deployed where ours are; none where that is
+    not set. Raises `CannotLook`.
+    """
+    if not settings.GOOGLE_CLOUD_PROJECT:
+        return []
+    origin = settings.WORKFLOWS_EMULATOR_HOST or "https://workflows.googleapis.com"
+    names: list[str] = []
+    query = {"pageSize": "1000", "fields": "workflows(name),nextPageToken"}
+    for page in _pages(f"{origin}/v1/{_parent()}/workflows", "workflows", **query):
+        with _understood():
+            names += [str(each["name"]) for each in page]
+    if not all(map(is_workflow_name, names)):
+        raise CannotLook("The answer was not understood.", answered=True)
+    return names
 
 
 def start_execution(workflow: str, argument: Any) -> str:
@@ -52,6 +131,34 @@ def start_execution(workflow: str, argument: Any) -> str:
         raise NotStarted(f"{workflow} could not be started: {type(error).__name__}") from None
     except (requests.RequestException, ValueError, KeyError) as error:
         raise CannotLook(f"{workflow} could not be started: {type(error).__name__}") from None
+
+
+def _pages(url: str, key: str, **query: str) -> Iterator[list[Any]]:
+    """What stands under a key of each page of a list; a request for each. Raises `CannotLook`."""
+    token = ""
+    for _ in range(MAX_PAGES):
+        with _understood():
+            page = get(url, pageToken=token, **query)
+            if page is None:
+                raise CannotLook("Google does not know it.", status=404, answered=True)
+            rows, token = list(page.get(key, ())), str(page.get("nextPageToken", ""))
+        yield rows
+        if not token:
+            return
+    raise CannotLook("There are too many to list.", answered=True)
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Whatever goes wrong with an answer is a `CannotLook`, without the texts of others."""
+    try:
+        yield
+    except GoogleAuthError as error:
+        raise CannotLook(type(error).__name__) from None
+    except (requests.RequestException, HTTPError) as error:
+        raise CannotLook(type(error).__name__, answered=False) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CannotLook("The answer was not understood.", answered=True) from None
 
 
 def _parent() -> str:

@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from approvals.models.callback import Callback
@@ -13,6 +13,7 @@ from approvals.models.caller import Caller
 from approvals.models.content import NEGATIVE, PENDING, digest
 from approvals.models.delivery import Delivery, lane_of
 from approvals.models.errors import AlreadyClosed, AlreadyRegistered
+from approvals.models.execution import Execution
 from approvals.models.querysets import ApprovalQuerySet, all_approvals
 from approvals.models.question import Question
 from approvals.models.record import Event, Vote
@@ -56,6 +57,28 @@ class Closing(Question):
             if self.status != "withdrawn":
                 raise AlreadyClosed(self.how_it_closed())
 
+    def abandon(self, reason: str) -> bool:
+        """Close it because its workflow has ended; False if it was closed, or answered and only
+        waiting for the end of its undo window: that answer was given, and counts."""
+        unanswered = self.rows().filter(status=PENDING, settles_at__isnull=True)
+        kind = Event.Kind.WITHDRAWN
+        with transaction.atomic():
+            return self.close(unanswered, "withdrawn", kind, "system", data={"reason": reason})
+
+    def note_end(self, state: str) -> bool:
+        """Keep what the execution came to, once, where there was an outcome for it; False where
+        there is none yet, or where the outcome is that end itself."""
+        with transaction.atomic():
+            # The row first, as everywhere: whoever else has seen the end waits, and finds the line.
+            had_outcome = self.rows().exclude(status__in=(PENDING, "withdrawn"))
+            if not had_outcome.update(record_length=models.F("record_length")):
+                return False
+            lines = Event.objects.filter(approval=self.pk, kind=Event.Kind.ENDED)
+            if lines.exists():
+                return False
+            Event.append(self.pk, Event.Kind.ENDED, "system", data={"state": state})
+        return True
+
     def settle(self, *, timed_out: bool, actor: str) -> dict[str, Any] | None:
         """The recorded outcome (the callback body), or None while it is pending.
 
@@ -94,6 +117,7 @@ class Closing(Question):
             if pending.update(callback_url=callback_url):
                 Callback.objects.create(url=callback_url, approval_id=self.pk)
                 Event.append(self.pk, Event.Kind.REARMED, caller.actor)
+                Execution.objects.follow([execution])
         self.refresh_from_db()
         return self
 
@@ -164,6 +188,8 @@ class Closing(Question):
             **(data or {}),
         }
         Event.append(self.pk, kind, actor, data=told, was=PENDING, at=now)
+        if kind != Event.Kind.WITHDRAWN:  # which its workflow does itself, or its end
+            Execution.objects.hurry(self.execution)
         return True
 
     def _payload(self, decision_id: uuid.UUID, *, decided: bool) -> dict[str, Any]:

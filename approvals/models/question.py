@@ -223,7 +223,10 @@ class Question(models.Model):
         if self.decided_by:
             return f"{self.decided_by} answered “{self.status_label}” on {when}."
         if self.status == "withdrawn":
-            return f"{self._who_withdrew()} withdrew this request on {when}."
+            who = self._who_withdrew()
+            if not who:
+                return f"It was closed on {when} without an answer: its workflow had ended."
+            return f"{who} withdrew this request on {when}."
         return f"Nobody answered in time; it was closed as “{self.status_label}” on {when}."
 
     @property
@@ -237,8 +240,10 @@ class Question(models.Model):
         return events.last() if self.status == "withdrawn" else None
 
     def _who_withdrew(self) -> str:
-        """An operator, or the workflow."""
+        """An operator, or the workflow; nobody where the workflow's end was seen."""
         kind, _, address = self._withdrawal.actor.partition(":") if self._withdrawal else ("",) * 3
+        if kind == "system":
+            return ""
         if kind != "user":
             return "The workflow"
         return str(User.objects.filter(email=address).first() or address)

@@ -146,6 +146,16 @@ CASES = {
         CALLER,
         (P, "withdrawn"),
     ),
+    "close as the workflow has ended": Case(
+        lambda w: w.asked(),
+        lambda w, a: a.abandon("Why"),
+        ("withdrawn",),
+        SYSTEM,
+        (P, "withdrawn"),
+    ),
+    "note the workflow's end": Case(
+        lambda w: w.settled(), lambda w, a: a.note_end("SUCCEEDED"), ("ended",), SYSTEM, (A, A)
+    ),
     "settle after a timeout": Case(
         lambda w: w.asked(),
         lambda w, a: a.settle(timed_out=True, actor=CALLER),
