@@ -14,6 +14,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from google.auth import environment_vars
 
+from approvals import verdicts
 from approvals.api import api, callers
 from approvals.checks import METADATA
 from approvals.google.callbacks import Answer, Reply, Sight, classify
@@ -355,7 +356,7 @@ class TestDesign:
         assert sorted((row[0].strip("`"), row[1]) for row in rows) == sorted(State.choices)
 
     def test_its_pauses_are_the_codes(self):
-        for pauses in (delivery.PAUSES, delivery.LOOKS):
+        for pauses in (verdicts.PAUSES, verdicts.LOOKS):
             assert f"after {', '.join(map(str, pauses))} s," in read("design.md")
 
 
