@@ -12,12 +12,12 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 
 TOKEN = json.dumps({"access_token": "bench", "expires_in": 3600, "token_type": "Bearer"})
 LOCATION = "us-central1"
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Google:
     home: Path
     hosts: tuple[str, ...]
     status: int = 200
-    silent: Callable[[Request], bool] = lambda request: False
+    silent: Callable[[Request], bool] = lambda _: False
     posts: list[Request] = field(default_factory=list)
     stored: Counter[str] = field(default_factory=Counter)
     port: int = 0
@@ -93,7 +94,7 @@ class Google:
             self._do(self._shut(self._server))
             self._server = None
 
-    def _do(self, doing):  # type: ignore[no-untyped-def]  # whatever the coroutine gives
+    def _do(self, doing: Coroutine[None, None, Done]) -> Done:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result(20)
 
     async def _serve(self, port: int, context: ssl.SSLContext | None) -> asyncio.Server:
@@ -168,7 +169,8 @@ class Hosts(Connection):
         super().connection_made(transport)
         self.google._connections.add(self.transport)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
         self.google._connections.discard(self.transport)
 
 

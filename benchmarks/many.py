@@ -102,7 +102,7 @@ def _fields() -> "list[models.Field[Any, Any]]":
     return list(COLUMNS.values())
 
 
-def _rows_of(model: type[models.Model], template: Approval) -> tuple[str, object]:
+def _rows_of(model: type[models.Model], template: Approval) -> tuple[str, Any]:
     """Which rows of the template to copy: the condition, and the value in it."""
     pk = Approval._meta.get_field("id").get_db_prep_value(template.pk, connection)
     if model is Approval:
@@ -121,7 +121,7 @@ def _insert(model: type[models.Model], changed: dict[str, str], rows_of: str) ->
     columns = [
         each.column
         for each in model._meta.concrete_fields
-        if not isinstance(each, models.AutoField)
+        if each.column and not isinstance(each, models.AutoField)
     ]
     values = ", ".join(_value(changed.get(column), column) for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
