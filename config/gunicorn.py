@@ -1,6 +1,7 @@
 """How gunicorn serves the inbox: in the container, by `make run` and in the tests."""
 
 import os
+import sys
 from pathlib import Path
 
 from config.logs import logging_config
@@ -18,3 +19,10 @@ max_requests_jitter = 500
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a mount point
 control_socket_disable = True
 logconfig_dict = logging_config(os.environ.get("LOG_FORMAT", "json"))
+
+
+def worker_exit(server: object, worker: object) -> None:
+    """Give back the deliveries that this process has in hand: a worker goes on with them."""
+    del server, worker
+    if dispatch := sys.modules.get("approvals.dispatch"):  # it got so far as to load the inbox
+        dispatch.end_of_process()

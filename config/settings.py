@@ -44,6 +44,9 @@ DEFAULT_APPROVERS = env.list("DEFAULT_APPROVERS", default=[])
 # round: a token (30), a POST and its repetition after a 401 (45 with its token), two looks at
 # Google's state (four reads of 25).
 DELIVERY_LEASE = env.int("DELIVERY_LEASE", default=180)
+# Of each process: deliveries under way at once, and how many may begin in a second.
+DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=8)
+DELIVERY_RATE = env.int("DELIVERY_RATE", default=20)
 
 # --- Application --------------------------------------------------------------------------------
 INSTALLED_APPS = [

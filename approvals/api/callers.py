@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Header, Query, Router, Status
 from ninja.errors import HttpError
 
-from approvals import delivery, registration
+from approvals import dispatch, registration
 from approvals.api.answers import (
     ApprovalOut,
     ApprovalPage,
@@ -169,7 +169,7 @@ def withdraw(request: HttpRequest, approval_id: UUID, body: WithdrawIn) -> Appro
     """The workflow no longer needs the answer. 409 when it was decided before."""
     approval = _own(request, approval_id)
     approval.withdraw(body.reason, actor=_caller(request).actor)
-    delivery.deliver_now(approval.outgoing)
+    dispatch.deliver_now(approval.outgoing)
     return _own(request, approval_id)
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema
 from ninja.errors import HttpError
 
-from approvals import delivery
+from approvals import dispatch
 from approvals.api.answers import CastVote, StageOut, stages_of
 from approvals.api.auth import PersonalTokenAuth, SessionAuth
 from approvals.api.documented import CHANGE, READ, documented
@@ -85,7 +85,7 @@ def vote(request: HttpRequest, approval_id: UUID, body: VoteIn) -> Ballot:
     log.info("voted", extra={"approval": str(approval.pk)})
     approval.refresh_from_db()
     if approval.status != PENDING and approval.outgoing.state == State.QUEUED:
-        delivery.deliver_now(approval.outgoing)
+        dispatch.deliver_now(approval.outgoing)
     return _ballot(_visible(request, approval_id), person)
 
 

@@ -1,6 +1,8 @@
 """The queue of the outbox: which deliveries are due, whose they are, what needs a person."""
 
+import time
 import uuid
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -44,10 +46,23 @@ LATE = timedelta(minutes=5)
 UNREAD = timedelta(minutes=10)
 
 
+# No row is put off for longer than this: one that seems to be was written before the clock was
+# set back. The longest pauses are ten minutes and their jitter.
+LONGEST = timedelta(minutes=15)
+# So many of the most overdue are tried in turn: other workers take the same ones.
+CANDIDATES = 8
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def due(self, now: datetime | None = None) -> "DeliveryQuerySet":
-        """Rows somebody should work on: their time has come, or their lease has run out."""
-        return self.filter(next_attempt_at__lte=now or timezone.now())
+    def due(self, until: datetime | None = None) -> "DeliveryQuerySet":
+        """Rows somebody should work on: their time has come, or their lease has run out.
+
+        Args:
+            until: due at that time already; else now.
+        """
+        now = timezone.now()
+        overdue = models.Q(next_attempt_at__lte=until or now)
+        return self.filter(overdue | models.Q(next_attempt_at__gt=_too_far(now)))
 
     def needing_attention(self) -> "DeliveryQuerySet":
         """What an operator should look at; `Delivery.needs_attention` says the same of a row."""
@@ -55,7 +70,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         waiting = models.Q(state__in=UNDER_WAY, created_at__lte=now - LATE)
         unread = models.Q(state=State.STORED, stored_at__lte=now - UNREAD)
         missed = models.Q(state=State.MISSED, approval__decided_by__isnull=False)
-        trouble = models.Q(state=State.BLOCKED) | missed | waiting | unread
+        # The version before, which may still run while this one is rolled out, names no trouble.
+        unnamed = models.Q(state=State.BLOCKED) | missed
+        trouble = models.Q(trouble__gt="") | unnamed | waiting | unread
         return self.filter(trouble, attended_at__isnull=True)
 
     def claim(self, delivery: "Delivery") -> bool:
@@ -65,17 +82,69 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         that dies gives the row back by letting it fall due. Later writes name `lease`, so a
         late one changes nothing.
         """
-        lease = uuid.uuid4()
+        lease, claimed_at = uuid.uuid4(), time.monotonic()
         until = timezone.now() + timedelta(seconds=settings.DELIVERY_LEASE)
         seen = {"next_attempt_at": delivery.next_attempt_at, "lease": delivery.lease}
         won = self.due().filter(pk=delivery.pk, **seen).update(lease=lease, next_attempt_at=until)
         if won:
             delivery.lease, delivery.next_attempt_at = lease, until
+            delivery.claimed_at = claimed_at
         return bool(won)
 
-    def claim_next(self) -> "Delivery | None":
-        """Take the most overdue delivery, or None when nothing is due."""
-        while due := self.due().select_related("approval").order_by("next_attempt_at").first():
-            if self.claim(due):
-                return due
+    def claim_next(
+        self,
+        until: datetime | None = None,
+        *,
+        lanes: Collection[str] | None = None,
+        without_lanes: Collection[str] = (),
+        without_hosts: Collection[str] = (),
+    ) -> "Delivery | None":
+        """Take the most overdue delivery, or None when nothing is due.
+
+        Args:
+            until: due at that time already; else now.
+            lanes: of these lanes only; else of all.
+            without_lanes, without_hosts: but of none of these.
+        """
+        rows = self if lanes is None else self.filter(lane__in=lanes)
+        if without_lanes:
+            rows = rows.exclude(lane__in=without_lanes)
+        for host in without_hosts:
+            rows = rows.exclude(lane__startswith=f"{host}/")
+        now = timezone.now()
+        # Two walks along the index, each with its own end; together they would be a full one.
+        for due in (
+            rows.filter(next_attempt_at__lte=until or now),
+            rows.filter(next_attempt_at__gt=_too_far(now)),
+        ):
+            short = due.order_by("next_attempt_at").only("next_attempt_at", "lease")
+            for row in short[:CANDIDATES]:
+                if self.claim(row) and (whole := self._claimed(row)):
+                    return whole
         return None
+
+    def _claimed(self, row: "Delivery") -> "Delivery | None":
+        """All of a row that was just claimed; None where its workflow settled meanwhile."""
+        whole = self.select_related("approval").filter(pk=row.pk, lease=row.lease).first()
+        if whole is not None:
+            whole.claimed_at = row.claimed_at
+        return whole
+
+    def give_back(self, deliveries: Iterable["Delivery"], *, wait: float = 0.0) -> int:
+        """End the leases of claimed rows, so that others may take them; how many there were.
+
+        Args:
+            wait: seconds until they may.
+        """
+        at = timezone.now() + timedelta(seconds=wait)
+        return sum(
+            self.filter(pk=each.pk, lease=each.lease, next_attempt_at__isnull=False)
+            .exclude(lease=None)
+            .update(lease=None, next_attempt_at=at)
+            for each in deliveries
+        )
+
+
+def _too_far(now: datetime) -> datetime:
+    """After this no row waits, unless the clock was set back; a lease may be set to be longer."""
+    return now + max(LONGEST, timedelta(seconds=settings.DELIVERY_LEASE))

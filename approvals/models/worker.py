@@ -9,9 +9,22 @@ from django.utils import timezone
 
 # A worker says every few seconds that it is there; after this long it is taken for dead.
 SILENT = timedelta(seconds=60)
+# Rows of workers that were not heard of for so long are removed.
+FORGOTTEN = timedelta(days=1)
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
+    def beat(self, worker: "Worker") -> None:
+        """Say that this worker is there, and what it leaves alone; its first word makes the row."""
+        if not self.filter(pk=worker.pk).update(seen_at=timezone.now(), paused=worker.paused):
+            worker.save(force_insert=True)
+
+    def say_goodbye(self, worker: "Worker") -> None:
+        """Say that this worker has ended, and forget those of long ago."""
+        now = timezone.now()
+        self.filter(pk=worker.pk).update(seen_at=now, stopped_at=now, paused=[])
+        self.filter(seen_at__lt=now - FORGOTTEN).delete()
+
     def alive(self) -> "WorkerQuerySet":
         """Those that were heard of lately and have not said goodbye."""
         return self.filter(stopped_at__isnull=True, seen_at__gt=timezone.now() - SILENT)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.asked import asked_of
-from approvals.delivery import deliver_now
+from approvals.dispatch import deliver_now
 from approvals.fields import answered, filled, sent
 from approvals.filling import begins_with
 from approvals.forms import DecisionForm

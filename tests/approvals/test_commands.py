@@ -9,8 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
+from approvals.breaker import FAILURES
+from approvals.dispatch import Dispatcher
 from approvals.management.commands import deliver
-from approvals.models import ApiKey, Approval, Caller, Delivery, Policy, StandIn, User
+from approvals.models import ApiKey, Approval, Caller, Delivery, Policy, StandIn, User, Worker
 from tests.factories import make_approval, make_callback_url, make_caller
 
 
@@ -20,13 +22,19 @@ def printed(*arguments, **options):
     return out.getvalue()
 
 
+def make_decided(google, ana, workflow="expense"):
+    """A decision of Ana's that is still to be sent."""
+    url = make_callback_url(workflow=workflow)
+    url = url.replace("https://workflowexecutions.googleapis.com", google.origin)
+    make_approval(callback_url=url).decide("approved", by=ana, revision=1)
+    return Delivery.objects.latest("created_at")
+
+
+@pytest.mark.django_db(transaction=True)
 class TestDeliver:
     def test_once_delivers_all_that_is_due_and_ends(self, google, managers, ana):
         for _ in range(3):
-            url = make_callback_url().replace(
-                "https://workflowexecutions.googleapis.com", google.origin
-            )
-            make_approval(callback_url=url).decide("approved", by=ana, revision=1)
+            make_decided(google, ana)
 
         call_command("deliver", once=True)
 
@@ -48,10 +56,7 @@ class TestDeliver:
 
     def test_one_that_cannot_be_delivered_never_holds_up_the_next(self, google, managers, ana):
         for _ in range(2):
-            url = make_callback_url().replace(
-                "https://workflowexecutions.googleapis.com", google.origin
-            )
-            make_approval(callback_url=url).decide("approved", by=ana, revision=1)
+            make_decided(google, ana)
         google.answer(403).answer(200)
 
         call_command("deliver", once=True)
@@ -60,10 +65,7 @@ class TestDeliver:
 
     def test_a_row_that_breaks_never_stops_the_worker(self, google, managers, ana, monkeypatch):
         for _ in range(2):
-            url = make_callback_url().replace(
-                "https://workflowexecutions.googleapis.com", google.origin
-            )
-            make_approval(callback_url=url).decide("approved", by=ana, revision=1)
+            make_decided(google, ana)
         overdue = make_approval(expires_in=60)
         Approval.objects.filter(pk=overdue.pk).update(expires_at=timezone.now())
 
@@ -80,6 +82,46 @@ class TestDeliver:
         call_command("deliver", once=True)
 
         assert sorted(Delivery.objects.values_list("state", flat=True)) == ["queued", "stored"]
+
+    def test_once_leaves_what_falls_due_later_to_the_next_run(self, google, managers, ana):
+        make_decided(google, ana)
+        google.answer(503)
+
+        call_command("deliver", once=True)
+
+        assert len(google.seen) == 1
+        assert Delivery.objects.get().state == "queued"
+
+    def test_once_leaves_a_host_that_does_not_answer_after_a_few_tries(self, managers, ana, google):
+        for number in range(12):
+            make_decided(google, ana, workflow=f"w{number}")
+        for _ in range(12):
+            google.answer(500)
+
+        call_command("deliver", once=True)
+
+        assert FAILURES <= len(google.seen) < 12
+        assert Delivery.objects.filter(tries=0).count() == 12 - len(google.seen)
+
+    def test_a_worker_says_that_it_is_there_and_goodbye(self, db):
+        Worker.objects.create(name="old", seen_at=timezone.now() - timedelta(days=2))
+
+        call_command("deliver", once=True)
+
+        worker = Worker.objects.get()
+        assert worker.name != "old"
+        assert worker.stopped_at is not None
+
+    def test_an_error_of_the_program_ends_the_worker_so_that_it_is_started_anew(
+        self, db, monkeypatch
+    ):
+        def broken(dispatcher, until=None):
+            raise RuntimeError("it cannot be done")
+
+        monkeypatch.setattr(Dispatcher, "fill", broken)
+
+        with pytest.raises(CommandError, match="in the log"):
+            call_command("deliver")
 
     def test_the_worker_outlives_a_database_that_is_away(self, db, monkeypatch):
         stop, answers = threading.Event(), [OperationalError("away"), None]

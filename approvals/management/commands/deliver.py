@@ -1,27 +1,33 @@
 """The worker: brings outcomes to their workflows, closes what nobody answered, tells people."""
 
 import logging
+import os
+import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import close_old_connections, connections
-from django.db.utils import OperationalError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.utils import timezone
 
-from approvals.delivery import deliver
-from approvals.models import Approval, Delivery, Timer
+from approvals.dispatch import Dispatcher
+from approvals.models import Approval, Timer, Worker
 from approvals.notices import send_due, tell_of_trouble
+from approvals.trouble import TROUBLE
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Approval, Delivery, Timer)
+Row = TypeVar("Row", Approval, Timer)
 
-
-# A stopped worker waits so long, in seconds, for the notice in hand; its lease gives it back.
-LAST_NOTICE = 15.0
+# Cloud Run waits ten seconds after SIGTERM. Rounds in hand get so many of them, ...
+GRACE = 7.5
+# ... all other threads, and what is written down at the end, the rest until here.
+LAST = 9.0
+BEAT = 5.0  # seconds between two signs of life
 TROUBLE_EVERY = 60.0  # seconds between two looks for what no event tells of
 
 
@@ -45,29 +51,122 @@ class Command(BaseCommand):
             for signum in (signal.SIGINT, signal.SIGTERM)
         }
         try:
-            if once:
-                _until_idle(work, stop)
-                if notices:
-                    _until_idle(Notices(), stop)
-            else:
-                self.go_on(stop, idle, notices=notices)
+            run = Run(Dispatcher.of_settings(), stop, idle, notices=notices)
+            run.once() if once else run.go_on()
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
 
-    def go_on(self, stop: threading.Event, idle: float, *, notices: bool) -> None:
-        """Deliveries here, notices in a thread of their own: no mail server holds up an answer."""
-        log.info("worker started")
-        teller = threading.Thread(target=_tell, args=(stop, idle), name="notices", daemon=True)
-        if notices:
-            teller.start()
-        loop(work, stop, idle)
-        if notices:
-            teller.join(LAST_NOTICE)
-        log.info("worker stopped")
+
+class Run:
+    """One run of the worker: a thread for each kind of work, so that none waits for another's
+    trouble, and signs of life. All are daemons: none that hangs keeps the process from ending.
+
+    Args:
+        stop: set when the worker is to end.
+        idle: seconds between two looks for work.
+        notices: whether it tells people, too.
+    """
+
+    def __init__(
+        self, dispatcher: Dispatcher, stop: threading.Event, idle: float, *, notices: bool
+    ) -> None:
+        self.dispatcher, self.stop, self.idle, self.notices = dispatcher, stop, idle, notices
+        self.me = Worker(name=f"{platform.node()}/{os.getpid()}")
+        self.ended = threading.Event()
+        self.has_failed = False
+
+    def once(self) -> None:
+        """What is due, once; deliveries of hosts that do not answer are left for later.
+
+        Raises `CommandError` where something went wrong on the way.
+        """
+        life = self._start("heartbeat", self._live)
+        until_idle(work, self.stop)
+        now = timezone.now()
+        threads = [self._start("dispatch", lambda: self.dispatcher.all_due(now, self.stop))]
+        if self.notices:
+            tell = Notices()
+            threads.append(self._start("notices", lambda: until_idle(tell, self.stop)))
+        for thread in threads:
+            while thread.is_alive() and not self.stop.is_set():
+                thread.join(0.1)
+        self._end(life, threads)
+
+    def go_on(self) -> None:
+        """Until `stop` is set; then in order, and within ten seconds.
+
+        Raises `CommandError` where one of the threads has failed, and the worker ended by that.
+        """
+        log.info("worker started", extra={"worker": self.me.name})
+        life = self._start("heartbeat", self._live)
+        acts = {"closing": work} | ({"notices": Notices()} if self.notices else {})
+        threads = [
+            self._start(name, partial(loop, act, self.stop, self.idle))
+            for name, act in acts.items()
+        ]
+        threads.append(self._start("dispatch", partial(loop, self._fill, self.stop, self.idle)))
+        self.stop.wait()
+        self._end(life, threads)
+        log.info("worker stopped", extra={"worker": self.me.name})
+
+    def _end(self, life: threading.Thread, threads: list[threading.Thread]) -> None:
+        """Let what is in hand end, give back the rest, say goodbye: each for a time."""
+        deadline = time.monotonic() + LAST
+        self.dispatcher.wake()
+        last = self._start("giving back", lambda: self.dispatcher.stop(GRACE))
+        for thread in (*threads, last):
+            thread.join(max(0.0, deadline - 0.5 - time.monotonic()))
+        self.ended.set()
+        life.join(max(0.0, deadline - time.monotonic()))
+        if self.has_failed:
+            raise CommandError("The worker ended because of an error, which is in the log.")
+
+    def _start(self, name: str, act: Callable[[], object]) -> threading.Thread:
+        """A thread that does this; where it fails, the worker ends, and is started anew."""
+
+        def run() -> None:
+            try:
+                act()
+            except Exception:
+                log.exception("worker failed", extra={"worker": self.me.name})
+                self.has_failed = True
+                self.stop.set()
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _fill(self) -> bool:
+        """Deliveries: those that are due begin as places are free."""
+        self.dispatcher.fill()
+        close_old_connections()
+        self.dispatcher.wait(self.idle)
+        return True
+
+    def _live(self) -> None:
+        """Signs of life, and a goodbye."""
+        over = False
+        while not over:
+            self.me.paused = self.dispatcher.lanes.paused()
+            _try(Worker.objects.beat, self.me)
+            over = self.ended.wait(BEAT)
+        _try(Worker.objects.say_goodbye, self.me)
 
 
-def _until_idle(act: Callable[[], bool], stop: threading.Event) -> None:
+def _try(say: Callable[[Worker], None], me: Worker) -> None:
+    """Say it, if the database is there to hear it; else the next time."""
+    try:
+        say(me)
+    except (DatabaseError, InterfaceError):
+        log.exception("database unavailable")
+    close_old_connections()
+
+
+def until_idle(act: Callable[[], bool], stop: threading.Event) -> None:
+    """Act until there is nothing more to do."""
     while not stop.is_set() and act():
         pass
 
@@ -77,20 +176,13 @@ def loop(act: Callable[[], bool], stop: threading.Event, idle: float) -> None:
     while not stop.is_set():
         try:
             busy = act()
-        except OperationalError:
+        except TROUBLE:
             # The database is away or locked; every row is as it was. Try again.
             log.exception("database unavailable")
             busy = False
         if not busy:
             close_old_connections()
             stop.wait(idle)
-
-
-def _tell(stop: threading.Event, idle: float) -> None:
-    try:
-        loop(Notices(), stop, idle)
-    finally:
-        connections.close_all()
 
 
 class Notices:
@@ -107,17 +199,14 @@ class Notices:
 
 
 def work() -> bool:
-    """What is overdue is closed, answers nobody took back go on, timers ring, and one delivery
-    has its round; whether there was anything.
+    """What is overdue is closed, answers nobody took back go on, timers ring; whether there was
+    anything.
 
     Whatever is wrong with one row stays with it: the others have their turn.
     """
     done = [_guarded(_conclude, approval, approval.pk) for approval in _settling()]
     done += [_guarded(_expire, approval, approval.pk) for approval in _overdue()]
     done += [_guarded(_ring, timer, timer.approval_id) for timer in _due()]
-    if delivery := Delivery.objects.claim_next():
-        _guarded(deliver, delivery, delivery.approval_id)
-        done.append(True)  # also where it failed: its lease keeps it from coming round at once
     if not any(done):  # a look at all open ones, when there is nothing else
         done = [_guarded(_settle_left, approval, approval.pk) for approval in _left()]
     return any(done)
@@ -163,7 +252,7 @@ def _guarded(act: Callable[[Row], None], row: Row, approval: UUID) -> bool:
     """Do it; False, and a line in the log, where something is wrong with this row."""
     try:
         act(row)
-    except OperationalError:
+    except TROUBLE:
         raise  # the database, and no row, is in trouble
     except Exception:
         log.exception("row left for later", extra={"approval": str(approval)})
