@@ -1,5 +1,6 @@
 """Whether this process can get Google's access token: asked rarely, in a thread of its own."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from approvals.google.wire import credentials, token_request
+
+log = logging.getLogger(__name__)
 
 FRESH = 300.0  # seconds for which it is believed that a token can be had
 AGAIN = 30.0  # seconds until it is asked again where none could
@@ -41,14 +44,11 @@ class TokenSource:
         return self._trouble
 
     def _find_out(self) -> None:
-        trouble = "Whether Google gives this process an access token could not be found out."
-        try:
-            trouble = _asked(self._ask)
-        finally:
-            with self._lock:
-                self._trouble, self._asking = trouble, False
-                self._ask_at = time.monotonic() + (AGAIN if trouble else FRESH)
-            self._known.set()
+        trouble = _asked(self._ask)
+        with self._lock:
+            self._trouble, self._asking = trouble, False
+            self._ask_at = time.monotonic() + (AGAIN if trouble else FRESH)
+        self._known.set()
 
 
 def _asked(ask: Callable[[], None]) -> str:
@@ -58,6 +58,9 @@ def _asked(ask: Callable[[], None]) -> str:
         return "This process has no credentials of Google, so it cannot deliver answers."
     except (GoogleAuthError, OSError):
         return "Google gives this process no access token just now, so it cannot deliver answers."
+    except Exception:  # the thread has nobody else to tell
+        log.exception("token not asked for")
+        return "Whether Google gives this process an access token could not be found out."
     return ""
 
 

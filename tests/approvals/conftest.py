@@ -3,8 +3,9 @@
 import pytest
 from google.auth.credentials import Credentials
 
-from approvals import identity
+from approvals import health, identity
 from approvals.google import wire
+from approvals.google.tokens import TokenSource
 from approvals.identity import Keys
 from tests.approvals.calling import Api
 from tests.approvals.scripted import scripted_server
@@ -24,6 +25,12 @@ class Tokens(Credentials):
     def refresh(self, request):
         self.refreshes += 1
         self.token = f"{TOKEN}-{self.refreshes}"
+
+
+@pytest.fixture(autouse=True)
+def _tokens_can_be_had(monkeypatch):
+    """Nobody looks for Google's metadata server on this machine."""
+    monkeypatch.setattr(health, "token_source", TokenSource(lambda: None))
 
 
 @pytest.fixture

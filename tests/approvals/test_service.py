@@ -1,14 +1,22 @@
 """What surrounds pages and API: health, system checks, headers, 503."""
 
 from datetime import timedelta
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from google.auth.exceptions import DefaultCredentialsError, RefreshError
 
+from approvals import health
 from approvals.checks import addresses_are_exact, emulator_and_credentials_agree, fit_for_cloud_run
-from approvals.models import Approval, Delivery
+from approvals.google import tokens, wire
+from approvals.google.tokens import TokenSource
+from approvals.models import Approval, Delivery, Worker
+from tests.emulators import eventually
 from tests.factories import make_approval, make_group, make_user
 
 
@@ -16,26 +24,157 @@ def ids(found):
     return {message.id for message in found}
 
 
-class TestHealth:
-    def test_alive_asks_nothing(self, client, django_assert_num_queries, db):
+class TestAlive:
+    def test_it_asks_nothing(self, client, django_assert_num_queries, db):
         with django_assert_num_queries(0):
             assert client.get("/healthz").content == b"ok\n"
 
-    def test_ready_when_database_and_deliveries_are_well(self, client, db):
-        answer = client.get("/readyz")
 
-        assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
+@pytest.fixture
+def overdue(db):
+    """A decision that a worker should have delivered six minutes ago."""
+    ana = make_user("ana@example.com")
+    make_group("managers", ana)
+    make_approval().decide("approved", by=ana, revision=1)
+    Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=6))
 
-    def test_not_ready_while_nothing_is_delivered(self, client, db):
-        ana = make_user("ana@example.com")
-        make_group("managers", ana)
-        make_approval().decide("approved", by=ana, revision=1)
-        Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=6))
 
-        answer = client.get("/readyz")
+def ready(client):
+    """Status, problems and warnings."""
+    answer = client.get("/readyz")
+    told = answer.json()
+    assert told["ready"] == (answer.status_code == 200) == (not told["problems"])
+    for sentence in (*told["problems"].values(), *told["warnings"].values()):
+        assert sentence.endswith(".")
+    return answer.status_code, told["problems"], told["warnings"]
 
-        assert answer.status_code == 503
-        assert "worker" in answer.json()["problems"]["deliveries"]
+
+class TestReady:
+    def test_it_is_when_all_is_well(self, client, db):
+        assert ready(client) == (200, {}, {})
+
+    def test_few_queries_say_so(self, client, db, django_assert_max_num_queries):
+        ready(client)
+        with django_assert_max_num_queries(7):
+            ready(client)
+
+    def test_pages_stay_up_while_no_worker_runs(self, client, overdue):
+        status, problems, warnings = ready(client)
+
+        assert (status, problems) == (200, {})
+        assert warnings["deliveries"] == "An answer has been due for 6 minutes."
+        assert warnings["worker"].startswith("No worker runs.")
+
+    def test_a_worker_that_does_not_get_on_is_told_from_none(self, client, overdue):
+        Worker.objects.create(name="here")
+
+        assert ready(client)[2] == {"deliveries": "An answer has been due for 6 minutes."}
+
+    def test_tables_of_an_earlier_version_are_a_problem(self, client, db):
+        MigrationRecorder(connection).record_unapplied("approvals", "0003_delivery_truth")
+
+        status, problems, _ = ready(client)
+
+        assert (status, list(problems)) == (503, ["migrations"])
+
+    def test_a_database_that_is_away_is_a_problem(self, client, db):
+        def away(execute, sql, params, many, context):
+            raise OperationalError("connection to 10.1.2.3 refused")
+
+        with connection.execute_wrapper(away):
+            status, problems, _ = ready(client)
+
+        assert (status, problems) == (503, {"database": "The database does not answer."})
+
+    def test_a_database_that_takes_no_writing_is_a_problem(self, client, db, monkeypatch):
+        if connection.vendor == "sqlite":
+            monkeypatch.setattr("os.access", lambda path, mode: False)
+        else:
+            connection.cursor().execute("SET TRANSACTION READ ONLY")
+
+        assert ready(client)[:2] == (503, {"database": "The database takes no writing."})
+
+    @pytest.mark.parametrize(("free", "status"), [(64 * 2**20 - 1, 503), (64 * 2**20, 200)])
+    def test_a_disk_that_is_nearly_full_is_a_problem_for_sqlite(
+        self, client, db, monkeypatch, free, status
+    ):
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+
+        answered, problems, _ = ready(client)
+
+        if connection.vendor == "sqlite":
+            assert (answered, list(problems)) == (status, ["disk"] if status == 503 else [])
+        else:  # its disk is elsewhere
+            assert (answered, problems) == (200, {})
+
+    def test_no_token_of_googles_is_a_warning(self, client, db, monkeypatch):
+        monkeypatch.setattr(health, "token_source", TokenSource(no_credentials))
+
+        status, _, warnings = ready(client)
+
+        assert status == 200
+        assert "no credentials" in warnings["token"]
+
+
+def no_credentials():
+    raise DefaultCredentialsError("looked at /home/olga/.config and 169.254.169.254")
+
+
+class TestTokenSource:
+    def test_it_is_asked_once_in_a_while(self):
+        asked = []
+        source = TokenSource(lambda: asked.append(1))
+
+        assert [source.trouble() for _ in range(5)] == [""] * 5
+        assert asked == [1]
+
+    @pytest.mark.parametrize(
+        ("error", "says"),
+        [
+            (DefaultCredentialsError("secret-path"), "This process has no credentials"),
+            (RefreshError("ya29.secret"), "Google gives this process no access token"),
+            (ConnectionError("secret-host"), "Google gives this process no access token"),
+            (KeyError("secret"), "could not be found out"),
+        ],
+    )
+    def test_trouble_is_said_without_its_text(self, error, says):
+        def ask():
+            raise error
+
+        said = TokenSource(ask).trouble()
+
+        assert says in said
+        assert "secret" not in said
+
+    def test_trouble_is_looked_into_again_sooner(self, monkeypatch):
+        monkeypatch.setattr(tokens, "AGAIN", 0.0)
+        answers = [True, False]
+
+        def ask():
+            if answers.pop(0):
+                no_credentials()
+
+        source = TokenSource(ask)
+
+        assert source.trouble()
+        eventually(lambda: not source.trouble())
+        assert answers == []
+
+    def test_nobody_waits_for_a_google_that_hangs(self, monkeypatch):
+        monkeypatch.setattr(tokens, "PATIENCE", 0.01)
+        hangs = Event()
+        source = TokenSource(hangs.wait)
+
+        assert "not known yet" in source.trouble()
+        hangs.set()
+        eventually(lambda: not source.trouble())
+
+    def test_it_asks_with_the_credentials_that_deliver(self, google):
+        tokens.fetch()
+        assert wire.credentials().refreshes == 0
+        wire.credentials().token = None
+        tokens.fetch()
+        assert wire.credentials().refreshes == 1
 
 
 class TestChecks:
