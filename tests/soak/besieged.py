@@ -5,7 +5,7 @@ import asyncio
 import io
 import json
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import requests
@@ -16,7 +16,6 @@ from django.test import Client
 
 from approvals.models import Caller, Delivery, PersonalToken, User
 from approvals.models.outbox import FINAL
-from tests.emulator.forks import Forks
 from tests.emulators import NUMBER, eventually
 from tests.soak import facts
 from tests.soak.campaign import Campaign, Plan
@@ -32,10 +31,8 @@ SHOWN = 5  # of each kind of problem
 
 def besiege(home: Path, plan: Plan, ports: Ports) -> bool:
     """Run it all, tell the figures, and whether all was well."""
-    with ExitStack() as stack:
-        emulators, release = stack.enter_context(Forks()), stack.enter_context(Release())
-        processes = Processes(home, ports, release, emulators)
-        stack.callback(processes.kill_all)
+    with Release() as release:
+        processes = Processes(home, ports, release)
         call_command("migrate", verbosity=0)
         people = prepare(processes)
         campaign = Campaign(plan, ports, processes, people)

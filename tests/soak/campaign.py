@@ -28,7 +28,7 @@ from tests.soak.telling import say
 
 STILL = 150.0
 """Seconds without any progress after which it is stuck: longer than the longest pause of a try."""
-OPEN_AT_ONCE = 120
+OPEN_AT_ONCE = 400
 LAST = 10
 """Once so few are left, the kills end: each could hold up the last ones for a lease."""
 TELL_EVERY = 15.0

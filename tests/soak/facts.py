@@ -3,6 +3,8 @@
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from approvals.models import Approval, Attempt, Delivery, Event, Vote
 from tests.emulator.data_files import Rows, rows_of
@@ -12,7 +14,9 @@ from tests.soak.check import Ran, Recorded
 
 def recorded() -> list[Recorded]:
     """All approvals in the database."""
-    votes, events, attempts = defaultdict(list), defaultdict(Counter), defaultdict(list)
+    votes: dict[UUID, list[tuple[str, str]]] = defaultdict(list)
+    events: dict[UUID, Counter[str]] = defaultdict(Counter)
+    attempts: dict[UUID, list[str]] = defaultdict(list)
     standing = Vote.objects.standing().order_by("at")
     for key, person, outcome in standing.values_list("approval", "user__email", "outcome"):
         votes[key].append((person, outcome))
@@ -35,7 +39,7 @@ def recorded() -> list[Recorded]:
     ]
 
 
-def _delivery(delivery: Delivery | None, attempts: dict[object, list[str]]) -> dict[str, object]:
+def _delivery(delivery: Delivery | None, attempts: dict[UUID, list[str]]) -> dict[str, Any]:
     if delivery is None:
         return {}
     return {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.emulator.forks import Forks, alive
+from tests.emulator.forks import alive
 from tests.emulators import NUMBER, ROOT
 from tests.services import free_port
 
@@ -23,7 +23,7 @@ LEASE = 20
 
 @dataclass
 class Release:
-    """The code of one release, imported once and forked as web servers and workers."""
+    """The code of one release, imported once and forked as its programs."""
 
     code: Path = ROOT
 
@@ -42,7 +42,7 @@ class Release:
         self._zygote.communicate(timeout=20)
 
     def fork(self, program: str, arguments: tuple[str, ...], output: Path) -> int:
-        """Start `gunicorn` or `manage.py`; the ID of the process and of its group."""
+        """Start `gunicorn`, `manage.py` or `emulator`; the ID of the process and of its group."""
         order = json.dumps([program, arguments, str(output)])
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
@@ -89,33 +89,32 @@ class Ports:
 class Processes:
     """All five, by name; each can be killed and started again, and of another release too."""
 
-    def __init__(self, home: Path, ports: Ports, release: Release, emulators: Forks) -> None:
-        self.home, self.ports, self.emulators = home, ports, emulators
+    def __init__(self, home: Path, ports: Ports, release: Release) -> None:
+        self.home, self.ports = home, ports
         self.releases = dict.fromkeys(NAMES, release)
         self.running: dict[str, int] = {}
 
     def start(self, name: str) -> None:
         """Start one; it may not answer yet."""
-        if name == "emulator":
-            self.running[name] = self.emulators.start(self._serve(), self.log(name))
-            return
-        release, kind = self.releases[name], name.partition("-")[0]
-        if kind == "web":
-            own = self.ports.web[int(name[-1]) - 1]
-            binds = [f"--bind=127.0.0.1:{port}" for port in (own, self.ports.shared)]
-            arguments = ("-c", "config/gunicorn.py", "--reuse-port", *binds)
-            self.running[name] = release.fork("gunicorn", arguments, self.log(name))
-        else:
-            arguments = ("deliver", "--idle", "0.2")
-            self.running[name] = release.fork("manage.py", arguments, self.log(name))
+        program, *arguments = self._command(name)
+        self.running[name] = self.releases[name].fork(program, tuple(arguments), self.log(name))
+
+    def _command(self, name: str) -> tuple[str, ...]:
+        match name.partition("-"):
+            case "web", _, number:
+                own = self.ports.web[int(number) - 1]
+                binds = (f"--bind=127.0.0.1:{port}" for port in (own, self.ports.shared))
+                return "gunicorn", "-c", "config/gunicorn.py", "--reuse-port", *binds
+            case "worker", _, _:
+                return "manage.py", "deliver", "--idle", "0.2"
+        data, port = str(self.emulator_data), str(self.ports.emulator)
+        serve = ("emulator", "serve", "--port", port, "--data", data)
+        return *serve, "--grpc-port", "off", "--project-number", NUMBER
 
     def kill(self, name: str) -> None:
         """`kill -9` of the process and, of a web server, of those it has forked."""
         process = self.running.pop(name, 0)
         if not process:
-            return
-        if name == "emulator":
-            self.emulators.kill(process)
             return
         with suppress(ProcessLookupError):
             os.killpg(process, signal.SIGKILL)
@@ -132,9 +131,3 @@ class Processes:
     @property
     def emulator_data(self) -> Path:
         return self.home / "emulator.sqlite3"
-
-    def _serve(self) -> list[str]:
-        return [
-            *("serve", "--port", str(self.ports.emulator), "--data", str(self.emulator_data)),
-            *("--grpc-port", "off", "--project-number", NUMBER),
-        ]
