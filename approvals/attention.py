@@ -158,6 +158,11 @@ _OTHERS = (
 SOURCES = tuple(sorted((*_OF_DELIVERIES, *_OTHERS), key=lambda each: list(Kind).index(each.kind)))
 
 
+def rows_of(kind: Kind) -> QuerySet[Any]:
+    """The rows behind the items of a kind; of the conditions of the whole there are none."""
+    return next(source for source in SOURCES if source.kind == kind).rows()
+
+
 def page_of(kind: Kind | None = None, after: str = "", size: int | None = None) -> Page:
     """The first items of the queue, or those behind a mark. Raises ValueError for no mark.
 

@@ -6,9 +6,27 @@ operator may do call the same model methods as everything else.
 
 from django.contrib import admin
 
-from approvals.admin import callers, deliveries, people, record, requests, telling, types
+from approvals.admin import (
+    callers,
+    deliveries,
+    executions,
+    people,
+    record,
+    requests,
+    telling,
+    types,
+)
 
-__all__ = ["callers", "deliveries", "people", "record", "requests", "telling", "types"]
+__all__ = [
+    "callers",
+    "deliveries",
+    "executions",
+    "people",
+    "record",
+    "requests",
+    "telling",
+    "types",
+]
 
 admin.site.site_header = "Countersign"
 admin.site.site_title = "Countersign"

@@ -7,10 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from approvals.admin.attending import Attending, AttentionFilter
 from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, operator
 from approvals.admin.filters import StateFilter, state_words
 from approvals.models import Attempt, Delivery
 from approvals.plain import visible
+from approvals.reasons import Kind
 
 
 class AttemptInline(ReadOnlyInline):
@@ -19,28 +21,35 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
-    """Deliveries: read them, and start one again when its cause is mended."""
+class DeliveryAdmin(Attending):
+    """Deliveries: read them, start one again when its cause is mended, put its trouble aside."""
 
+    noun = "delivery"
     date_hierarchy = "created_at"
     list_display = ("approval", "current", "reason", "tries", "next_attempt_at", "created_at")
-    list_filter = (StateFilter,)
+    list_filter = (
+        AttentionFilter.of(Kind.UNDELIVERABLE, Kind.UNREAD, Kind.MISSED),
+        StateFilter,
+        "trouble",
+    )
     list_select_related = ("approval",)
     search_fields = ("approval__title", "approval__execution", "pk", "approval__pk")
     fields = (
         "approval",
         "current",
+        "trouble",
         "reason",
         "tries",
         "next_attempt_at",
         "created_at",
         "stored_at",
         "confirmed_at",
+        "attended_at",
         "payload",
     )
     readonly_fields = ("current", "payload")
     inlines = (AttemptInline,)
-    actions = ("deliver_again",)
+    actions = ("deliver_again", "put_aside")
     change_form_template = "admin/delivery.html"
 
     @admin.display(description="state", ordering="state")

@@ -7,24 +7,15 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
+from approvals.admin.attending import AttentionFilter, ReasonForm, confirm
 from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, operator, shown
 from approvals.admin.exporting import Exporting
 from approvals.forms import PersonField
 from approvals.models import Approval, ApprovalError, Event, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING
-
-
-class ReasonForm(forms.Form):
-    """Why it is done: it goes into the record, and to those who were asked."""
-
-    reason = forms.CharField(
-        max_length=500,
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-        error_messages={"required": "Please say why: it goes into the record."},
-    )
+from approvals.reasons import Kind
 
 
 class ReassignForm(ReasonForm):
@@ -83,7 +74,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         "caller",
         "created_at",
     )
-    list_filter = ("status", "type", "priority", "caller")
+    list_filter = (AttentionFilter.of(Kind.NOBODY), "status", "type", "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
     readonly_fields = (*SENT.values(), "asked", *TERMS)
@@ -126,7 +117,8 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         open_ones = list(queryset.filter(status=PENDING))
         form = ReassignForm(request.POST if "confirmed" in request.POST else None, rows=open_ones)
         if not form.is_valid():
-            return self._confirm(request, open_ones, form, "ask_somebody_else", "Ask somebody else")
+            says = "In these, the colleague is asked where the other one was:"
+            return self._confirm(request, open_ones, form, "Ask somebody else", says)
         to, reason = form.cleaned_data["to"], form.cleaned_data["reason"]
 
         def act(approval: Approval) -> None:
@@ -144,7 +136,8 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         open_ones = list(queryset.filter(status=PENDING))
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
-            return self._confirm(request, open_ones, form, "withdraw", "Withdraw")
+            says = "These close unanswered, and their workflows get “withdrawn”:"
+            return self._confirm(request, open_ones, form, "Withdraw", says)
         reason = form.cleaned_data["reason"]
 
         def act(approval: Approval) -> None:
@@ -158,23 +151,14 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         request: HttpRequest,
         approvals: list[Approval],
         form: forms.Form,
-        action: str,
         title: str,
+        says: str,
     ) -> HttpResponse | None:
         """What is about to be done, to which approvals; or that there is nothing to do."""
         if not approvals:
             self.message_user(request, "None of these is open any more.", messages.WARNING)
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-            "approvals": approvals,
-            "form": form,
-            "action": action,
-        }
-        status = 422 if form.is_bound else 200
-        return TemplateResponse(request, "admin/confirm.html", context, status=status)
+        return confirm(self, request, approvals, form, title=title, says=says)
 
     def _each(
         self,

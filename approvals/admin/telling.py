@@ -7,10 +7,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, operator
+from approvals.admin.attending import Attending, AttentionFilter
+from approvals.admin.base import ModelAdmin, operator
 from approvals.audience import LABELS
 from approvals.models import Channel, Notice
 from approvals.plain import visible
+from approvals.reasons import Kind
 from approvals.senders import problem_with
 
 if TYPE_CHECKING:  # generic for the type checker, a plain class at run time
@@ -87,29 +89,14 @@ class ChannelAdmin(ModelAdmin):
         return False
 
 
-class NoticeStateFilter(admin.SimpleListFilter):
-    """What needs attention, before the states."""
-
-    title = "attention"
-    parameter_name = "attention"
-
-    def lookups(self, *_: object) -> list[tuple[str, str]]:
-        return [("yes", "Needs attention")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        del request
-        if self.value() != "yes":
-            return queryset
-        return queryset.filter(pk__in=Notice.objects.needing_attention().values("pk"))
-
-
 @admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
-    """Who was told what: read it, send one again, or give it up."""
+class NoticeAdmin(Attending):
+    """Who was told what: read it, tell again, or put it aside."""
 
+    noun = "notice"
     date_hierarchy = "created_at"
     list_display = ("told", "matter", "approval", "state", "why", "tries", "created_at")
-    list_filter = (NoticeStateFilter, "state", "matter", "channel")
+    list_filter = (AttentionFilter.of(Kind.NOTICE), "state", "matter", "channel")
     list_select_related = ("approval", "user", "channel")
     search_fields = ("approval__title", "approval__pk", "address", "channel__name")
     fields = (
@@ -117,7 +104,7 @@ class NoticeAdmin(ReadOnlyAdmin):
         *("created_at", "digest_at", "next_attempt_at", "sent_at"),
     )
     readonly_fields = ("told", "why")
-    actions = ("send_again", "give_up")
+    actions = ("tell_again", "put_aside")
     change_form_template = "admin/notice.html"
 
     @admin.display(description="who is told")
@@ -128,11 +115,8 @@ class NoticeAdmin(ReadOnlyAdmin):
     def why(self, notice: Notice) -> str:
         return visible(notice.reason)
 
-    def has_send_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("approvals.change_notice")
-
-    @admin.action(description="Send again", permissions=["send"])
-    def send_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+    @admin.action(description="Tell again", permissions=["attend"])
+    def tell_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
         """Queue them once more; what has left stays as it is."""
         by = str(operator(request))
         done = [notice.again(by=by) for notice in queryset]
@@ -140,10 +124,3 @@ class NoticeAdmin(ReadOnlyAdmin):
         if not all(done):
             text = f"Left alone, sent already: {len(done) - sum(done)}."
             self.message_user(request, text, messages.INFO)
-
-    @admin.action(description="Give up", permissions=["send"])
-    def give_up(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
-        """Do not send them; they need no attention any more."""
-        by = str(operator(request))
-        done = sum(notice.give_up(by=by) for notice in queryset)
-        self.message_user(request, f"Given up: {done}.", messages.SUCCESS)

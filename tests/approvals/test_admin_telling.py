@@ -119,8 +119,8 @@ def failed(client, settings, managers, ana):
     return Notice.objects.get()
 
 
-def press(client, notice, action):
-    data = {"action": action, "_selected_action": [str(notice.pk)]}
+def press(client, notice, action, **given):
+    data = {"action": action, "_selected_action": [str(notice.pk)], **given}
     return client.post(NOTICES, data, follow=True)
 
 
@@ -136,42 +136,60 @@ class TestNotice:
             approval=failed.approval, event=failed.event, matter="receipt", address="x@example.com"
         )
 
-        listed = client.get(NOTICES, {"attention": "yes"}).context["cl"].queryset
+        listed = client.get(NOTICES, {"attention": "notice"}).context["cl"].queryset
 
         assert list(listed) == [failed]
 
     def test_one_is_sent_again(self, client, failed):
-        response = press(client, failed, "send_again")
+        response = press(client, failed, "tell_again")
 
         assert "Queued again: 1." in response.content.decode()
         failed.refresh_from_db()
         assert failed.state == NoticeState.QUEUED
         assert failed.reason == "Asked for by Olga."
 
-    def test_one_is_given_up(self, client, failed):
-        press(client, failed, "give_up")
+    def test_one_is_put_aside_with_a_reason_that_the_record_keeps(self, client, failed):
+        asked = press(client, failed, "put_aside")
+        assert "The record keeps your reason" in asked.content.decode()
+        assert press(client, failed, "put_aside", confirmed="yes", reason=" ").status_code == 422
 
+        response = press(client, failed, "put_aside", confirmed="yes", reason="He has left")
+
+        assert "Put aside: 1." in response.content.decode()
         failed.refresh_from_db()
         assert failed.state == NoticeState.DROPPED
+        assert failed.reason == "Put aside by Olga: He has left"
         assert not Approval.objects.needing_attention().exists()
+        line = failed.approval.events.latest("number")
+        assert (line.kind, line.actor) == ("attended", "user:olga@example.com")
+        assert line.data == {"what": "notice", "to": "Ben Okafor", "reason": "He has left"}
+
+    def test_what_is_sent_is_not_put_aside(self, client, failed):
+        Notice.objects.update(state=NoticeState.SENT)
+
+        response = press(client, failed, "put_aside", confirmed="yes", reason="x")
+
+        assert "Left alone, as they need no attention any more: 1." in response.content.decode()
+        failed.refresh_from_db()
+        assert failed.state == NoticeState.SENT
 
     def test_what_is_sent_stays_sent(self, client, failed):
         Notice.objects.update(state=NoticeState.SENT)
 
-        response = press(client, failed, "send_again")
+        response = press(client, failed, "tell_again")
 
         assert "Left alone, sent already: 1." in response.content.decode()
         failed.refresh_from_db()
         assert failed.state == NoticeState.SENT
         page = client.get(reverse("admin:approvals_notice_change", args=[failed.pk]))
-        assert "Send again" not in page.content.decode()
+        assert "Tell again" not in page.content.decode()
 
     def test_buttons_are_for_those_who_may_press_them(self, failed):
         browser = reader("view_notice")
         page = browser.get(reverse("admin:approvals_notice_change", args=[failed.pk]))
-        assert "Send again" not in page.content.decode()
+        assert "Tell again" not in page.content.decode()
 
-        press(browser, failed, "send_again")
+        press(browser, failed, "tell_again")
 
         failed.refresh_from_db()
         assert failed.state == NoticeState.FAILED

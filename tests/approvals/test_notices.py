@@ -462,11 +462,11 @@ class TestByHand:
     def test_a_failed_one_can_be_given_up(self, post, asked):
         notice = Notice.objects.all()[0]
 
-        assert notice.give_up(by="user:olga@example.com")
+        assert notice.give_up(by="Olga", why="Enough")
         send_all()
 
         assert len(post.arrived) == 1
-        assert not notice.give_up(by="user:olga@example.com")
+        assert not notice.give_up(by="Olga", why="Enough")
 
     def test_people_who_are_nobodys_business_are_not_in_the_outbox(self, post, asked):
         make_user("stranger@example.com")
