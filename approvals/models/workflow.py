@@ -47,8 +47,11 @@ class Workflow(models.Model):
 
     def claim(self, until: datetime) -> bool:
         """Take it until then, if nobody else does; who dies gives it back by that."""
-        seen = Workflow.objects.filter(pk=self.pk, list_at=self.list_at)
-        won = seen.update(list_at=until)
+        won = self.mine().update(list_at=until)
         if won:
             self.list_at = until
         return bool(won)
+
+    def mine(self) -> WorkflowQuerySet:
+        """This row, as long as it is as it was when it was read or claimed."""
+        return Workflow.objects.filter(pk=self.pk, list_at=self.list_at)
