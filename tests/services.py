@@ -139,6 +139,7 @@ class Cluster:
     owner: pwd.struct_passwd | None
     programs: Path
     password: str
+    port: int = 0
     server: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -160,7 +161,11 @@ class Cluster:
         pwfile = f"--pwfile={self.home / 'password'}"
         if self._call("initdb", *make, "-A", "scram-sha-256", pwfile).wait(120) != 0:
             self._give_up("initdb failed")
-        port = free_port()
+        self.port = free_port()
+        return self.run()
+
+    def run(self) -> str:
+        """Start the server over its data files, wait until it answers; its URL."""
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
@@ -168,8 +173,9 @@ class Cluster:
             "max_connections": "200",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        self.server = self._call("postgres", "-D", data, "-p", str(port), *settings)
-        url = f"postgres://tests:{self.password}@127.0.0.1:{port}/postgres"
+        data = str(self.home / "data")
+        self.server = self._call("postgres", "-D", data, "-p", str(self.port), *settings)
+        url = f"postgres://tests:{self.password}@127.0.0.1:{self.port}/postgres"
         deadline = time.monotonic() + 60
         while not _accepts(url):
             if self.server.poll() is not None or time.monotonic() > deadline:
@@ -177,11 +183,15 @@ class Cluster:
             time.sleep(0.1)
         return url
 
-    def remove(self) -> None:
-        """End the server at once and remove its data."""
+    def crash(self) -> None:
+        """End the server at once: PostgreSQL's "immediate", which `run` has to recover from."""
         if self.server and self.server.poll() is None:
-            self.server.send_signal(signal.SIGQUIT)  # "immediate": the data is not needed again
+            self.server.send_signal(signal.SIGQUIT)
             self.server.wait(20)
+
+    def remove(self) -> None:
+        """End the server and remove its data."""
+        self.crash()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _give_up(self, what: str) -> NoReturn:
