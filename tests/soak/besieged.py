@@ -4,8 +4,11 @@ imported: see `tests.soak.siege`."""
 import asyncio
 import io
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import requests
@@ -18,7 +21,7 @@ from approvals.models import Caller, Delivery, PersonalToken, User
 from approvals.models.outbox import FINAL
 from tests.emulators import NUMBER, eventually
 from tests.soak import facts
-from tests.soak.campaign import Campaign, Plan
+from tests.soak.campaign import Campaign, Plan, Turn
 from tests.soak.check import Found, compare
 from tests.soak.people import Person
 from tests.soak.processes import NAMES, Ports, Processes, Release
@@ -29,16 +32,62 @@ CREW = 6
 SHOWN = 5  # of each kind of problem
 
 
-def besiege(home: Path, plan: Plan, ports: Ports) -> bool:
-    """Run it all, tell the figures, and whether all was well."""
-    with Release() as release:
-        processes = Processes(home, ports, release)
-        call_command("migrate", verbosity=0)
+def besiege(home: Path, plan: Plan, ports: Ports, before: Path | None = None) -> bool:
+    """Run it all, tell the figures, and whether all was well.
+
+    Args:
+        before: the code of the release that runs at first; the new one comes in meanwhile.
+    """
+    with ExitStack() as stack:
+        new = stack.enter_context(Release())
+        old = stack.enter_context(Release(before)) if before else new
+        processes = Processes(home, ports, old)
+        processes.releases["emulator"] = new
+        _manage(old, "migrate")
         people = prepare(processes)
-        campaign = Campaign(plan, ports, processes, people)
+        turns = upgrade(processes, new) if before else []
+        campaign = Campaign(plan, ports, processes, people, turns)
         asyncio.run(campaign.run())
         processes.kill_all()
         return look_over(campaign, home)
+
+
+def upgrade(processes: Processes, new: Release) -> list[Turn]:
+    """What is done for a new release, under way: the tables, the web servers, then the workers."""
+
+    async def web() -> None:
+        await asyncio.to_thread(_manage, new, "migrate", times=5)
+        say("  migrated: new web servers, workers of the release before")
+        _replace(processes, new, "web-1", "web-2")
+
+    async def workers() -> None:
+        say("  new workers")
+        _replace(processes, new, "worker-1", "worker-2")
+
+    return [(1 / 3, web), (2 / 3, workers)]
+
+
+def _replace(processes: Processes, release: Release, *names: str) -> None:
+    for name in names:
+        processes.releases[name] = release
+        processes.start(name)
+
+
+def _manage(release: Release, *arguments: str, times: int = 1) -> None:
+    """Run `manage.py …` of a release to its end, again where the tables were in use."""
+    for left in range(times - 1, -1, -1):
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=release.code,
+            env=os.environ | {"DATABASE_STATEMENT_TIMEOUT": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+        say(f"  {' '.join(arguments)} failed, {left} times left: {done.stderr[-300:]}")
+    raise RuntimeError(f"manage.py {' '.join(arguments)} failed")
 
 
 def prepare(processes: Processes) -> list[Person]:

@@ -95,7 +95,8 @@ class Processes:
         self.running: dict[str, int] = {}
 
     def start(self, name: str) -> None:
-        """Start one; it may not answer yet."""
+        """Start one, in place of the one that runs, if any; it may not answer yet."""
+        self.kill(name)
         program, *arguments = self._command(name)
         self.running[name] = self.releases[name].fork(program, tuple(arguments), self.log(name))
 
