@@ -19,6 +19,7 @@ from django.db import close_old_connections, connection, connections
 from approvals.delivery import deliver
 from approvals.lanes import Change, Lanes, Place
 from approvals.models import Delivery
+from approvals.origin import Origin, one_round, origin
 from approvals.pace import Pace
 from approvals.trouble import TROUBLE
 
@@ -42,6 +43,7 @@ class Round:
     delivery: Delivery
     place: Place
     has_begun: bool = False
+    asked_for_in: Origin = field(default_factory=origin)
     done: threading.Event = field(default_factory=threading.Event)
 
 
@@ -157,16 +159,20 @@ class Dispatcher:
 
     def _work(self) -> None:
         while (one := self._next()) is not None:
-            answered = None
-            try:
-                if self._starts(one):
-                    answered = self._play(one.delivery)
-            except TROUBLE:
-                log.exception("database unavailable")
-            except Exception:  # whatever is wrong with it stays with it: its lease holds it
-                log.exception("row left for later", extra=_about(one.delivery))
-            finally:
-                self._end(one, answered)
+            with one_round(one.asked_for_in):
+                self._do(one)
+
+    def _do(self, one: Round) -> None:
+        answered = None
+        try:
+            if self._starts(one):
+                answered = self._play(one.delivery)
+        except TROUBLE:
+            log.exception("database unavailable")
+        except Exception:  # whatever is wrong with it stays with it: its lease holds it
+            log.exception("row left for later", extra=_about(one.delivery))
+        finally:
+            self._end(one, answered)
 
     def _next(self) -> Round | None:
         """The next round; the connection to the database is not kept for nothing."""

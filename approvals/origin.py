@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 
@@ -43,12 +43,15 @@ def coming_from(found: Origin) -> Iterator[None]:
 
 
 @contextmanager
-def one_round() -> Iterator[None]:
-    """Inside the block is one round of the worker: its events and lines have an ID of their own.
+def one_round(of: Origin = NOWHERE) -> Iterator[None]:
+    """Inside the block is one round of work: its events and log lines share an ID.
 
-    A round that a request makes keeps the request's.
+    Args:
+        of: the request that the round is part of, in whose thread it may not be: then it is that
+            request's ID. The client is not who acts in it, and is not named.
     """
-    with coming_from(origin() if origin().request else Origin(request=uuid4().hex)):
+    found = replace(of, client="") if of.request else Origin(request=uuid4().hex)
+    with coming_from(found):
         yield
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from approvals.dispatch import Dispatcher
 from approvals.models import Approval, Timer, Worker
 from approvals.notices import send_due, tell_of_trouble
+from approvals.origin import one_round
 from approvals.trouble import TROUBLE
 
 log = logging.getLogger(__name__)
@@ -167,22 +168,29 @@ def _try(say: Callable[[Worker], None], me: Worker) -> None:
 
 def until_idle(act: Callable[[], bool], stop: threading.Event) -> None:
     """Act until there is nothing more to do."""
-    while not stop.is_set() and act():
-        pass
+    busy = True
+    while busy and not stop.is_set():
+        with one_round():
+            busy = act()
 
 
 def loop(act: Callable[[], bool], stop: threading.Event, idle: float) -> None:
     """Act again and again; with a pause where there was nothing to do."""
     while not stop.is_set():
-        try:
-            busy = act()
-        except TROUBLE:
-            # The database is away or locked; every row is as it was. Try again.
-            log.exception("database unavailable")
-            busy = False
+        with one_round():
+            busy = _unless_away(act)
         if not busy:
             close_old_connections()
             stop.wait(idle)
+
+
+def _unless_away(act: Callable[[], bool]) -> bool:
+    """Act; False where the database is away or locked: every row is as it was. Try again."""
+    try:
+        return act()
+    except TROUBLE:
+        log.exception("database unavailable")
+        return False
 
 
 class Notices:
