@@ -7,9 +7,10 @@ from enum import StrEnum
 
 from django.utils import timezone
 
-from approvals.models import Approval, Delivery, Vote
+from approvals.models import Approval, Delivery, Execution, Vote
 from approvals.models.content import PENDING
 from approvals.models.outbox import FINAL, State
+from approvals.timeline import ENDS
 
 # How long a page waits for what the workflow reports, once it has the answer.
 REPORT_WITHIN = timedelta(minutes=10)
@@ -22,17 +23,25 @@ class Stage(StrEnum):
     NOW = "now"
     TODO = "todo"
     TROUBLE = "trouble"  # an operator should look at it
-    FAILED = "failed"  # the workflow has the answer, and reported a failure of its own
+    FAILED = "failed"  # the workflow has the answer, and failed by itself
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One station of the answer on its way."""
+    """One station of the answer on its way; `advice` is what people can do about it."""
 
     label: str
     stage: Stage
     at: datetime | None = None
     note: str = ""
+    advice: str = ""
+
+
+AGAIN = "Is it still needed? Then the workflow has to be started again, and asks you anew."
+NOT_TWICE = (
+    "Ask whoever runs the workflow whether it acted on the answer, before it is started again."
+)
+FAILED = ("FAILED", "CANCELLED")
 
 
 def in_words(approval: Approval) -> str:
@@ -58,35 +67,76 @@ def steps(approval: Approval) -> list[Step]:
     delivery = _delivery(approval)
     if delivery is None:
         return []
-    confirmed = delivery.state == State.CONFIRMED
-    stored = confirmed or delivery.stored_at is not None
     found = [Step(approval.status_label, Stage.DONE, approval.decided_at)]
-    if stored:
+    confirmed = delivery.state == State.CONFIRMED
+    if confirmed or delivery.stored_at is not None:
         found.append(Step("Google has it", Stage.DONE, delivery.stored_at))
     if confirmed:
-        found.append(Step("The workflow has it", Stage.DONE, delivery.confirmed_at))
+        found.append(_arrived(delivery))
+    elif delivery.state == State.MISSED:
+        found.append(_missed(delivery))
     else:
-        found.append(_under_way(delivery, stored=stored))
-    if not stored and delivery.state != State.MISSED:
-        found.append(Step("The workflow has it", Stage.TODO))
+        found += _under_way(delivery)
+    return found + _came_to(approval, delivery)
+
+
+def _arrived(delivery: Delivery) -> Step:
+    label, at = "The workflow has it", delivery.confirmed_at
+    if delivery.needs_attention:
+        return Step(label, Stage.TROUBLE, at, delivery.reason)
+    return Step(label, Stage.DONE, at)
+
+
+def _missed(delivery: Delivery) -> Step:
+    """The run ended first; what can be done depends on whether it may have read the answer."""
+    if delivery.approval.decided_by_id is None:
+        return Step("The workflow had ended", Stage.DONE, note=delivery.reason)
+    stage = Stage.TROUBLE if delivery.needs_attention else Stage.DONE
+    in_doubt = delivery.has_landed() or delivery.in_doubt()
+    advice = NOT_TWICE if in_doubt else AGAIN
+    return Step("The workflow had ended", stage, note=delivery.reason, advice=advice)
+
+
+def _under_way(delivery: Delivery) -> list[Step]:
+    trouble = delivery.needs_attention
+    stage = Stage.TROUBLE if trouble else Stage.NOW
+    if delivery.stored_at is not None:
+        return [Step("The workflow has not read it yet", stage, note=delivery.reason)]
+    if delivery.state == State.UNKNOWN:
+        label = "It may have arrived"
+    else:
+        label = "Google does not have it yet" if trouble else "Sending"
+    now = Step(label, stage, note=delivery.reason)
+    return [now, Step("The workflow has it", Stage.TODO)]
+
+
+def _came_to(approval: Approval, delivery: Delivery) -> list[Step]:
+    """What the workflow reported, and how its run ended where that says more."""
+    found = []
     if approval.result:
         failed = approval.result == Approval.Result.FAILED
         label = f"The workflow reported: {'it failed' if failed else 'done'}"
         stage = Stage.FAILED if failed else Stage.DONE
         found.append(Step(label, stage, note=approval.result_message))
+    if delivery.state != State.CONFIRMED:
+        return found
+    state = _state_of_run(approval)
+    if state in FAILED or (state in ENDS and not found):
+        stage = Stage.FAILED if state in FAILED else Stage.DONE
+        found.append(Step(ENDS[state], stage))
+    elif not found and (state is not None or _is_recent(delivery, timezone.now())):
+        found.append(Step("What it came to", Stage.TODO))
     return found
 
 
-def _under_way(delivery: Delivery, *, stored: bool) -> Step:
-    trouble = delivery.needs_attention
-    if delivery.state == State.MISSED:
-        stage = Stage.TROUBLE if trouble else Stage.DONE
-        return Step("The workflow had ended", stage, note=delivery.reason)
-    if stored:
-        label = "The workflow has not read it yet"
-    else:
-        label = "Google does not have it yet" if trouble else "Sending"
-    return Step(label, Stage.TROUBLE if trouble else Stage.NOW, note=delivery.reason)
+def _state_of_run(approval: Approval) -> str | None:
+    """As Google named it when it was last asked; None where it is not asked about."""
+    states = Execution.objects.filter(name=approval.execution).values_list("state", flat=True)
+    return states.first()
+
+
+def _is_recent(delivery: Delivery, now: datetime) -> bool:
+    return now - (delivery.confirmed_at or delivery.created_at) < REPORT_WITHIN
 
 
 def look_again(approval: Approval, now: datetime | None = None) -> int | None:
@@ -97,10 +147,12 @@ def look_again(approval: Approval, now: datetime | None = None) -> int | None:
         return 2 if approval.settles_at else 10
     if delivery.state not in FINAL:
         return 2 if now - delivery.created_at < timedelta(minutes=2) else 15
-    confirmed_at = delivery.confirmed_at
-    if confirmed_at and not approval.result and now - confirmed_at < REPORT_WITHIN:
-        return 2 if now - confirmed_at < timedelta(seconds=30) else 10
-    return None
+    since = now - (delivery.confirmed_at or delivery.created_at)
+    if delivery.state == State.MISSED or approval.result or not _is_recent(delivery, now):
+        return None
+    if _state_of_run(approval) in ENDS:
+        return None
+    return 2 if since < timedelta(seconds=30) else 10
 
 
 def undoable_for(approval: Approval, vote: Vote, now: datetime | None = None) -> int:
