@@ -225,7 +225,7 @@ CASES = {
         for state in ("stored", "confirmed", "blocked", "missed")
     },
 }
-OFTEN = {"question", "answer", "requeued", "rearmed"}
+OFTEN = {"requeued", "rearmed"}
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
