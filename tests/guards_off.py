@@ -152,7 +152,7 @@ DELIVERING = (
         "approvals/verdicts.py",
         "if reply is None and not (past.landed or past.doubt or past.unsure):",
         "if reply is None:",
-        (f"{DELIVERY}::TestDoubt", "tests/approvals/test_verdicts.py"),
+        (f"{DELIVERY}::TestDoubt", "tests/approvals/test_verdicts.py::TestSights"),
     ),
     Guard(
         "inside a transaction nothing is sent",

@@ -32,7 +32,7 @@ TELL_EVERY = 15.0
 PATIENCE = 20.0  # seconds that a client waits for an answer
 
 Turn = tuple[float, Callable[[], Awaitable[None]]]
-"""What happens once when such a share of the executions has been started."""
+"""What happens once such a share of the executions has ended."""
 
 
 class Stuck(Exception):
@@ -103,13 +103,9 @@ class Campaign:
     async def _start_all(self) -> None:
         """Start executions, so many that some are always waiting, until there are enough."""
         await self.author.sign_in()
-        turns = list(self.turns)
         while (left := self.plan.approvals - self.author.started) > 0:
             await self._look()
             await self.author.start(min(OPEN_AT_ONCE - self.author.active, left))
-            if turns and self.author.started >= turns[0][0] * self.plan.approvals:
-                _, turn = turns.pop(0)
-                await turn()
             await asyncio.sleep(0.3)
 
     async def _until(self, done: Callable[[], bool]) -> None:
@@ -120,7 +116,10 @@ class Campaign:
             await asyncio.sleep(0.5)
 
     async def _look(self) -> None:
-        """See how far it is. Raises `Stuck` where nothing has moved for `STILL` seconds."""
+        """See how far it is, and take the turn that is due.
+
+        Raises `Stuck` where nothing has moved for `STILL` seconds.
+        """
         await self.author.look()
         self.open_deliveries = await asyncio.to_thread(_open_deliveries)
         state = (self.author.started, self.author.active, self.open_deliveries)
@@ -128,6 +127,10 @@ class Campaign:
             self.moved, self.state = time.monotonic(), state
         if time.monotonic() - self.moved > STILL:
             raise Stuck(f"nothing has moved for {STILL:.0f} s")
+        ended = self.author.started - self.author.active
+        if self.turns and ended >= self.turns[0][0] * self.plan.approvals:
+            _, turn = self.turns.pop(0)
+            await turn()
 
     async def _calm_down(self) -> None:
         """No more kills, no more faults; everything runs."""
