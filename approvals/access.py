@@ -46,9 +46,9 @@ class AccessMiddleware:
 
 def who(request: HttpRequest) -> dict[str, str]:
     """The id of the person or the caller, where the answer has looked for one; asks nobody."""
-    found = getattr(request, "auth", None) or getattr(request, "_cached_user", None)
-    if found is None and type(request.__dict__.get("user")) is User:  # somebody has just signed in
-        found = request.user
+    found = request.__dict__.get("user")  # whoever it is by now, unless nobody has asked yet
+    if type(found) is not User:
+        found = getattr(request, "auth", None) or getattr(request, "_cached_user", None)
     if isinstance(found, Caller):
         return {"caller": str(found.pk)}
     return {"person": str(found.pk)} if isinstance(found, User) else {}
