@@ -425,7 +425,7 @@ class TestCost:
 
 class TestDocs:
     def test_the_page_for_operators_has_the_words_of_the_queue(self):
-        text = section("operations.md", "## Needs attention")
+        text = section("operations.md", "## When something needs attention")
         kinds = table(text, "it says", "means", "do")
         troubles = table(text, "trouble of a delivery", "do")
 
