@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.models import Count
 from django.utils import timezone
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as as_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as as_text
@@ -368,7 +369,7 @@ class TestCost:
     )
     def test_counts_need_no_table(self, db, model, column):
         """An index is enough: with a hundred thousand rows a table would take a second."""
-        rows = model.objects.order_by().values_list(column).annotate(number=metrics.Count("*"))
+        rows = model.objects.order_by().values_list(column).annotate(number=Count("*"))
         if connection.vendor == "postgresql":  # it reads small tables whole, unless told not to
             connection.cursor().execute("SET LOCAL enable_seqscan = off")
             connection.cursor().execute("SET LOCAL enable_bitmapscan = off")

@@ -16,6 +16,7 @@ from approvals.checks import addresses_are_exact, emulator_and_credentials_agree
 from approvals.google import tokens, wire
 from approvals.google.tokens import TokenSource
 from approvals.models import Approval, Delivery, Worker
+from tests.approvals.conftest import Tokens
 from tests.emulators import eventually
 from tests.factories import make_approval, make_group, make_user
 
@@ -163,18 +164,21 @@ class TestTokenSource:
     def test_nobody_waits_for_a_google_that_hangs(self, monkeypatch):
         monkeypatch.setattr(tokens, "PATIENCE", 0.01)
         hangs = Event()
-        source = TokenSource(hangs.wait)
+        source = TokenSource(lambda: hangs.wait() and None)
 
         assert "not known yet" in source.trouble()
         hangs.set()
         eventually(lambda: not source.trouble())
 
     def test_it_asks_with_the_credentials_that_deliver(self, google):
+        found = wire.credentials()
+        assert isinstance(found, Tokens)
+
         tokens.fetch()
-        assert wire.credentials().refreshes == 0
-        wire.credentials().token = None
+        assert found.refreshes == 0
+        found.token = None
         tokens.fetch()
-        assert wire.credentials().refreshes == 1
+        assert found.refreshes == 1
 
 
 class TestChecks:
