@@ -164,7 +164,11 @@ class TestTokenSource:
     def test_nobody_waits_for_a_google_that_hangs(self, monkeypatch):
         monkeypatch.setattr(tokens, "PATIENCE", 0.01)
         hangs = Event()
-        source = TokenSource(lambda: hangs.wait() and None)
+
+        def ask() -> None:
+            hangs.wait()
+
+        source = TokenSource(ask)
 
         assert "not known yet" in source.trouble()
         hangs.set()
