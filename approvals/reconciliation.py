@@ -27,7 +27,7 @@ from approvals.google.wire import CannotLook
 from approvals.models import Approval, Execution, Workflow
 from approvals.models.callback import Callback
 from approvals.models.content import PENDING
-from approvals.models.execution import ENDED, EVERY, FRESH, MISSING
+from approvals.models.execution import ENDED, EVERY, FRESH, LOOKING, MISSING
 from approvals.pace import Pace
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ ADOPTED = 1000  # in one round
 AT_ONCE = 500  # rows in one statement
 # Longer than a list of twenty pages at their slowest takes; a worker that dies gives it back then.
 LISTING = timedelta(minutes=10)
-LOOKING = timedelta(minutes=2)
 # One that began so short a time ago may be about to register its callback.
 YOUNG = timedelta(minutes=2)
 # What Google did not know is asked for once more after this.
@@ -68,7 +67,7 @@ def pause(looks: int) -> timedelta:
 
 def _after(error: CannotLook) -> timedelta:
     """When to try again: soon where Google could not be reached, later where it refused."""
-    return EVERY if error.answered else UNREACHED
+    return UNREACHED if error.answered is False else EVERY
 
 
 class Reconciler:
@@ -192,10 +191,11 @@ class Reconciler:
         return True
 
     def _sleep_after(self, error: CannotLook) -> bool:
-        """Rest, where it is not Google's answer that was the trouble; whether that is so."""
-        if not error.answered:
+        """Rest where Google cannot be reached, or gives no token; whether that is so."""
+        away = error.answered is False
+        if away:
             self._asleep_until = time.monotonic() + REST
-        return not error.answered
+        return away
 
     def _look_at(self, execution: Execution) -> None:
         now = timezone.now()

@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 from approvals.google.addresses import is_execution_name, is_workflow_name
 from approvals.google.wire import TIMEOUT, CannotLook, get, session
 
+PAGE = 1000  # executions; Google's most
 # Of a list: 20,000 executions, 2,000 endpoints. What is longer cannot be read.
 MAX_PAGES = 20
 # https://cloud.google.com/workflows/docs/reference/executions/rest/v1/projects.locations.workflows.executions
@@ -62,7 +63,7 @@ def running(workflow: str) -> Iterator[list[Running]]:
         f"{_executions_origin()}/v1/{workflow}/executions",
         "executions",
         filter='state="ACTIVE"',
-        pageSize="1000",
+        pageSize=str(PAGE),
         fields="executions(name,startTime,state),nextPageToken",
     )
     for page in pages:
@@ -153,9 +154,8 @@ def _understood() -> Iterator[None]:
     """Whatever goes wrong with an answer is a `CannotLook`, without the texts of others."""
     try:
         yield
-    except GoogleAuthError as error:
-        raise CannotLook(type(error).__name__) from None
-    except (requests.RequestException, HTTPError) as error:
+    except (GoogleAuthError, requests.RequestException, HTTPError) as error:
+        # Without a token nothing is answered either, whatever is asked next.
         raise CannotLook(type(error).__name__, answered=False) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CannotLook("The answer was not understood.", answered=True) from None

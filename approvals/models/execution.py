@@ -16,6 +16,8 @@ MISSING = "MISSING"
 EVERY = timedelta(minutes=10)
 # What a list of its workflow said so long ago is still good for such a one.
 FRESH = timedelta(minutes=12)
+# Who looks at one has it so long, and gives it back by then if it dies.
+LOOKING = timedelta(minutes=2)
 # Its end is looked for so soon after a decision.
 SOON = timedelta(seconds=5)
 
@@ -66,11 +68,16 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         seen = self.to_look_at(now).filter(awaited=True, state="ACTIVE")
         return seen.filter(looked_at__gte=now - FRESH).update(look_at=now + EVERY)
 
-    def bring_forward(self, workflow: str, since: datetime) -> int:
-        """Ask now for those that a whole list of their workflow, begun then, did not show."""
+    def bring_forward(self, workflow: str, since: datetime) -> None:
+        """Ask soon for those that a whole list of their workflow, begun then, did not show.
+
+        Not for those that somebody looks at just now, nor for what was registered since.
+        """
         unseen = models.Q(looked_at__isnull=True) | models.Q(looked_at__lt=since)
-        later = self.of(workflow).filter(unseen, awaited=True, look_at__gt=since)
-        return later.update(look_at=since)
+        missed = self.of(workflow).filter(unseen, awaited=True)
+        missed.filter(state="ACTIVE").update(state="")  # what an older list said is no news now
+        later = missed.filter(look_at__range=(since + LOOKING, since + EVERY))
+        later.exclude(state=MISSING).update(look_at=since)
 
 
 class Execution(models.Model):
