@@ -120,8 +120,10 @@ class Lanes:
             if not self._has_room(view):
                 return []
             shut = {host for host in self._hosts if not self._host_may_go(host, view)}
-            doubtful = {name for name in self._lanes if self._is_doubtful(name, view)}
-            full = {name for name in self._lanes if not self._lane_may_go(name, view)}
+            failing = {name for name, lane in self._lanes.items() if lane.breaker.failures}
+            known = failing | view.slow | view.lanes.keys()  # any other lane may go
+            doubtful = {name for name in known if self._is_doubtful(name, view)}
+            full = {name for name in known if not self._lane_may_go(name, view)}
             choices = [Choice(None, frozenset(full | doubtful), frozenset(shut))]
             ready = {name for name in doubtful - full if host_of(name) not in shut}
             # First those that have not had their turn, then all of them anew.
