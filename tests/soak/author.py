@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-from contextlib import suppress
 
 import aiohttp
 
@@ -50,7 +49,9 @@ class Author:
         """Start so many, or fewer where the emulator dies meanwhile."""
         for begin in range(0, count, BATCH):
             batch = [self._start() for _ in range(min(BATCH, count - begin))]
-            self.started += sum(await asyncio.gather(*batch))
+            begun = sum(await asyncio.gather(*batch))
+            self.started += begun
+            self.active += begun
 
     async def _start(self) -> bool:
         """Start one; False where nobody said that it has begun: it may have or not."""
@@ -73,14 +74,17 @@ class Author:
         except DOWN:
             return False
 
-    async def look(self) -> None:
-        """See how many have not ended; where nobody tells, it is as it was."""
+    async def look(self) -> bool:
+        """See how many have not ended; False where nobody tells, and it is as it was."""
         active = 0
-        with suppress(*DOWN):
+        try:
             for mode in MODES:
                 url = f"{self.workflows}/{mode}/executions"
                 query = {"filter": 'state="ACTIVE"', "pageSize": "1000", "view": "BASIC"}
                 async with self.client.get(url, params=query, headers=self.headers) as answer:
                     answer.raise_for_status()
                     active += len((await answer.json()).get("executions", ()))
-            self.active = active
+        except DOWN:
+            return False
+        self.active = active
+        return True

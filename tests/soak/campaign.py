@@ -26,6 +26,7 @@ STILL = 150.0
 """Seconds without any progress after which it is stuck: longer than the longest pause of a try."""
 OPEN_AT_ONCE = 400
 """Executions: those whose sender was killed wait for the end of its lease, beside the others."""
+STARTS = 50  # between two looks
 LAST = 10
 """Once so few are left, the kills end: each could hold up the last ones for a lease."""
 TELL_EVERY = 15.0
@@ -105,22 +106,22 @@ class Campaign:
         await self.author.sign_in()
         while (left := self.plan.approvals - self.author.started) > 0:
             await self._look()
-            await self.author.start(min(OPEN_AT_ONCE - self.author.active, left))
+            room = OPEN_AT_ONCE - self.author.active
+            await self.author.start(min(room, left, STARTS))
             await asyncio.sleep(0.3)
 
     async def _until(self, done: Callable[[], bool]) -> None:
         while True:
-            await self._look()
-            if done():
+            if await self._look() and done():
                 return
             await asyncio.sleep(0.5)
 
-    async def _look(self) -> None:
-        """See how far it is, and take the turn that is due.
+    async def _look(self) -> bool:
+        """See how far it is, and take the turn that is due; False where the emulator is away.
 
         Raises `Stuck` where nothing has moved for `STILL` seconds.
         """
-        await self.author.look()
+        seen = await self.author.look()
         self.open_deliveries = await asyncio.to_thread(_open_deliveries)
         state = (self.author.started, self.author.active, self.open_deliveries)
         if state != self.state:
@@ -131,6 +132,7 @@ class Campaign:
         if self.turns and ended >= self.turns[0][0] * self.plan.approvals:
             _, turn = self.turns.pop(0)
             await turn()
+        return seen
 
     async def _calm_down(self) -> None:
         """No more kills, no more faults; everything runs."""
