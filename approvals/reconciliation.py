@@ -1,6 +1,6 @@
 """Looking after executions: what they came to, which ended unanswered, which wait for nobody here.
 
-`reconcile` is one gentle round, again and again by every worker. A workflow's active executions
+A `Reconciler` has one gentle round after the other, in every worker. A workflow's active executions
 are listed every ten minutes, a thousand at a request; one by one are looked at those that a list
 did not show, those of which something was decided, and those that no approval is of. An end is
 believed when the execution itself says so, never because a list is silent or a question failed.
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.utils import OperationalError
 from django.utils import timezone
 
 from approvals.google.executions import (
@@ -29,6 +28,7 @@ from approvals.models.callback import Callback
 from approvals.models.content import PENDING
 from approvals.models.execution import ENDED, EVERY, FRESH, LOOKING, MISSING
 from approvals.pace import Pace
+from approvals.trouble import TROUBLE
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Reconciler:
         self._told = ""
 
     def __call__(self) -> bool:
-        """One round; whether there was anything to do. Raises `OperationalError` alone."""
+        """One round; whether there was anything to do. Raises `trouble.TROUBLE` alone."""
         if time.monotonic() < self._asleep_until:
             return False
         return self._discover() or self._list_one() or self._look_at_some()
@@ -184,7 +184,7 @@ class Reconciler:
             looks = execution.looks + 1
             execution.mine().update(look_at=timezone.now() + wait, looks=looks)
             return not self._sleep_after(error)
-        except OperationalError:
+        except TROUBLE:
             raise  # the database, and no row, is in trouble
         except Exception:
             log.exception("row left for later", extra={"execution": execution.name})
@@ -274,7 +274,3 @@ def _end(execution: Execution, state: str) -> None:
     execution.saw(state, later, awaited=False, unregistered_since=None)
     told = {"execution": execution.name, "state": state, "closed": closed}
     log.info("execution ended", extra=told)
-
-
-reconcile = Reconciler()
-"""One gentle round of this process; whether there was anything to do."""

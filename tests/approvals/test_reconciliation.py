@@ -132,7 +132,7 @@ class Asked:
 
 @pytest.fixture
 def asked(monkeypatch):
-    found, get = Asked(), executions.get
+    found, get = Asked(), wire.get
 
     def spy(url, **query):
         found.urls.append(url)
@@ -613,6 +613,18 @@ class TestUnregistered:
         assert fresh(approval).status == "pending"
 
 
+@pytest.fixture(scope="module")
+def thousand(emulator):
+    """A workflow, and the names of the executions of it that wait. No transaction waits for it."""
+    many = Flow(emulator, "many")
+    emulator.deploy(many.id, WAITS)
+    url = f"{emulator.url}/v1/{many.name}/executions"
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {emulator.token()}"
+        started = [session.post(url, json={}, timeout=20).json() for _ in range(1000)]
+    return many, [each["name"] for each in started]
+
+
 def like_it(approval, names):
     """The same request, of each of these executions."""
     rows = []
@@ -624,8 +636,10 @@ def like_it(approval, names):
 
 
 class TestGentle:
-    def test_a_thousand_that_wait_cost_a_list_and_not_a_thousand_looks(self, flow, asked):
-        names = self.start(flow, 1000)
+    def test_a_thousand_that_wait_cost_a_list_and_not_a_thousand_looks(
+        self, thousand, google, managers, asked
+    ):
+        flow, names = thousand
         _, one = flow.asked()
         like_it(one, names)
         Execution.objects.follow(names)
@@ -648,13 +662,6 @@ class TestGentle:
         assert asked.kinds == {"one": 3, "executions": 1, "callbacks": 0, "workflows": 0}
         closed = Approval.objects.filter(status="withdrawn").values_list("execution", flat=True)
         assert sorted(closed) == sorted(names[:3])
-
-    def start(self, flow, count):
-        """Start so many; their names."""
-        url = f"{flow.emulator.url}/v1/{flow.name}/executions"
-        with requests.Session() as session:
-            session.headers["Authorization"] = f"Bearer {flow.emulator.token()}"
-            return [session.post(url, json={}, timeout=20).json()["name"] for _ in range(count)]
 
     def test_a_registration_takes_one_statement_more_and_a_decision_one(
         self, flow, ana, django_assert_max_num_queries
