@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from approvals.models import Approval, Delivery, Execution, Notice, User
 from approvals.models.attending import put_delivery_aside, put_notice_aside
-from approvals.reasons import SAYS, Kind, execution_name, not_told, what_is_wrong
+from approvals.reasons import UNREGISTERED, Kind, execution_name, not_told, what_is_wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ NOUNS: Mapping[str, Noun] = {
     ),
     "approval": Noun(Approval.objects.visible_to, str, lambda approval: str(approval.trouble)),
     "execution": Noun(
-        lambda _: Execution.objects.all(), execution_name, lambda _: SAYS[Kind.ORPHANED], str
+        lambda _: Execution.objects.all(), execution_name, lambda _: UNREGISTERED, str
     ),
     "notice": Noun(
         lambda _: Notice.objects.select_related("approval", "user", "channel"), str, not_told

@@ -20,8 +20,8 @@ from approvals.models.question import NOBODY
 from approvals.reasons import (
     ADVICE,
     NO_WORKER,
-    SAYS,
     UNDONE,
+    UNREGISTERED,
     Kind,
     execution_name,
     host_away,
@@ -133,7 +133,7 @@ def _orphans() -> "QuerySet[Execution]":
 
 
 def _orphan(row: Any) -> Item:
-    return Item(Kind.ORPHANED, row.name, SAYS[Kind.ORPHANED], row.since, row)
+    return Item(Kind.ORPHANED, row.name, UNREGISTERED, row.since, row)
 
 
 def _untold() -> "QuerySet[Notice]":

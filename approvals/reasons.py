@@ -37,8 +37,8 @@ DO: Mapping[Kind, str] = {
     Kind.WORKER: "Start a worker (manage.py deliver), or read in its log why it does not get on.",
     Kind.HOST: "Nothing, if it is Google's trouble: it is tried again by itself. Otherwise look at"
     " the network.",
-    Kind.UNDELIVERABLE: "Nothing, if it is late alone: it is tried again by itself. Otherwise what"
-    " stands at each.",
+    Kind.UNDELIVERABLE: "What is merely late is tried again by itself. What else to do stands at"
+    " each.",
     Kind.NOBODY: "Ask somebody else, put somebody into the group, or withdraw it.",
     Kind.UNREAD: "Read the execution: it is busy before its wait, or waits elsewhere. If it will"
     " never read it, cancel it, and put this aside.",
@@ -67,11 +67,11 @@ ADVICE: Mapping[Trouble, str] = {
 """What to do about each trouble of a delivery."""
 
 SINCE: Mapping[Kind, str] = {
-    Kind.WORKER: "since",
+    Kind.WORKER: "the first thing was due",
     Kind.HOST: "seen",
     Kind.UNDELIVERABLE: "decided",
     Kind.NOBODY: "asked",
-    Kind.UNREAD: "with Google since",
+    Kind.UNREAD: "taken by Google",
     Kind.ORPHANED: "seen first",
     Kind.MISSED: "decided",
     Kind.NOTICE: "written",
@@ -79,6 +79,7 @@ SINCE: Mapping[Kind, str] = {
 """What the time beside an item is the time of."""
 
 NO_WORKER = "No worker runs. Answers are not delivered, nothing is closed, nobody is told."
+UNREGISTERED = "It waits at a callback that nobody registered here."
 UNDONE: Mapping[str, str] = {
     "close": "A worker runs, and yet requests whose time is over are not closed.",
     "settle": "A worker runs, and yet answers that nobody can take back any more do not go out.",
@@ -90,10 +91,8 @@ UNDONE: Mapping[str, str] = {
 
 def what_is_wrong(delivery: Delivery) -> str:
     """Why a delivery needs attention, as a sentence or two."""
-    if delivery.state in UNDER_WAY and not delivery.trouble:
-        return f"It is not through yet. {delivery.reason}"
-    label = Trouble(delivery.trouble).label if delivery.trouble else ""
-    return delivery.reason if delivery.reason.startswith(label) else f"{label}. {delivery.reason}"
+    late = delivery.state in UNDER_WAY and not delivery.trouble
+    return f"It is not through yet. {delivery.reason}" if late else delivery.reason
 
 
 def host_away(name: str) -> str:

@@ -34,10 +34,11 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An item of the queue, and what this person may do about it."""
+    """An item of the queue, whom it asked, and what this person may do about it."""
 
     item: Item
     buttons: Sequence[Button]
+    asked: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def attention_tab(request: PersonRequest, tab: Tab, tabs: Iterable[Tab]) -> Http
         "kind": kind,
         "kinds": [(each, number) for each, number in numbers.items() if number],
         "total": total,
-        "conditions": [(each, DO[each.kind]) for each in of_the_whole],
+        "conditions": [(each, SINCE[each.kind], DO[each.kind]) for each in of_the_whole],
         "groups": _groups(page.items, numbers, request.user, kind),
         "page": page,
     }
@@ -87,7 +88,8 @@ def _groups(
     items: Sequence[Item], numbers: dict[Kind, int], user: User, only: Kind | None
 ) -> list[Group]:
     may = {kind: deeds_for(kind, user) for kind in {item.kind for item in items}}
-    instead = _instead(items) if user.has_perm("approvals.change_approval") else {}
+    reassigns = user.has_perm("approvals.change_approval")
+    asked = _asked(items)
     found: list[Group] = []
     for item in items:
         kind = item.kind
@@ -97,24 +99,26 @@ def _groups(
         buttons = [
             Button(deed.label, _url(deed, item.key, only), deed.at_once) for deed in may[kind]
         ]
-        if item.key in instead:
-            buttons.insert(0, Button("Ask somebody else", instead[item.key]))
-        found[-1].entries.append(Entry(item, buttons))
+        there = asked.get(item.key, [])
+        if kind == Kind.NOBODY and reassigns:
+            buttons.insert(0, Button("Ask somebody else", _reassign(item.subject, there)))
+        found[-1].entries.append(Entry(item, buttons, [row.label for row in there]))
     return found
 
 
-def _instead(items: Iterable[Item]) -> dict[str, str]:
-    """Where somebody else is asked, for each approval that nobody can answer: in place of the one
-    who is asked; of several, the page of the approval has a link for each."""
+def _asked(items: Iterable[Item]) -> dict[str, list[Approver]]:
+    """Who is asked now, of each approval that nobody can answer."""
     approvals = {item.key: item.subject for item in items if item.kind == Kind.NOBODY}
-    asked: dict[str, list[Approver]] = {key: [] for key in approvals}
-    for row in Approver.objects.current().filter(approval__in=approvals.values()):
+    rows = Approver.objects.current().filter(approval__in=approvals.values())
+    found: dict[str, list[Approver]] = {key: [] for key in approvals}
+    for row in rows.select_related("user", "group") if approvals else ():
         if row.stage == approvals[str(row.approval_id)].stage:
-            asked[str(row.approval_id)].append(row)
-    return {key: _reassign(approvals[key], rows) for key, rows in asked.items()}
+            found[str(row.approval_id)].append(row)
+    return found
 
 
 def _reassign(approval: Approval, asked: Sequence[Approver]) -> str:
+    """In place of the one who is asked; of several, its page has a link for each."""
     if len(asked) != 1:
         return approval.get_absolute_url()
     return reverse("approvals:reassign", args=[approval.pk, asked[0].pk])

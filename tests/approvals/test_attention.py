@@ -75,7 +75,7 @@ class TestKinds:
 
         kinds = {Trouble.NOT_LISTENING: Kind.UNREAD, Trouble.MISSED: Kind.MISSED}
         assert item.kind == kinds.get(trouble, Kind.UNDELIVERABLE)
-        assert item.reason == f"{trouble.label}. It is {states.get(trouble, 'blocked')}."
+        assert item.reason == f"It is {states.get(trouble, 'blocked')}."
         assert item.advice or reasons.DO[item.kind] == reasons.ADVICE[trouble]
 
     @pytest.mark.parametrize("state", UNDER_WAY)

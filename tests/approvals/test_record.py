@@ -10,6 +10,7 @@ from django.apps import apps
 from django.utils import timezone
 
 from approvals.models import Approval, ApprovalError, Delivery, Event, Timer
+from approvals.models.attending import put_delivery_aside
 from approvals.models.outbox import State
 from approvals.origin import Origin, coming_from
 from approvals.retention import remove_contents
@@ -83,6 +84,11 @@ class World:
         approval = self.decided()
         approval.settle(timed_out=False, actor="caller:x")
         return fresh(approval)
+
+    def blocked(self):
+        approval = self.decided()
+        Delivery.objects.update(state=State.BLOCKED)
+        return approval
 
     def overdue(self):
         approval = self.asked()
@@ -214,6 +220,13 @@ CASES = {
         lambda w: w.decided(),
         lambda w, a: Delivery.objects.get().requeue(actor=OLGA),
         ("requeued",),
+        OLGA,
+        (A, A),
+    ),
+    "put aside": Case(
+        lambda w: w.blocked(),
+        lambda w, a: put_delivery_aside(Delivery.objects.get(), "Why", actor=OLGA),
+        ("attended",),
         OLGA,
         (A, A),
     ),

@@ -60,7 +60,7 @@ def make_orphan(name: str = "", **given: Any) -> Execution:
 
 def one_of_each(by: User) -> dict[Kind, Any]:
     """A row of every kind that has rows; a group `nobody` must exist, and one `managers`."""
-    asked = make_approval(title="Nobody's", approvers=["group:nobody"])
+    asked = make_approval(title="Without anybody", approvers=["group:nobody"])
     return {
         Kind.UNDELIVERABLE: make_delivery(by, State.BLOCKED, Trouble.ROLE),
         Kind.NOBODY: asked,
