@@ -12,7 +12,6 @@ from django.db import (
     InternalError,
     OperationalError,
     close_old_connections,
-    connection,
 )
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
@@ -48,7 +47,7 @@ class DatabaseTroubleMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if _SEEN in request.META and _connection_is_lost() and may_be_repeated(request):
+        if _lost_the_connection(request.META.get(_SEEN)) and may_be_repeated(request):
             del request.META[_SEEN]
             request.resolver_match = None
             close_old_connections()
@@ -78,9 +77,14 @@ def _note(request: HttpRequest | None = None, **_: Any) -> None:
         request.META[_SEEN] = error
 
 
-def _connection_is_lost() -> bool:
-    """Whether it is gone, unlike where the database is locked, full or slow."""
-    return connection.connection is None or not connection.is_usable()
+def _lost_the_connection(error: Exception | None) -> bool:
+    """Whether it broke, unlike where the database is locked, full or slow.
+
+    PostgreSQL's codes for that begin with 08 (connection) and 57P (shutdown); what its client
+    notices by itself has none. SQLite has no connection to lose.
+    """
+    code = getattr(error.__cause__, "sqlstate", "") if error else ""
+    return code is None or code.startswith(("08", "57P"))
 
 
 def may_be_repeated(request: HttpRequest) -> bool:

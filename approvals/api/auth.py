@@ -14,6 +14,7 @@ from approvals.api import limits
 from approvals.models import ApiKey, Caller, PersonalToken, User
 from approvals.models.caller import KEY_PREFIX, digest
 from approvals.models.token import TOKEN_PREFIX
+from approvals.trouble import TROUBLE
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class PersonalTokenAuth(HttpBearer):
         found = PersonalToken.objects.of(token)
         if found is None:
             raise HttpError(401, "This personal token is unknown, has expired or was revoked.")
-        found.note_use()
+        _note_use(found)
         return found.user
 
 
@@ -131,6 +132,14 @@ def _refuse(request: HttpRequest, error: HttpError) -> NoReturn:
     raise error
 
 
+def _note_use(credential: PersonalToken | ApiKey) -> None:
+    """For its list. Where nothing can be written, what only reads is answered all the same."""
+    try:
+        credential.note_use()
+    except TROUBLE as error:
+        log.warning("use not noted", extra={"kind": type(error).__name__})
+
+
 def caller_of(token: str) -> Caller:
     """The active caller who has this key or ID token. Raises `HttpError`: 401, 403 or 503."""
     if token.startswith(KEY_PREFIX):
@@ -162,5 +171,5 @@ def _by_key(token: str) -> Caller:
     key = keys.select_related("caller").first()
     if key is None:
         raise HttpError(401, "This API key is unknown or was revoked.")
-    key.note_use()
+    _note_use(key)
     return key.caller

@@ -21,7 +21,7 @@ class Sharing(Voting):
 
     def hand_over(self, *, by: User, to: User, reason: str) -> None:
         """Let a colleague decide instead. Who was asked by name is asked no more; by a stand-in,
-        that is the person they stand in for. A group stays asked.
+        that is the person they stand in for. A group stays asked. Doing it again is no error.
 
         Raises `NotYours` for somebody who may not decide it, `CannotHandOver` for a colleague
         who may not, and where one of a group would bring in votes that are not the group's.
@@ -34,6 +34,8 @@ class Sharing(Voting):
             held = self._hold(self.rows().needing(by))
             principal = self.principal_for(by) if held else None
             if principal is None:
+                if self.handed_over_by(by) == to.email:
+                    return
                 raise NotYours("Only somebody who may decide this request can hand it over.")
             why = f"Handed over by {by}: {reason.strip() or 'no reason given'}"
             ended = self.asked_now().filter(user=principal).update(ended_at=timezone.now())
@@ -43,9 +45,19 @@ class Sharing(Voting):
                     " group. An operator can ask somebody else."
                 )
             if not (self._ask(f"user:{to.email}", why) or ended):
+                if self.handed_over_by(by) == to.email:
+                    return
                 raise CannotHandOver(f"{to} is asked already.")
             self._tell_hand_over(by.actor, str(principal), to, reason)
             self.retally(timezone.now())  # the colleague may have answered, the last of everyone
+
+    def handed_over_by(self, person: User) -> str:
+        """The address of the colleague to whom this person has given it; empty for none."""
+        given = Event.objects.filter(
+            approval=self.pk, kind=Event.Kind.HANDED_OVER, actor=person.actor
+        )
+        last = given.last()
+        return str(last.data.get("to", "")) if last else ""
 
     def reassign(self, approver: Approver, *, to: User, actor: str, reason: str) -> None:
         """Ask somebody else in place of an approver, as for a person who has left.

@@ -36,7 +36,8 @@ MOST_SUGGESTED = 100
 def hand_over(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Let a colleague decide instead: who and why (GET), done (POST)."""
     approval = find(request, pk)
-    if not approval.may_be_decided_by(request.user):
+    again = request.method == "POST" and approval.handed_over_by(request.user)
+    if not approval.may_be_decided_by(request.user) and not again:
         return refused(request, approval, _why_not(approval))
 
     def act(to: User, reason: str) -> None:
