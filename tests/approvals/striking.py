@@ -91,7 +91,7 @@ def struck_at(words: str, act: Callable[[], None] = refuse) -> Iterator[None]:
 def at_commit(act: Callable[[], None], *, made: bool) -> Iterator[None]:
     """Inside the block, something happens at the next COMMIT: after it was made, or before."""
     acts = [act]
-    real = BaseDatabaseWrapper._commit
+    real = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]  # the stubs have it not
 
     def commit(wrapper: BaseDatabaseWrapper) -> None:
         if made:

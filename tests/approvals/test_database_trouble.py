@@ -307,11 +307,10 @@ class TestLocked:
         if SQLITE:
             with connection.cursor() as cursor:
                 cursor.execute(f"PRAGMA busy_timeout = {self.WAIT * 1000:.0f}")
-            other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
-            with closing(other):
-                other.execute("BEGIN IMMEDIATE")
+            with closing(sqlite3.connect(connection.settings_dict["NAME"])) as writer:
+                writer.execute("BEGIN IMMEDIATE")
                 yield
-                other.execute("ROLLBACK")
+                writer.rollback()
             return
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {self.WAIT * 1000:.0f}")
@@ -428,7 +427,7 @@ else:
         def test_the_next_request_of_a_thread_has_a_new_connection(self, approval, browser):
             browser.get("/")
             terminate()
-            connection.health_check_done = False  # as Django has it between two requests
+            close_old_connections()  # as between any two requests
 
             assert browser.get("/").status_code == 200
 

@@ -49,18 +49,16 @@ class Page:
         form = {"username": email, "password": "demo"} | self._token()
         signed_in = self._post("/sign-in/", form)
         assert signed_in.status_code == 302, signed_in.text
-        self.again: dict[str, str] = {}
+        self.offered: dict[str, dict[str, str]] = {}
 
     def send(self, approval: str, outcome: str) -> requests.Response:
         form = {"outcome": outcome, "revision": "1", "comment": "Because."} | self._token()
-        answer = self._post(f"/approvals/{approval}/decide/", self.again or form)
-        self.again = {}
+        again = self.offered.pop(approval, form)
+        answer = self._post(f"/approvals/{approval}/decide/", again)
         if answer.status_code == TRY_AGAIN:
-            offered = {
-                unescape(name): unescape(value) for name, value in HIDDEN.findall(answer.text)
-            }
-            assert offered == form, "the page does not offer what was sent"
-            self.again = offered
+            found = HIDDEN.findall(answer.text)
+            self.offered[approval] = {unescape(name): unescape(value) for name, value in found}
+            assert self.offered[approval] == form, "the page does not offer what was sent"
         return answer
 
     def _token(self) -> dict[str, str]:
