@@ -2,6 +2,8 @@
 
 import json
 import socket
+import threading
+from contextlib import contextmanager
 
 import pytest
 from google.auth import compute_engine
@@ -65,6 +67,23 @@ HOSTILE = [
     "//workflowexecutions.googleapis.com" + PATH,
     "javascript:alert(1)",
 ]
+
+
+@contextmanager
+def one_answer(text):
+    """A host that reads what comes, says this and closes, once."""
+
+    def serve():
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(text)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
 
 
 class TestParse:
@@ -164,18 +183,58 @@ class TestPost:
         assert callbacks.post(google.origin + PATH, "{}").answer == Answer.STORED
         assert google.seen[0].headers["authorization"] == f"Bearer {TOKEN}"
 
-    def test_a_refused_connection_was_certainly_not_accepted(self, google, settings):
+    def test_a_refused_connection_was_certainly_not_accepted(self, google, settings, monkeypatch):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
-            origin = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        settings.WORKFLOWS_EMULATOR_HOST = origin
+            host = f"127.0.0.1:{unused.getsockname()[1]}"
+        settings.WORKFLOWS_EMULATOR_HOST = f"http://{host}"
+        monkeypatch.setenv("GCE_METADATA_HOST", host)
 
-        assert callbacks.post(origin + PATH, "{}").answer == Answer.RETRY
+        reply = callbacks.post(f"http://{host}{PATH}", "{}")
+
+        assert (reply.answer, reply.answered) == (Answer.RETRY, False)
+
+    @pytest.mark.parametrize("first", [b"", b"this is no TLS"])
+    def test_a_handshake_that_fails_was_certainly_not_accepted(
+        self, google, settings, monkeypatch, first
+    ):
+        with one_answer(first) as host:
+            settings.WORKFLOWS_EMULATOR_HOST = f"https://{host}"
+            monkeypatch.setenv("GCE_METADATA_HOST", host)
+
+            reply = callbacks.post(f"https://{host}{PATH}", "{}")
+
+        assert (reply.answer, reply.answered) == (Answer.RETRY, False)
+        assert "No connection" in reply.detail
+
+    @pytest.mark.parametrize("first", [b"", b"this is no HTTP\r\n\r\n"])
+    def test_what_breaks_after_sending_is_a_doubt(self, google, settings, monkeypatch, first):
+        with one_answer(first) as host:
+            settings.WORKFLOWS_EMULATOR_HOST = f"http://{host}"
+            monkeypatch.setenv("GCE_METADATA_HOST", host)
+
+            reply = callbacks.post(f"http://{host}{PATH}", "{}")
+
+        assert (reply.answer, reply.answered) == (Answer.UNKNOWN, False)
 
     def test_a_connection_cut_after_sending_is_a_doubt(self, google):
         google.hang_up()
 
         assert callbacks.post(google.origin + PATH, "{}").answer == Answer.UNKNOWN
+
+    @pytest.mark.parametrize(
+        ("status", "answered"), [(200, True), (404, True), (429, True), (500, False), (503, False)]
+    )
+    def test_whether_the_host_is_well_is_told_beside_the_answer(self, google, status, answered):
+        google.answer(status)
+
+        assert callbacks.post(google.origin + PATH, "{}").answered is answered
+
+    def test_a_body_is_sent_whole_on_each_of_two_tries(self, google):
+        google.answer(401).answer(200)
+
+        assert callbacks.post(google.origin + PATH, '{"a": "é"}').answer == Answer.STORED
+        assert [said.body.decode() for said in google.seen] == ['{"a": "é"}'] * 2
 
     def test_retry_after_is_read_and_nonsense_in_it_ignored(self):
         assert callbacks.classify(503, "7").retry_after == 7.0
@@ -187,7 +246,7 @@ class TestPost:
 
         reply = callbacks.post(google.origin + PATH, "{}")
 
-        assert reply.answer == Answer.RETRY
+        assert (reply.answer, reply.answered) == (Answer.RETRY, None)
         assert google.seen == []
 
 
@@ -261,13 +320,15 @@ class TestLook:
     def test_any_other_answer_leaves_the_question_open(self, google, status):
         google.answer(status)
 
-        with pytest.raises(CannotLook):
+        with pytest.raises(CannotLook) as caught:
             callbacks.look(google.origin + PATH)
+        assert (caught.value.status, caught.value.answered) == (status, status < 500)
 
     def test_an_answer_that_is_not_what_it_should_be_leaves_the_question_open(self, google):
         google.answer(200, {"status": "?"})
         google.hang_up()
 
-        for _ in range(2):
-            with pytest.raises(CannotLook):
+        for answered in (True, False):
+            with pytest.raises(CannotLook) as caught:
                 callbacks.look(google.origin + PATH)
+            assert caught.value.answered is answered

@@ -1,14 +1,18 @@
 """A decision on its way: every answer, doubt, lease and repeat."""
 
+import importlib
 import logging
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from approvals.delivery import deliver
 from approvals.dispatch import deliver_now
 from approvals.models import Approval, Attempt, Delivery
+from approvals.models.outbox import FINAL
 from tests.approvals.conftest import TOKEN
 from tests.factories import make_approval, make_callback_url, make_group
 
@@ -125,8 +129,20 @@ class TestDeliver:
 
         after = run(delivery)
 
-        assert after.state == "blocked"
+        assert (after.state, after.trouble) == ("blocked", "foreign")
         assert "Somebody else" in after.reason
+
+    def test_that_somebody_else_uses_the_callback_is_one_warning(self, delivery, google, caplog):
+        for _ in range(2):
+            if Delivery.objects.get().tries == 0:
+                google.answer(429)
+            google.answer(200, {"state": "ACTIVE"})
+            google.answer(200, listing(delivery, ['{"outcome": "approved"}']))
+            run(delivery)
+
+        [line] = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert line.message == "callback used by somebody else"
+        assert line.__dict__["approval"] == str(delivery.approval_id)
 
     def test_429_over_an_empty_slot_is_a_quota(self, delivery, google):
         google.answer(429, Retry_After="20").answer(200, {"state": "ACTIVE"})
@@ -210,6 +226,127 @@ class TestDoubt:
         google.answer(200, {"state": "ACTIVE"}).answer(404)
 
         assert run(delivery).state == "stored"
+
+    def test_an_answer_that_nobody_waits_for_is_not_sent_again_for_half_a_minute(
+        self, delivery, google
+    ):
+        google.hang_up()
+        run(delivery)
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery))
+        assert run(delivery).state == "unknown"
+
+        Attempt.objects.update(started_at=timezone.now() - timedelta(seconds=31))
+        google.answer(200, {"state": "ACTIVE"}).answer(200, listing(delivery)).answer(200)
+
+        assert run(delivery).state == "stored"
+        assert methods(google).count("POST") == 2
+
+
+class TestAnswered:
+    """Whether the host answered, for whoever leaves hosts alone that do not."""
+
+    @pytest.mark.parametrize(
+        ("status", "answered"), [(200, True), (403, True), (429, True), (503, False), (500, False)]
+    )
+    def test_a_status_tells(self, delivery, google, status, answered):
+        google.answer(status)
+
+        assert deliver(Delivery.objects.claim_next()) is answered
+
+    def test_a_lost_answer_is_none(self, delivery, google):
+        google.hang_up()
+
+        assert deliver(Delivery.objects.claim_next()) is False
+
+    def test_a_silence_outweighs_an_answer_of_the_same_round(self, delivery, google):
+        google.answer(404).answer(500)
+
+        assert deliver(Delivery.objects.claim_next()) is False
+
+    def test_a_host_that_is_not_asked_is_not_judged(self, delivery, google, monkeypatch):
+        monkeypatch.setenv("GCE_METADATA_HOST", "169.254.169.254")  # no token is to be had
+
+        assert deliver(Delivery.objects.claim_next()) is None
+        assert Delivery.objects.get().state == "queued"
+
+
+class TestTrouble:
+    def move(self, delivery, state, trouble, **changes):
+        Delivery.objects.update(next_attempt_at=timezone.now())
+        due = None if state in FINAL else timezone.now()
+        moved = Delivery.objects.claim_next()
+        assert moved.move(state, "So.", next_attempt_at=due, trouble=trouble, **changes)
+        return Delivery.objects.get()
+
+    def test_a_trouble_is_written_and_goes_when_all_is_well(self, delivery):
+        assert self.move(delivery, "blocked", "role").trouble == "role"
+        assert self.move(delivery, "stored", "").trouble == ""
+
+    def test_what_was_put_aside_stays_so_until_something_else_is_wrong(self, delivery):
+        self.move(delivery, "blocked", "role")
+        Delivery.objects.update(attended_at=NOW)
+
+        assert self.move(delivery, "blocked", "role").attended_at == NOW
+        assert self.move(delivery, "blocked", "refused").attended_at is None
+
+    def test_that_a_run_ended_first_is_a_trouble_where_a_person_had_decided(self, delivery):
+        assert self.move(delivery, "missed", "missed").trouble == "missed"
+
+    def test_and_nobodys_where_nobody_had(self, delivery):
+        Approval.objects.update(decided_by=None)
+
+        after = self.move(delivery, "missed", "missed")
+
+        assert (after.state, after.trouble) == ("missed", "")
+
+    def test_settling_ends_it(self, delivery):
+        self.move(delivery, "stored", "not_listening", unheard=True)
+
+        Delivery.confirm(delivery.approval_id, actor="caller:x")
+
+        after = Delivery.objects.get()
+        assert (after.state, after.trouble, after.unheard) == ("confirmed", "", False)
+
+    def test_delivering_again_begins_anew(self, delivery):
+        self.move(delivery, "blocked", "role")
+        Delivery.objects.update(attended_at=NOW)
+
+        Delivery.objects.get().requeue(actor="user:olga@example.com")
+
+        after = Delivery.objects.get()
+        assert (after.trouble, after.attended_at) == ("", None)
+
+
+class TestOldRows:
+    """Rows that the version before left, after the migration."""
+
+    @pytest.mark.parametrize(
+        ("changes", "trouble"),
+        [
+            ({"state": "queued"}, ""),
+            (
+                {"state": "blocked", "reason": "Google did not accept the credentials …"},
+                "credentials",
+            ),
+            ({"state": "blocked", "reason": "… the role Workflows Invoker (…)."}, "role"),
+            ({"state": "blocked", "reason": "Somebody else has answered …"}, "foreign"),
+            ({"state": "blocked", "reason": "Google does not know the question …"}, "no_callback"),
+            ({"state": "blocked", "reason": "Answers may not be sent to …"}, "address"),
+            ({"state": "blocked", "reason": "Google refused the answer. …"}, "refused"),
+            ({"state": "missed", "next_attempt_at": None}, "missed"),
+        ],
+        ids=str,
+    )
+    def test_they_have_a_lane_and_a_trouble(self, delivery, changes, trouble, monkeypatch):
+        migration = importlib.import_module("approvals.migrations.0003_delivery_truth")
+        monkeypatch.setattr(migration, "BATCH", 1)
+        lane = delivery.lane
+        Delivery.objects.update(lane="", **changes)
+
+        migration.tell_old_rows(apps, connection.schema_editor())
+
+        after = Delivery.objects.get()
+        assert (after.lane, after.trouble) == (lane, trouble)
 
 
 class TestConfirm:

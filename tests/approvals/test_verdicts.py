@@ -36,6 +36,13 @@ NO_LINE = Reply(Answer.RETRY, None, "No connection")
 NOWHERE = Reply(Answer.REFUSED, None, "no such host")
 
 
+def verdict(*given, **chance):
+    """A verdict, where there must be one."""
+    step = next_step(*given, **chance)
+    assert isinstance(step, Verdict)
+    return step
+
+
 def shape(step):
     """What a table names: the state and the trouble of a verdict, or what to do."""
     if isinstance(step, Step):
@@ -109,8 +116,8 @@ class TestAnswers:
         assert shape(next_step(past, classify(reply), sight)) == end
 
     def test_a_404_that_nothing_explains_is_asked_about_once_more_after_half_a_minute(self):
-        first = next_step(FRESH, classify(404), Sight("ACTIVE"), chance=0.5)
-        cannot_tell = next_step(FRESH, classify(404), Unseen(), chance=0.5)
+        first = verdict(FRESH, classify(404), Sight("ACTIVE"), chance=0.5)
+        cannot_tell = verdict(FRESH, classify(404), Unseen(), chance=0.5)
         wedged = replace(FRESH, unsure=True, gone=2, trouble=Trouble.NO_CALLBACK)
 
         assert first.pause == cannot_tell.pause == 30
@@ -122,10 +129,10 @@ class TestAnswers:
         assert next_step(wedged, None, Sight("ACTIVE", 1)) is Step.SEND
 
     def test_403_says_which_role_is_missing(self):
-        assert "Workflows Invoker" in next_step(FRESH, classify(403)).reason
+        assert "Workflows Invoker" in verdict(FRESH, classify(403)).reason
 
     def test_a_redirect_says_so(self):
-        assert "does not follow" in next_step(FRESH, classify(302)).reason
+        assert "does not follow" in verdict(FRESH, classify(302)).reason
 
 
 class TestSights:
@@ -185,9 +192,9 @@ class TestSights:
     def test_what_cannot_be_seen_changes_nothing_that_was_known(self):
         past = replace(KEPT, unheard=True, trouble=Trouble.NOT_LISTENING)
 
-        verdict = next_step(past, None, Unseen())
+        same = verdict(past, None, Unseen())
 
-        assert (verdict.trouble, verdict.unheard) == (Trouble.NOT_LISTENING, True)
+        assert (same.trouble, same.unheard) == (Trouble.NOT_LISTENING, True)
 
     @pytest.mark.parametrize(
         ("past", "sight", "words"),
@@ -202,7 +209,7 @@ class TestSights:
         ids=str,
     )
     def test_what_is_not_known_is_said(self, past, sight, words):
-        assert words in next_step(past, None, sight).reason
+        assert words in verdict(past, None, sight).reason
 
 
 PASTS = st.builds(
