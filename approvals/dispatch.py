@@ -30,6 +30,8 @@ IN_REQUEST = 3.0
 # A round that is broken off by the end of its process may still arrive: seconds until another
 # worker looks.
 LANDING = 2.0
+# What is due is looked for anew so often, in seconds, while there is something.
+LOOK_EVERY = 1.0
 # A web process that ends has let its requests end before; rounds in hand get these seconds more.
 LAST_MOMENT = 1.0
 # A thread without work keeps its connection to the database so long, in seconds.
@@ -61,6 +63,8 @@ class Dispatcher:
         self._queue: SimpleQueue[Round | None] = SimpleQueue()
         self._threads = 0
         self._stopping = False
+        self._due: list[str] = []
+        self._look_at = 0.0
         self._freed = threading.Event()
 
     @classmethod
@@ -82,20 +86,22 @@ class Dispatcher:
         Args:
             until: due at that time already; else now.
         """
-        while not self._stopping and (choices := self.lanes.choices()):
-            for choice in choices:
-                delivery = Delivery.objects.claim_next(
-                    until,
-                    lanes=choice.only,
-                    without_lanes=choice.without_lanes,
-                    without_hosts=choice.without_hosts,
-                )
-                if delivery is not None:
+        while not self._stopping and self.lanes.has_room():
+            for lane in self.lanes.order(self._due_lanes(until)):
+                if (delivery := Delivery.objects.claim_next(lane, until)) is not None:
                     self._begin(delivery)
                     break
+                self._due.remove(lane)  # others have taken the rest
             else:
                 return True
         return False
+
+    def _due_lanes(self, until: datetime | None) -> list[str]:
+        """Lanes with rows that are due, as of a moment ago: it takes a look at all of them."""
+        if not self._due or time.monotonic() >= self._look_at:
+            self._due = Delivery.objects.due_lanes(until)
+            self._look_at = time.monotonic() + LOOK_EVERY
+        return self._due
 
     def send(self, delivery: Delivery) -> Round | None:
         """Begin a round of this delivery; None where its lane may not go, or others have it."""

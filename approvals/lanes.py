@@ -3,21 +3,23 @@
 A lane is host and workflow of a callback (`Delivery.lane`). No thread, no database and no network
 here: whoever asks begins and ends rounds, and `clock` and `chance` are given.
 
+- Lanes go in turns: ten thousand rows of one workflow hold up none of another.
 - A lane earns its threads: one at first, twice as many after each quick round, at most half.
 - Some threads are never for one and the same host.
 - A lane whose round took long, or takes long now, is *slow* until one is quick again. It goes
-  one at a time, and all slow lanes together have a quarter of the threads, in turns: however
-  many workflows stall, the others find threads free.
+  one at a time, and all slow lanes together have a quarter of the threads: however many
+  workflows stall, the others find threads free.
 - A lane or host that does not answer several times in a row is paused (`Breaker`). For a host the
   failures must be of several lanes: one broken workflow is not Google's fault.
-- While a host is paused, each probe is of another lane: one that never answers proves nothing.
+  By its turn each probe of a host is of another lane: one that never answers proves nothing.
 """
 
+import math
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,15 +35,6 @@ class Pacing(Protocol):
 
     def wait(self) -> float: ...
     def take(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Of which lanes a delivery may be taken: of `only` (None: of any), but not of these."""
-
-    only: frozenset[str] | None = None
-    without_lanes: frozenset[str] = frozenset()
-    without_hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,9 +57,10 @@ class Change:
 
 @dataclass(slots=True)
 class Lane:
-    """What is known of a lane: how many of it may go at once, and whether it answers."""
+    """What is known of a lane: how many of it may go at once, when it last went, how it answers."""
 
     window: int = 1
+    begun: float = -math.inf
     slow: bool = False
     breaker: Breaker = field(default_factory=Breaker)
 
@@ -111,24 +105,18 @@ class Lanes:
         self._running: set[Place] = set()
         self._lanes: dict[str, Lane] = {}
         self._hosts: dict[str, Breaker] = {}
-        self._turn: set[str] = set()
 
-    def choices(self) -> list[Choice]:
-        """What may be taken now, in this order; empty where nothing may."""
+    def has_room(self) -> bool:
+        """Whether there is a thread free, and the pace lets one more go."""
+        with self._lock:
+            return self._has_room(self._view())
+
+    def order(self, names: Iterable[str]) -> list[str]:
+        """Which of these lanes may go now; whose last turn is longest ago is first."""
         with self._lock:
             view = self._view()
-            if not self._has_room(view):
-                return []
-            shut = {host for host in self._hosts if not self._host_may_go(host, view)}
-            failing = {name for name, lane in self._lanes.items() if lane.breaker.failures}
-            known = failing | view.slow | view.lanes.keys()  # any other lane may go
-            doubtful = {name for name in known if self._is_doubtful(name, view)}
-            full = {name for name in known if not self._lane_may_go(name, view)}
-            choices = [Choice(None, frozenset(full | doubtful), frozenset(shut))]
-            ready = {name for name in doubtful - full if host_of(name) not in shut}
-            # First those that have not had their turn, then all of them anew.
-            turns = (ready - self._turn, ready & self._turn)
-            return [*choices, *(Choice(frozenset(names)) for names in turns if names)]
+            ready = (name for name in names if self._may_go(name, view))
+            return sorted(ready, key=lambda name: self._lane(name).begun)
 
     def may_go(self, name: str) -> bool:
         """Whether a round of this lane may begin now."""
@@ -141,11 +129,10 @@ class Lanes:
             view = self._view()
             if not self._may_go(name, view) or not self._pace.take():
                 return None
-            place = Place(name, host_of(name), view.now)
-            if self._is_doubtful(name, view):
-                self._turn = {name} if name in self._turn else self._turn | {name}
+            place, lane = Place(name, host_of(name), view.now), self._lane(name)
             self._running.add(place)
-            self._lane(name).breaker.begin(place)
+            lane.begun = view.now
+            lane.breaker.begin(place)
             self._host(place.host).begin(place)
             return place
 
@@ -213,11 +200,6 @@ class Lanes:
         if name in view.slow and (view.lanes[name] or view.slow_running >= self.for_slow):
             return False
         return view.lanes[name] < lane.window and lane.breaker.may_go(view.now)
-
-    def _is_doubtful(self, name: str, view: View) -> bool:
-        """Whether it goes in turns: it is slow, or its host is paused and it did not answer."""
-        failing = self._host(host_of(name)).is_open and self._lane(name).breaker.failures > 0
-        return failing or name in view.slow
 
     def _judge(
         self, breaker: Breaker, place: Place, answered: bool | None, now: float

@@ -139,6 +139,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
+            index=models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['lane', 'next_attempt_at'], name='delivery_by_lane'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
             index=models.Index(fields=['stored_at'], name='delivery_by_stored'),
         ),
         migrations.AddIndex(

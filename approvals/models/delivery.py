@@ -71,6 +71,11 @@ class Delivery(models.Model):
         ordering = ("-created_at",)
         indexes = (
             models.Index(fields=["state", "created_at"], name="delivery_by_state"),
+            models.Index(
+                fields=["lane", "next_attempt_at"],
+                name="delivery_by_lane",
+                condition=models.Q(next_attempt_at__isnull=False),
+            ),
             models.Index(fields=["stored_at"], name="delivery_by_stored"),
             models.Index(fields=["confirmed_at"], name="delivery_by_confirmed"),
         )

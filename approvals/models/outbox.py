@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -91,26 +91,26 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             delivery.claimed_at = claimed_at
         return bool(won)
 
+    def due_lanes(self, until: datetime | None = None) -> list[str]:
+        """The lanes of rows that are due, that of the most overdue one first.
+
+        Args:
+            until: due at that time already; else now.
+        """
+        lanes = self.due(until).order_by().values_list("lane")
+        first = lanes.annotate(first=models.Min("next_attempt_at")).order_by("first")
+        return [lane for lane, _ in first]
+
     def claim_next(
-        self,
-        until: datetime | None = None,
-        *,
-        lanes: Collection[str] | None = None,
-        without_lanes: Collection[str] = (),
-        without_hosts: Collection[str] = (),
+        self, lane: str | None = None, until: datetime | None = None
     ) -> "Delivery | None":
         """Take the most overdue delivery, or None when nothing is due.
 
         Args:
+            lane: of this lane only; else of any.
             until: due at that time already; else now.
-            lanes: of these lanes only; else of all.
-            without_lanes, without_hosts: but of none of these.
         """
-        rows = self if lanes is None else self.filter(lane__in=lanes)
-        if without_lanes:
-            rows = rows.exclude(lane__in=without_lanes)
-        for host in without_hosts:
-            rows = rows.exclude(lane__startswith=f"{host}/")
+        rows = self if lane is None else self.filter(lane=lane)
         now = timezone.now()
         # Two walks along the index, each with its own end; together they would be a full one.
         for due in (

@@ -21,11 +21,16 @@ class Said:
 
 @dataclass
 class Script:
-    """What the server does next. Answers are (status, headers, body) or a fault by name."""
+    """What the server does next. Answers are (status, headers, body) or a fault by name.
+
+    Requests with `stalling` in their path get no answer until `released`.
+    """
 
     origin: str = ""
     answers: list[Any] = field(default_factory=list)
     seen: list[Said] = field(default_factory=list)
+    stalling: str = ""
+    released: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, status: int, body: Any = None, **headers: str) -> "Script":
         """Queue an answer; `body` is sent as JSON."""
@@ -47,6 +52,10 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         script = self.script
         script.seen.append(Said(self.command, self.path, dict(self.headers.items()), body))
+        if script.stalling and script.stalling in self.path and not script.released.is_set():
+            script.released.wait(30)
+            self.close_connection = True
+            return
         answer = script.answers.pop(0) if script.answers else (200, {}, b"{}")
         if answer == "hang up":
             self.close_connection = True
@@ -83,6 +92,7 @@ def scripted_server() -> Iterator[Script]:
     try:
         yield script
     finally:
+        script.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

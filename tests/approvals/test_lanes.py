@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from limits.storage import memory
 
 from approvals.breaker import FAILURES, LONGEST_PAUSE
-from approvals.lanes import HOST_LANES, REMEMBERED, SLOW, Change, Lanes, host_of
+from approvals.lanes import HOST_LANES, REMEMBERED, SLOW, Change, Lanes
 from approvals.pace import Pace
 
 GOOD, POISONED = "google/good", "google/poisoned"
@@ -83,15 +83,24 @@ def fail(lanes, clock, *names):
 
 
 def taken(lanes, due):
-    """Which of the lanes with due rows, most overdue first, the outbox would be asked for."""
-    for choice in lanes.choices():
-        for name in due:
-            if choice.only is not None and name not in choice.only:
-                continue
-            if name in choice.without_lanes or host_of(name) in choice.without_hosts:
-                continue
-            return name
-    return None
+    """Of which of these lanes a row would be taken now."""
+    return next(iter(lanes.order(due)), None)
+
+
+class TestTurns:
+    def test_whose_last_turn_is_longest_ago_is_first(self, lanes, clock):
+        due = ["google/a", "google/b", "google/c"]
+        order = []
+        for _ in range(6):
+            order.append(taken(lanes, due))
+            play(lanes, clock, order[-1])
+
+        assert order == due * 2
+
+    def test_one_that_has_just_come_goes_before_those_with_many_rows(self, lanes, clock):
+        play(lanes, clock, GOOD)
+
+        assert taken(lanes, [GOOD, "google/new"]) == "google/new"
 
 
 class TestPlaces:
@@ -123,7 +132,8 @@ class TestPlaces:
         for number in range(50):
             lanes.begin(f"host{number}/lane")
 
-        assert lanes.choices() == []
+        assert not lanes.has_room()
+        assert lanes.order(["another/lane"]) == []
         assert lanes.begin("another/lane") is None
 
     def test_one_thread_serves_everybody_in_turn(self, clock):
@@ -168,7 +178,10 @@ class TestSlow:
         play(lanes, clock, POISONED, answered=False, seconds=25)
         play(lanes, clock, POISONED, answered=False)
 
-        assert POISONED in lanes.choices()[0].without_lanes
+        warm(lanes, clock, GOOD)
+        assert len(begun(lanes, GOOD)) == 4
+        clock.passes(SLOW + 1)  # one that stalls has all places of slow lanes
+        assert not lanes.may_go(POISONED)
 
     def test_however_many_stall_the_others_find_places(self, lanes, clock):
         stalling = [f"google/stalls{number}" for number in range(100)]
@@ -371,7 +384,7 @@ class TestPace:
         assert begun(lanes, GOOD)
         assert begun(lanes, POISONED)
 
-        assert lanes.choices() == []
+        assert not lanes.has_room()
         assert not lanes.may_go("google/third")
         assert lanes.wait() > 0
         walls.passes(1.1)

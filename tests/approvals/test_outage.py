@@ -75,10 +75,8 @@ class Inbox:
         heapq.heappush(self.due[row.lane], (row.due, next(self.number), row))
 
     def _fill(self):
-        while choices := self.lanes.choices():
-            row = next(filter(None, map(self._take, choices)), None)
-            if row is None:
-                return
+        while self.lanes.has_room() and (names := self.lanes.order(filter(self.due.get, self.due))):
+            row = heapq.heappop(self.due[names[0]])[2]
             if not self._begin(row):  # the second is not quite over: it is given back
                 self._falls_due(row)
                 break
@@ -91,18 +89,6 @@ class Inbox:
 
     def _look(self):
         """Nothing has happened but time: `run` looks whether more may go."""
-
-    def _take(self, choice):
-        """The most overdue row of those that may go."""
-        names = self.due if choice.only is None else choice.only
-        found = [
-            (self.due[name][0], name)
-            for name in names
-            if self.due.get(name)
-            and name not in choice.without_lanes
-            and host_of(name) not in choice.without_hosts
-        ]
-        return heapq.heappop(self.due[min(found)[1]])[2] if found else None
 
     def _begin(self, row):
         place = self.lanes.begin(row.lane)

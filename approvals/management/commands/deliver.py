@@ -19,6 +19,7 @@ from approvals.dispatch import Dispatcher
 from approvals.models import Approval, Timer, Worker
 from approvals.notices import send_due, tell_of_trouble
 from approvals.origin import one_round
+from approvals.reconciliation import Reconciler
 from approvals.trouble import TROUBLE
 
 log = logging.getLogger(__name__)
@@ -86,9 +87,10 @@ class Run:
         until_idle(work, self.stop)
         now = timezone.now()
         threads = [self._start("dispatch", lambda: self.dispatcher.all_due(now, self.stop))]
-        if self.notices:
-            tell = Notices()
-            threads.append(self._start("notices", lambda: until_idle(tell, self.stop)))
+        threads += [
+            self._start(name, partial(until_idle, act, self.stop))
+            for name, act in self._besides().items()
+        ]
         for thread in threads:
             while thread.is_alive() and not self.stop.is_set():
                 thread.join(0.1)
@@ -101,15 +103,19 @@ class Run:
         """
         log.info("worker started", extra={"worker": self.me.name})
         life = self._start("heartbeat", self._live)
-        acts = {"closing": work} | ({"notices": Notices()} if self.notices else {})
         threads = [
             self._start(name, partial(loop, act, self.stop, self.idle))
-            for name, act in acts.items()
+            for name, act in {"closing": work, **self._besides()}.items()
         ]
         threads.append(self._start("dispatch", partial(loop, self._fill, self.stop, self.idle)))
         self.stop.wait()
         self._end(life, threads)
         log.info("worker stopped", extra={"worker": self.me.name})
+
+    def _besides(self) -> dict[str, Callable[[], bool]]:
+        """What waits for servers of its own: Google's list of executions, mail and chats."""
+        notices = {"notices": Notices()} if self.notices else {}
+        return {"reconciliation": Reconciler(), **notices}
 
     def _end(self, life: threading.Thread, threads: list[threading.Thread]) -> None:
         """Let what is in hand end, give back the rest, say goodbye: each for a time."""

@@ -1,0 +1,438 @@
+"""Which deliveries go, by whom, and what is given back: with a server that hangs where told."""
+
+import logging
+import threading
+import time
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from approvals import dispatch
+from approvals.dispatch import LANDING, Dispatcher, deliver_now
+from approvals.lanes import Lanes
+from approvals.models import Approval, Attempt, Delivery
+from approvals.models.callback import Callback
+from approvals.models.outbox import LONGEST, State
+from approvals.pace import Pace
+from tests.approvals.racing import at_once
+from tests.emulators import eventually
+from tests.factories import make_approval, make_callback_url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def decide(google, managers, ana):
+    """Decides a new approval of a workflow; its delivery, which is due."""
+
+    def make(workflow="expense"):
+        url = make_callback_url(workflow=workflow)
+        url = url.replace("https://workflowexecutions.googleapis.com", google.origin)
+        approval = make_approval(callback_url=url)
+        approval.decide("approved", by=ana, revision=1)
+        return approval.outgoing
+
+    return make
+
+
+@pytest.fixture
+def make_dispatcher():
+    """Makes dispatchers, whose threads end with the test."""
+
+    def make(threads=8, rate=1000, **options):
+        made.append(Dispatcher(Lanes(threads, Pace(rate)), **options))
+        return made[-1]
+
+    made = []
+    yield make
+    for each in made:
+        each.stop(0)
+
+
+@pytest.fixture
+def dispatcher(make_dispatcher):
+    return make_dispatcher()
+
+
+def states(*deliveries):
+    rows = dict(Delivery.objects.values_list("pk", "state"))
+    return [rows[delivery.pk] for delivery in deliveries]
+
+
+def drain(dispatcher):
+    """Everything that is due now, delivered; its rounds have ended."""
+    dispatcher.all_due(timezone.now(), threading.Event())
+
+
+def wait_for(google, count):
+    eventually(lambda: len(google.seen) >= count, f"{count} requests")
+
+
+class TestFill:
+    def test_what_is_due_is_delivered_the_most_overdue_first(self, dispatcher, decide, google):
+        late, later, latest = decide(), decide(), decide()
+        for ago, delivery in ((3, latest), (2, later), (1, late)):
+            due = timezone.now() - timedelta(minutes=ago)
+            Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=due)
+
+        drain(dispatcher)
+
+        order = [said.body for said in google.seen]
+        assert order == [each.body.encode() for each in (latest, later, late)]
+        assert states(late, later, latest) == ["stored"] * 3
+
+    def test_what_is_not_due_waits(self, dispatcher, decide, google):
+        delivery = decide()
+        due = timezone.now() + timedelta(minutes=1)
+        Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=due)
+
+        drain(dispatcher)
+
+        assert google.seen == []
+
+    def test_good_workflows_go_through_while_one_of_the_same_host_hangs(
+        self, dispatcher, decide, google
+    ):
+        google.stalling = "/workflows/poisoned/"
+        poisoned = [decide("poisoned") for _ in range(10)]
+        good = [decide(f"good{number}") for number in range(10)]
+
+        started = time.monotonic()
+        while set(states(*good)) != {"stored"}:
+            dispatcher.fill()
+            dispatcher.wait(0.1)
+            assert time.monotonic() - started < 15
+
+        assert sum("poisoned" in said.path for said in google.seen) == 1
+        assert dispatcher.in_hand == 1
+        assert states(*poisoned).count("sending") == 1
+
+    def test_two_workers_at_once_never_send_one_row_twice(self, make_dispatcher, decide, google):
+        rows = [decide(f"w{number % 5}") for number in range(30)]
+        workers = [make_dispatcher(threads=4) for _ in range(3)]
+
+        at_once(*(lambda worker=worker: drain(worker) for worker in workers))
+        for worker in workers:
+            drain(worker)  # what one of them had in hand when the others looked
+
+        posted = [said.body for said in google.seen if said.method == "POST"]
+        assert sorted(posted) == sorted(row.body.encode() for row in rows)
+        assert set(states(*rows)) == {"stored"}
+
+    def test_it_begins_no_more_in_a_second_than_the_pace(self, make_dispatcher, decide, google):
+        for number in range(5):
+            decide(f"w{number}")
+        dispatcher = make_dispatcher(rate=2)
+
+        assert not dispatcher.fill()
+        assert dispatcher.lanes.wait() > 0
+        drain(dispatcher)
+
+        assert len(google.seen) == 5
+
+    def test_a_silent_host_is_left_alone_and_then_all_of_it_arrives(
+        self, make_dispatcher, decide, google, caplog
+    ):
+        now = [0.0]
+        lanes = Lanes(8, Pace(1000), clock=lambda: now[0], chance=lambda: 0.0)
+        dispatcher = Dispatcher(lanes)
+        rows = [decide(f"w{number}") for number in range(20)]
+        for _ in rows:
+            google.answer(500)
+        caplog.set_level(logging.WARNING)
+
+        drain(dispatcher)
+        tried = len(google.seen)
+        drain(dispatcher)
+
+        assert 5 <= tried <= 12
+        assert len(google.seen) == tried
+        assert lanes.paused() == [google.origin.removeprefix("http://")]
+        assert [record.message for record in caplog.records] == ["host paused"]
+        assert caplog.records[0].seconds == 0.5
+
+        google.answers.clear()
+        now[0] += 1.0
+        Delivery.objects.update(next_attempt_at=timezone.now(), state=State.QUEUED)
+        Attempt.objects.all().delete()
+        drain(dispatcher)
+
+        assert set(states(*rows)) == {"stored"}
+        assert caplog.records[-1].message == "host resumed"
+        dispatcher.stop(0)
+
+    def test_a_row_that_breaks_keeps_its_lease_and_no_place(self, make_dispatcher, decide):
+        def broken(delivery):
+            raise RuntimeError("it cannot be done")
+
+        dispatcher = make_dispatcher(play=broken)
+        poison = decide()
+
+        drain(dispatcher)
+
+        assert dispatcher.in_hand == 0
+        assert dispatcher.lanes.may_go(poison.lane)
+        assert not Delivery.objects.due().exists()
+
+
+class TestStop:
+    def test_a_round_in_hand_may_end(self, dispatcher, decide, google):
+        google.stalling = "/callbacks/"
+        delivery = decide()
+        dispatcher.fill()
+        wait_for(google, 1)
+        threading.Timer(0.3, google.released.set).start()
+
+        dispatcher.stop(8)
+
+        assert dispatcher.in_hand == 0
+        assert states(delivery) == ["unknown"]  # the server hung up, and that was written down
+
+    def test_one_that_does_not_end_stays_a_doubt_and_is_anothers_in_a_moment(
+        self, dispatcher, make_dispatcher, decide, google
+    ):
+        google.stalling = "/callbacks/"
+        delivery = decide()
+        dispatcher.fill()
+        wait_for(google, 1)
+
+        started = time.monotonic()
+        dispatcher.stop(0.2)
+
+        assert time.monotonic() - started < 2
+        row = Delivery.objects.get(pk=delivery.pk)
+        assert row.lease is None
+        assert row.next_attempt_at <= timezone.now() + timedelta(seconds=LANDING)
+        assert Attempt.objects.get().result == "started"
+
+        Delivery.objects.update(next_attempt_at=timezone.now())
+        google.stalling = ""
+        google.answer(200, {"state": "ACTIVE"}).answer(200, {"callbacks": []})
+        drain(make_dispatcher())
+
+        assert [said.method for said in google.seen][:2] == ["POST", "GET"]  # it looks first
+
+    def test_what_has_not_begun_is_given_back_at_once(self, dispatcher, decide, google):
+        delivery = decide()
+        dispatcher._threads = 8  # none of them is there to begin it
+        dispatcher.fill()
+        assert not Delivery.objects.due().exists()
+
+        dispatcher.stop(0)
+
+        assert Delivery.objects.due().get() == delivery
+        assert google.seen == []
+        assert not Attempt.objects.exists()
+
+    def test_then_it_takes_nothing_more(self, dispatcher, decide, google):
+        dispatcher.stop(0)
+        delivery = decide()
+
+        assert not dispatcher.fill()
+        assert dispatcher.send(delivery) is None
+        assert Delivery.objects.due().count() == 1
+
+
+class TestDeliverNow:
+    @pytest.fixture(autouse=True)
+    def process(self, make_dispatcher, monkeypatch):
+        """The dispatcher of this web process."""
+        made = make_dispatcher(threads=4)
+        monkeypatch.setattr(dispatch, "of_this_process", lambda: made)
+        monkeypatch.setattr(dispatch, "IN_REQUEST", 0.3)
+        return made
+
+    def test_the_click_waits_a_moment_and_the_round_goes_on(self, decide, google, process):
+        google.stalling = "/callbacks/"
+        delivery = decide()
+
+        started = time.monotonic()
+        deliver_now(delivery)
+
+        assert 0.3 <= time.monotonic() - started < 2
+        assert process.in_hand == 1
+
+    def test_clicks_do_not_pile_up_behind_a_host_that_hangs(self, decide, google, process):
+        google.stalling = "/callbacks/"
+        rows = [decide(f"w{number}") for number in range(12)]
+
+        at_once(*(lambda row=row: deliver_now(row) for row in rows))
+
+        assert process.in_hand <= 4
+        assert Delivery.objects.due().count() == 12 - process.in_hand
+
+    def test_one_whose_lane_is_busy_is_left_to_a_worker_at_once(self, decide, google, process):
+        google.stalling = "/callbacks/"
+        deliver_now(decide())
+        second = decide()
+
+        started = time.monotonic()
+        deliver_now(second)
+
+        assert time.monotonic() - started < 0.25
+        assert Delivery.objects.due().get() == second
+
+    def test_trouble_of_any_kind_is_no_trouble_of_the_click(self, decide, monkeypatch):
+        monkeypatch.setattr(Lanes, "begin", lambda *_: 1 / 0)
+
+        deliver_now(decide())
+
+
+class TestClaim:
+    def test_workers_that_collide_take_the_next(self, decide, monkeypatch):
+        first, second = decide(), decide()
+        claim, others = type(Delivery.objects.all()).claim, []
+
+        def collide(rows, delivery):
+            if not others:
+                others.append(delivery.pk)
+                Delivery.objects.filter(pk=delivery.pk).update(lease=uuid4())
+            return claim(rows, delivery)
+
+        monkeypatch.setattr(type(Delivery.objects.all()), "claim", collide)
+
+        taken = Delivery.objects.claim_next()
+
+        assert {taken.pk, *others} == {first.pk, second.pk}
+        assert taken.pk not in others
+
+    def test_of_one_lane_only(self, decide):
+        decide("a")
+        wanted = decide("b")
+
+        assert Delivery.objects.claim_next(wanted.lane) == wanted
+        assert Delivery.objects.claim_next(wanted.lane) is None
+
+    def test_lanes_that_have_something_to_do_the_most_overdue_first(self, decide):
+        for name in ("a", "b", "a", "b"):
+            decide(name)
+        last = Delivery.objects.filter(lane__endswith="/b").latest("created_at")
+        past = timezone.now() - timedelta(hours=1)
+        Delivery.objects.filter(pk=last.pk).update(next_attempt_at=past)
+
+        lanes = Delivery.objects.due_lanes()
+
+        assert [lane[-1] for lane in lanes] == ["b", "a"]
+        assert Delivery.objects.due_lanes(past - timedelta(seconds=1)) == []
+
+    def test_one_that_the_workflow_settles_meanwhile_is_nobodys(self, decide, monkeypatch):
+        delivery = decide()
+        claim = type(Delivery.objects.all()).claim
+
+        def settled(rows, row):
+            won = claim(rows, row)
+            Delivery.confirm(delivery.approval_id, actor="caller:x")
+            return won
+
+        monkeypatch.setattr(type(Delivery.objects.all()), "claim", settled)
+
+        assert Delivery.objects.claim_next() is None
+
+    def test_what_seems_to_be_put_off_for_longer_than_anything_is_due(self, decide):
+        """The clock was set back by an hour."""
+        delivery, other = decide(), decide()
+        ahead = timezone.now() + timedelta(hours=1)
+        Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=ahead)
+        usual = timezone.now() + LONGEST - timedelta(seconds=5)
+        Delivery.objects.filter(pk=other.pk).update(next_attempt_at=usual)
+
+        assert Delivery.objects.due().get() == delivery
+        assert Delivery.objects.due_lanes() == [delivery.lane]
+        assert Delivery.objects.claim_next() == delivery
+        assert Delivery.objects.claim_next() is None
+
+    @pytest.mark.parametrize("clock", ["monotonic", "wall"])
+    def test_a_lease_of_which_half_has_passed_sends_nothing(
+        self, decide, google, settings, monkeypatch, clock
+    ):
+        """The process was frozen between the claim and the POST."""
+        delivery = decide()
+        assert Delivery.objects.claim(delivery)
+        passed = settings.DELIVERY_LEASE / 2 + 1
+        if clock == "monotonic":
+            delivery.claimed_at -= passed
+        else:
+            delivery.next_attempt_at -= timedelta(seconds=passed)
+
+        dispatch.deliver(delivery)
+
+        assert google.seen == []
+        assert not Attempt.objects.exists()
+
+    def test_a_lease_that_is_lost_is_not_given_back(self, decide):
+        delivery = decide()
+        Delivery.objects.claim(delivery)
+        Delivery.confirm(delivery.approval_id, actor="caller:x")
+
+        assert Delivery.objects.give_back([delivery]) == 0
+        assert Delivery.objects.get().state == "confirmed"
+
+
+class TestPlan:
+    """With many rows, few of them due, none of the questions reads them all."""
+
+    @pytest.fixture
+    def many(self, decide):
+        """2,000 more deliveries: a hundred are due, most have arrived long ago."""
+        body, template, now = decide().body, Approval.objects.get(), timezone.now()
+        shared = {
+            field.attname: getattr(template, field.attname)
+            for field in Approval._meta.concrete_fields
+        }
+        copies = [
+            Approval(**shared | {"id": uuid4(), "callback_url": make_callback_url()})
+            for _ in range(2000)
+        ]
+        Approval.objects.bulk_create(copies)
+        Callback.objects.bulk_create(
+            Callback(url=copy.callback_url, approval=copy) for copy in copies
+        )
+        Delivery.objects.bulk_create(
+            Delivery(
+                approval=copy,
+                body=body,
+                lane=f"google/w{number % 50}",
+                state=State.CONFIRMED if number % 20 else State.QUEUED,
+                next_attempt_at=None
+                if number % 20
+                else now + timedelta(minutes=number % 3 - 1, seconds=-1),
+            )
+            for number, copy in enumerate(copies)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            Delivery.objects.due_lanes,
+            lambda: Delivery.objects.claim_next("google/w40"),
+            lambda: Delivery.objects.claim_next("google/nobody"),
+            Delivery.objects.claim_next,
+        ],
+        ids=["lanes", "lane", "empty lane", "any"],
+    )
+    def test_an_index_leads_to_what_is_due(self, many, ask):
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            ask()
+
+        selects = [one["sql"] for one in asked if one["sql"].startswith("SELECT")]
+        assert selects
+        for sql in selects:
+            plan = explained(sql)
+            assert "Seq Scan on approvals_delivery" not in plan
+            assert "SCAN approvals_delivery\n" not in plan + "\n"
+
+
+def explained(sql):
+    """The plan of a statement, as text."""
+    words = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{words} {sql}")
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
