@@ -14,7 +14,7 @@ PRODUCTION := env -u DEBUG SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets
 DEVELOPMENT := env DEBUG=1 DATABASE_URL=sqlite://:memory:
 
 .DEFAULT_GOAL := help
-.PHONY: help run deploy test check bench fix lock setup clean
+.PHONY: help run deploy test check soak bench fix lock setup clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ check: ## Format, lint, types, migrations, import direction, deployment check
 	$(DEVELOPMENT) $(PY) manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	$(PY) -m pytest -q tests/test_layers.py
+
+soak: ## Kill, stop and sabotage everything while 10,000 are decided, for an hour; SOAK="siege --seed 7"
+	@.ci/setup $(DEV_LISTS)
+	@$(PY) -m tests.soak $(SOAK)
 
 bench: ## Measure decisions, requests and the emulator beside their floors, in about four minutes
 	@.ci/setup $(DEV_LISTS)

@@ -1,0 +1,156 @@
+"""`make soak`: what takes too long for `make test`, one part after the other, with its time.
+
+    python -m tests.soak [PART …] [--approvals 10000] [--seed N] [--database sqlite|postgres]
+
+Everything real: processes that are killed, databases that are stopped, an emulator with faults.
+Each part stops by itself. Exit code 1 if one found a problem or could not run.
+"""
+
+import argparse
+import os
+import random
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.emulators import ROOT
+from tests.services import Unavailable, ensure_postgres
+from tests.soak.telling import say
+
+SQLITE, POSTGRES = "sqlite", "postgres"
+BOTH = (SQLITE, POSTGRES)
+NONE = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: what it is called, what is run, and on which databases; `minutes` it may take."""
+
+    name: str
+    what: str
+    command: tuple[str, ...]
+    databases: tuple[str, ...] = NONE
+    minutes: float = 30.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def parts(options: argparse.Namespace) -> Iterator[Part]:
+    """All of them, with their full sizes."""
+    seed, minutes = str(options.seed), str(options.minutes)
+    siege = ("-m", "tests.soak.siege", "--seed", seed, "--minutes", minutes)
+    yield Part(
+        "siege",
+        "two web servers, two workers and the emulator are killed while callbacks fail",
+        (*siege, "--approvals", str(options.approvals)),
+        BOTH,
+        options.minutes + 10,
+    )
+    if commit := options.from_commit or before_the_last_migration():
+        yield Part(
+            "upgrade",
+            f"the same, and a new release comes in meanwhile; before it {commit[:12]}",
+            (*siege, "--approvals", "500", "--from-commit", commit),
+            BOTH,
+            options.minutes + 10,
+        )
+    yield Part(
+        "stops",
+        "PostgreSQL is stopped at once, again and again, while people decide",
+        ("-m", "tests.soak.database", "--decisions", "3000", "--stops", "10"),
+        (POSTGRES,),
+    )
+    yield Part(
+        "kills",
+        "everything over SQLite is killed, again and again, while people decide",
+        ("-m", "tests.soak.database", "--decisions", "3000", "--kills", "50"),
+        (SQLITE,),
+    )
+    yield Part(
+        "emulator",
+        "the emulator alone, full of executions, is killed a thousand times",
+        ("-m", "tests.emulator.kills", "--rounds", "1000", "--seed", seed),
+    )
+    yield Part("sabotage", "every guard is switched off, and a test must notice", SABOTAGE)
+
+
+SABOTAGE = ("-m", "tests.sabotage")
+
+
+def before_the_last_migration() -> str:
+    """The commit before the newest migration was added: the release that is upgraded from."""
+    migrations = "approvals/migrations/0*.py"
+    asked = ["git", "log", "-1", "--format=%P", "--diff-filter=A", "--", migrations]
+    try:
+        found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return found.stdout.split()[0] if found.stdout.split() else ""
+
+
+def main() -> int:
+    """Run what is named, or all; 1 if anything went wrong."""
+    options = options_of(sys.argv[1:])
+    say(f"seed {options.seed}, {os.cpu_count()} cores")
+    known = list(parts(options))
+    names = [part.name for part in known]
+    if unknown := set(options.part) - set(names):
+        say(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        return 2
+    told: list[str] = []
+    failed = False
+    for part in known:
+        if options.part and part.name not in options.part:
+            continue
+        for database in part.databases:
+            if database and options.database not in ("", database):
+                continue
+            fine, line = run(part, database)
+            failed |= not fine
+            told.append(line)
+    if "upgrade" not in names:
+        told.append("NOT RUN: upgrade: there is no history to take the release before from")
+    say("\n" + "\n".join(told))
+    return int(failed)
+
+
+def options_of(arguments: list[str]) -> argparse.Namespace:
+    """What is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("part", nargs="*", help="only these")
+    parser.add_argument("--approvals", type=int, default=10_000, help="of the siege")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--database", default="", choices=("", *BOTH), help="only this one")
+    parser.add_argument("--minutes", type=float, default=20.0, help="after which a siege gives up")
+    parser.add_argument("--from-commit", default="", help="the release that is upgraded from")
+    return parser.parse_args(arguments)
+
+
+def run(part: Part, database: str) -> tuple[bool, str]:
+    """One part to its end: whether all was well, and the line for the summary."""
+    title = " on ".join(filter(None, (part.name, database)))
+    say(f"\n{title}: {part.what}\n  python {shlex.join(part.command)}")
+    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"} | part.environment
+    begin = time.monotonic()
+    try:
+        if database == POSTGRES:
+            environment["DATABASE_URL"] = ensure_postgres()
+        done = subprocess.run(
+            [sys.executable, *part.command],
+            cwd=ROOT,
+            env=environment,
+            timeout=part.minutes * 60,
+            check=False,
+        )
+        fine, how = done.returncode == 0, "well" if done.returncode == 0 else "PROBLEMS, see above"
+    except Unavailable as error:
+        fine, how = False, f"NOT RUN: {error}"
+    except subprocess.TimeoutExpired:
+        fine, how = False, f"HANGS: not done after {part.minutes:g} minutes"
+    return fine, f"{title:20} {time.monotonic() - begin:5.0f} s  {how}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
