@@ -10,7 +10,7 @@ from approvals.identity import Keys
 from tests.approvals.calling import Api
 from tests.approvals.scripted import scripted_server
 from tests.approvals.tokens import ACCOUNT, certificates, id_token
-from tests.factories import make_approval, make_caller, make_group, make_user
+from tests.factories import make_approval, make_callback_url, make_caller, make_group, make_user
 
 TOKEN = "canary-token-that-must-not-leave"
 
@@ -69,6 +69,15 @@ def google(settings, monkeypatch):
         wire._local.__dict__.pop("session", None)
         yield script
         wire._local.__dict__.pop("session", None)
+
+
+@pytest.fixture
+def delivery(ana, managers, google):
+    """A decided approval whose outcome is still to be sent."""
+    url = make_callback_url().replace("https://workflowexecutions.googleapis.com", google.origin)
+    approval = make_approval(callback_url=url)
+    approval.decide("approved", by=ana, revision=1, comment="Fine.")
+    return approval.delivery
 
 
 @pytest.fixture
