@@ -124,7 +124,7 @@ class Reconciler:
             try:
                 self._list(workflow, began)
             except CannotLook as error:
-                self._not_listed(workflow, error)
+                self._not_listed(workflow, error, began)
         return True
 
     def _list(self, workflow: Workflow, began: datetime) -> None:
@@ -148,14 +148,16 @@ class Reconciler:
                 return
             yield page
 
-    def _not_listed(self, workflow: Workflow, error: CannotLook) -> None:
+    def _not_listed(self, workflow: Workflow, error: CannotLook, began: datetime) -> None:
         """Nothing is concluded: its executions are looked at one by one until it works again."""
-        gone = error.status == 404
-        why = "" if gone else str(error)
+        deleted = error.status == 404
+        why = "" if deleted else str(error)
         if why and why != workflow.trouble:
             told = {"workflow": workflow.name, "why": why}
             log.warning("executions cannot be listed", extra=told)
-        later = timezone.now() + (DELETED if gone else _after(error))
+        if deleted:
+            Execution.objects.bring_forward(workflow.name, began)
+        later = timezone.now() + (DELETED if deleted else _after(error))
         workflow.mine().update(list_at=later, trouble=why)
         self._sleep_after(error)
 

@@ -261,6 +261,21 @@ class TestEnds:
         assert reason == "Google does not know the workflow's execution any more."
         assert Execution.objects.get().state == "GONE"
 
+    def test_requests_of_a_workflow_that_was_deleted_are_closed(self, flow):
+        _, approval = flow.asked()
+        let_pass(EVERY)
+        work()
+        let_pass(EVERY * 0.5)  # seen a short time ago
+        flow.emulator.ask("DELETE", flow.name)
+        Workflow.objects.update(list_at=timezone.now())
+
+        for _ in range(3):
+            work()
+            let_pass(timedelta(minutes=3))
+
+        assert fresh(approval).status == "withdrawn"
+        assert Workflow.objects.get().trouble == ""
+
     def test_one_that_is_found_after_all_goes_on(self, flow):
         execution, approval = flow.asked()
         Execution.objects.update(look_at=timezone.now())
