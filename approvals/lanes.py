@@ -115,7 +115,9 @@ class Lanes:
         """Which of these lanes may go now; whose last turn is longest ago is first."""
         with self._lock:
             view = self._view()
-            ready = (name for name in names if self._may_go(name, view))
+            if not self._has_room(view):
+                return []
+            ready = (name for name in names if self._lane_and_host_may_go(name, view))
             return sorted(ready, key=lambda name: self._lane(name).begun)
 
     def may_go(self, name: str) -> bool:
@@ -186,11 +188,10 @@ class Lanes:
         return view.lanes.total() < self.threads and not self._pace.wait()
 
     def _may_go(self, name: str, view: View) -> bool:
-        return (
-            self._has_room(view)
-            and self._host_may_go(host_of(name), view)
-            and self._lane_may_go(name, view)
-        )
+        return self._has_room(view) and self._lane_and_host_may_go(name, view)
+
+    def _lane_and_host_may_go(self, name: str, view: View) -> bool:
+        return self._host_may_go(host_of(name), view) and self._lane_may_go(name, view)
 
     def _host_may_go(self, host: str, view: View) -> bool:
         return view.hosts[host] < self.per_host and self._host(host).may_go(view.now)
