@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-TOKEN = json.dumps({"access_token": "bench", "expires_in": 3600, "token_type": "Bearer"})
+TOKEN = {"access_token": "bench", "expires_in": 3600, "token_type": "Bearer"}
+ACCOUNT = {"email": "inbox@example.com", "scopes": [], "aliases": ["default"]}
 LOCATION = "us-central1"
 Done = TypeVar("Done")
 
@@ -112,7 +113,7 @@ class Google:
         """Status and body."""
         name = request.path.partition("?")[0]
         if request.path.startswith("/computeMetadata"):
-            return 200, TOKEN
+            return 200, json.dumps(TOKEN | ACCOUNT)
         if request.method == "POST":
             self.posts.append(request)
             if self.status == 200:
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
                 return
             status, body = self.google.answer(request)
             self.transport.write(
-                f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\n"
+                f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\n"
                 f"Metadata-Flavor: Google\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
             )
 

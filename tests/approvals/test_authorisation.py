@@ -37,6 +37,7 @@ from approvals.models import (
     StandIn,
     Started,
     User,
+    Worker,
 )
 from tests.approvals.test_page_start import CLOSED, PAY
 from tests.factories import (
@@ -123,6 +124,7 @@ class World:
         Attempt.objects.create(delivery=approval.outgoing, number=1)
         make_type("payment", "group:managers")
         Channel.objects.create(name="chat", url="json://127.0.0.1/")
+        Worker.objects.create(name="laptop/1")
         event = Event.objects.first()
         assert event is not None
         Notice.objects.create(
@@ -270,6 +272,7 @@ NAMES = sorted(
 
 
 class TestPages:
+    @pytest.mark.timeout(600)
     def test_the_table_is_what_is_observed(self, world):
         seen = [
             line(f"{method} {name}", self.cells(world, method, name))
