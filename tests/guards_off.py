@@ -38,6 +38,7 @@ class Guard:
 
 RACES = "tests/approvals/test_races.py"
 DELIVERY = "tests/approvals/test_delivery.py"
+DELIVERY_ROWS = "tests/approvals/test_delivery_rows.py"
 CALLBACKS = "tests/approvals/test_callbacks.py"
 IDENTITY = "tests/approvals/test_identity.py"
 VERIFICATION = "tests/approvals/test_verification.py"
@@ -127,7 +128,7 @@ DELIVERING = (
         "approvals/models/outbox.py",
         "self.due().filter(pk=delivery.pk, **seen)",
         "self.filter(pk=delivery.pk)",
-        (f"{DELIVERY}::TestLease",),
+        (f"{DELIVERY_ROWS}::TestLease",),
     ),
     Guard(
         "who has lost the lease writes nothing",
@@ -136,7 +137,7 @@ DELIVERING = (
         "            if not mine.update(**changes):",
         "            mine = Delivery.objects.filter(pk=self.pk)\n"
         "            if not mine.update(**changes):",
-        (f"{DELIVERY}::TestLease", f"{DELIVERY}::TestConfirm"),
+        (f"{DELIVERY_ROWS}::TestLease", f"{DELIVERY}::TestConfirm"),
     ),
     Guard(
         "who has lost the lease sends nothing",
@@ -145,7 +146,7 @@ DELIVERING = (
         "            if not mine.update(state=State.SENDING):",
         "            mine = Delivery.objects.filter(pk=self.pk)\n"
         "            if not mine.update(state=State.SENDING):",
-        (f"{DELIVERY}::TestLease",),
+        (f"{DELIVERY_ROWS}::TestLease",),
     ),
     Guard(
         "after a doubt Google is looked at before anything is sent",
@@ -160,6 +161,30 @@ DELIVERING = (
         "if connection.in_atomic_block:",
         "if False:",
         (f"{DELIVERY}::TestDeliverNow",),
+    ),
+)
+LANES = "tests/approvals/test_lanes.py"
+EVENLY = (
+    Guard(
+        "a host that does not answer is left alone for a while",
+        "approvals/breaker.py",
+        "if self.failures < FAILURES or len(self._sources) < self.enough:",
+        "if True:",
+        (f"{LANES}::TestBreaker",),
+    ),
+    Guard(
+        "through an open breaker goes one probe",
+        "approvals/breaker.py",
+        "(now >= self.until and self.probe is None)",
+        "now >= self.until",
+        (f"{LANES}::TestBreaker",),
+    ),
+    Guard(
+        "a workflow's lane leaves threads to the others",
+        "approvals/lanes.py",
+        "view.lanes[name] < lane.window and ",
+        "",
+        (f"{LANES}::TestPlaces",),
     ),
 )
 SENDING = (
@@ -346,4 +371,4 @@ RECORD = (
         POSTGRES,
     ),
 )
-ALL = (*DECIDING, *DELIVERING, *SENDING, *COMING_IN, *RECORD)
+ALL = (*DECIDING, *DELIVERING, *EVENLY, *SENDING, *COMING_IN, *RECORD)

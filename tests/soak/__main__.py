@@ -23,6 +23,7 @@ from tests.soak.telling import say
 SQLITE, POSTGRES = "sqlite", "postgres"
 BOTH = (SQLITE, POSTGRES)
 NONE = ("",)
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "3600")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,36 @@ def parts(options: argparse.Namespace) -> Iterator[Part]:
         (SQLITE,),
     )
     yield Part(
+        "signals",
+        "a web server or worker is stopped, frozen and ended at every point, a hundred times",
+        (*PYTEST, "tests/round_trip/test_signals.py"),
+        BOTH,
+        environment={"SIGNAL_ROUNDS": "100"},
+    )
+    yield Part(
+        "machine",
+        "5,000 random histories of approvals beside a model of them",
+        (*PYTEST, "tests/approvals/test_machine.py"),
+        BOTH,
+        60,
+        {"MACHINE_RUNS": "5000"},
+    )
+    yield Part(
+        "hostile",
+        "20,000 mutated bodies and tokens, and 500 requests to each call of the API",
+        (*PYTEST, "tests/approvals/test_hostile.py", "tests/approvals/test_openapi.py"),
+        BOTH,
+        60,
+        {"HOSTILE_CASES": "20000", "API_CASES": "500"},
+    )
+    yield Part(
         "emulator",
         "the emulator alone, full of executions, is killed a thousand times",
         ("-m", "tests.emulator.kills", "--rounds", "1000", "--seed", seed),
     )
-    yield Part("sabotage", "every guard is switched off, and a test must notice", SABOTAGE)
-
-
-SABOTAGE = ("-m", "tests.sabotage")
+    yield Part(
+        "sabotage", "every guard is switched off, and a test must notice", ("-m", "tests.sabotage")
+    )
 
 
 def before_the_last_migration() -> str:

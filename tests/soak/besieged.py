@@ -158,7 +158,11 @@ def _verify(found: Found) -> str:
 
 
 def _complaints(home: Path) -> list[str]:
-    """Errors in the logs of web servers and workers, but that somebody was asked to try again."""
+    """Errors in the logs of web servers and workers, but that the database was not to be had.
+
+    On a machine without a free core SQLite's one writer may take longer than its patience; the
+    row is as it was, or whoever asked is told to try again.
+    """
     found = []
     for log in home.glob("w*-?.log"):
         for line in log.read_text(errors="replace").splitlines():

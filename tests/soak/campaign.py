@@ -73,7 +73,7 @@ class Campaign:
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as client:
             emulator, seed = f"http://127.0.0.1:{self.ports.emulator}", self.plan.seed
             self.author = Author(client, emulator, self.ledger, seed)
-            self.killer = Killer(self.processes, seed)
+            self.killer = Killer(client, self.processes, seed)
             self.mischief = Mischief(client, emulator, seed)
             inbox = Inbox(client, self.ports.web, self.ledger)
             self.crowd = Crowd(inbox, self.people, self.ledger, seed)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -38,15 +39,25 @@ ELSEWHERE: tuple[dict[str, Any], ...] = (
     {**LOOKS, "kind": "delay", "seconds": 1.0},
     {**TOKENS, "kind": "status", "statuses": [503]},
 )
+PAUSE = (0.5, 1.5)  # seconds between two kills
+LEFT_DEAD = 0.2  # of them stay dead for a moment
+KILLED_EARLY = 0.2  # may be followed by the next before they are up again
+UP_WITHIN = 10.0
+OUT_OF_REACH = (aiohttp.ClientError, ConnectionError)
 FORGET_AFTER = 100
 """Orders that were played are kept by the emulator until they are removed."""
 
 
 class Killer:
-    """Kills one process after the other, and starts it again at once or a little later."""
+    """Kills one process after the other, and starts it again at once or a little later.
 
-    def __init__(self, processes: Processes, seed: int) -> None:
-        self.processes, self.chance = processes, random.Random(f"{seed} kills")
+    The next dies half a second to one and a half later; but mostly not before this one answers:
+    on a machine without a free core nothing else would ever be up.
+    """
+
+    def __init__(self, client: aiohttp.ClientSession, processes: Processes, seed: int) -> None:
+        self.client, self.processes = client, processes
+        self.chance = random.Random(f"{seed} kills")
         self.kills: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -54,17 +65,30 @@ class Killer:
         name = ""
         try:
             while True:
-                await asyncio.sleep(self.chance.uniform(0.5, 1.5))
+                await asyncio.sleep(self.chance.uniform(*PAUSE))
                 name = self.chance.choice(NAMES)
                 self.processes.kill(name)
                 self.kills[name] += 1
-                if self.chance.random() < 0.2:
+                if self.chance.random() < LEFT_DEAD:
                     await asyncio.sleep(self.chance.uniform(0.2, 1.0))
                 self.processes.start(name)
-                name = ""
+                url, name = self.processes.url(name), ""
+                if url and self.chance.random() > KILLED_EARLY:
+                    await self._answers(url)
         finally:
             if name:
                 self.processes.start(name)
+
+    async def _answers(self, url: str) -> None:
+        """Wait until it does, or for `UP_WITHIN` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UP_WITHIN):
+                up = False
+                while not up:
+                    await asyncio.sleep(0.05)
+                    with suppress(*OUT_OF_REACH):
+                        async with self.client.get(f"{url}/healthz") as answer:
+                            up = answer.status == 200
 
 
 class Mischief:

@@ -126,6 +126,13 @@ class Processes:
         for name in NAMES:
             self.kill(name)
 
+    def url(self, name: str) -> str:
+        """Where it answers; empty for a worker."""
+        if name == "emulator":
+            return f"http://127.0.0.1:{self.ports.emulator}"
+        kind, _, number = name.partition("-")
+        return f"http://127.0.0.1:{self.ports.web[int(number) - 1]}" if kind == "web" else ""
+
     def log(self, name: str) -> Path:
         return self.home / f"{name}.log"
 
