@@ -1,8 +1,10 @@
 """`kill -9` of each process between each pair of steps: nothing is lost, nothing happens twice."""
 
 import itertools
+import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -168,3 +170,14 @@ class TestStop:
         assert getattr(system, name).end(signal.SIGTERM) == 0
         assert time.monotonic() - started < 10
         system.start(name)
+
+    def test_a_signal_that_the_system_hands_to_another_thread_ends_it_too(self, system):
+        time.sleep(1)  # the worker has set up its handlers by now
+        process = system.worker.popen
+        tasks = Path(f"/proc/{process.pid}/task")  # of Linux; elsewhere the process is the thread
+        others = [int(task.name) for task in tasks.glob("*") if task.name != str(process.pid)]
+
+        os.kill(max(others, default=process.pid), signal.SIGTERM)
+
+        assert process.wait(15) == 0
+        system.start("worker")

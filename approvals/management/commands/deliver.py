@@ -108,7 +108,10 @@ class Run:
             for name, act in {"closing": work, **self._besides()}.items()
         ]
         threads.append(self._start("dispatch", partial(loop, self._fill, self.stop, self.idle)))
-        self.stop.wait()
+        # The system may hand a signal to any thread, but Python's handlers run in this one alone:
+        # it looks once a second, since a wait without an end would not be woken.
+        while not self.stop.wait(1.0):
+            pass
         self._end(life, threads)
         log.info("worker stopped", extra={"worker": self.me.name})
 
