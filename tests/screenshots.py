@@ -21,11 +21,13 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @contextmanager
-def signed_in(browser: Browser, system: System, **options: Any) -> Iterator[Page]:
-    """A page at the inbox of Ana, the manager."""
+def signed_in(
+    browser: Browser, system: System, person: str = "ana@example.com", **options: Any
+) -> Iterator[Page]:
+    """A page at the inbox of this person; of Ana, the manager, unless another is named."""
     page = browser.new_context(locale="en-GB", **options).new_page()
     page.goto(f"{system.base}/sign-in/")
-    page.get_by_label("E-mail").fill("ana@example.com")
+    page.get_by_label("E-mail").fill(person)
     page.get_by_label("Password").fill("demo")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Inbox").wait_for()
@@ -45,6 +47,19 @@ def shoot_emulator(browser: Browser, system: System) -> None:
     page.get_by_role("heading", name="Waits for").wait_for()
     shoot(page, "emulator")
     page.context.close()
+
+
+def shoot_attention(browser: Browser, system: System) -> None:
+    """The operators' queue, once the only director has left and nobody can answer for the fair."""
+    left = "User.objects.filter(email__in=['dora@example.com', 'ana@example.com'])"
+    system.manage(
+        "shell", "-c", f"from approvals.models import User; {left}.update(is_active=False)"
+    )
+    for suffix, options in (("", DESKTOP), ("-phone", PHONE)):
+        with signed_in(browser, system, "olga@example.com", **options) as page:
+            page.goto(f"{system.base}/?tab=attention")
+            page.get_by_role("heading", name="Nobody can answer").wait_for()
+            shoot(page, f"attention{suffix}")
 
 
 def main() -> None:
@@ -73,6 +88,7 @@ def main() -> None:
                     shoot(page, "receipt")
             if not name:
                 shoot_emulator(browser, system)
+        shoot_attention(browser, system)
         browser.close()
 
 
