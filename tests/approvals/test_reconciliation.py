@@ -261,6 +261,19 @@ class TestEnds:
         assert reason == "Google does not know the workflow's execution any more."
         assert Execution.objects.get().state == "GONE"
 
+    def test_what_a_whole_list_does_not_show_is_asked_for_at_once(self, flow):
+        execution, approval = flow.asked()
+        let_pass(EVERY)
+        work()
+        end(execution, "FAILED")
+        let_pass(EVERY * 0.3)
+        assert kept(execution).look_at > timezone.now() + EVERY * 0.5
+        Workflow.objects.update(list_at=timezone.now())
+
+        work()
+
+        assert fresh(approval).status == "withdrawn"
+
     def test_requests_of_a_workflow_that_was_deleted_are_closed(self, flow):
         _, approval = flow.asked()
         let_pass(EVERY)
