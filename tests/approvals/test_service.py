@@ -15,7 +15,7 @@ from approvals import health
 from approvals.checks import addresses_are_exact, emulator_and_credentials_agree, fit_for_cloud_run
 from approvals.google import tokens, wire
 from approvals.google.tokens import TokenSource
-from approvals.models import Approval, Delivery, Worker
+from approvals.models import Delivery, Worker
 from tests.approvals.conftest import Tokens
 from tests.emulators import eventually
 from tests.factories import make_approval, make_group, make_user
@@ -227,24 +227,3 @@ class TestHeaders:
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
-
-
-class TestDatabaseTrouble:
-    def test_a_page_says_that_nothing_was_saved_and_keeps_what_was_typed(
-        self, client, db, monkeypatch
-    ):
-        ana = make_user("ana@example.com")
-        make_group("managers", ana)
-        approval = make_approval()
-        client.force_login(ana)
-
-        def broken(*args, **kwargs):
-            raise OperationalError("database is locked")
-
-        monkeypatch.setattr(Approval, "decide", broken)
-        form = {"outcome": "rejected", "comment": "A long thought", "revision": 1}
-        answer = client.post(f"/approvals/{approval.pk}/decide/", form)
-
-        assert answer.status_code == 503
-        assert answer["Retry-After"]
-        assert "A long thought" in answer.content.decode()
