@@ -4,7 +4,7 @@ Pure: no clock, no chance, no database. `delivery.deliver` asks, acts, and asks 
 resolved by looking, never by sending on a guess; what is not known is not claimed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from approvals.google.callbacks import Answer, Reply, Sight
@@ -96,6 +96,8 @@ def next_step(
     """
     if reply is not None and reply.answer not in (Answer.FULL, Answer.GONE):
         return _answered(past, reply, chance)
+    if reply is not None and reply.answer == Answer.FULL:
+        past = replace(past, doubt=True)  # what is in the slot may be this very try
     if sight is None:
         if reply is None and not (past.landed or past.doubt or past.unsure):
             return Step.SEND

@@ -248,8 +248,9 @@ class Attempt(models.Model):
         GONE = "gone", "the execution had ended"
         FULL = "full", "an unread answer is there already"
 
-    # An attempt that may have arrived: never finished, or its answer lost.
-    DOUBTFUL = (Result.STARTED, Result.UNKNOWN)
+    # An attempt that may have arrived: never finished, its answer lost, or refused because of what
+    # is there already, which somebody on the way may have made of the very same try.
+    DOUBTFUL = (Result.STARTED, Result.UNKNOWN, Result.FULL)
 
     delivery = models.ForeignKey(Delivery, models.PROTECT, related_name="attempts")
     number = models.PositiveIntegerField()

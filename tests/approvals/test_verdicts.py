@@ -115,6 +115,11 @@ class TestAnswers:
     def test_429_and_404_are_explained_by_a_look(self, past, reply, sight, end):
         assert shape(next_step(past, classify(reply), sight)) == end
 
+    def test_after_a_429_an_end_is_not_said_to_have_come_first(self):
+        verdict = next_step(FRESH, classify(429), Sight("SUCCEEDED"))
+
+        assert "whether it read the answer is not known" in verdict.reason
+
     def test_a_404_that_nothing_explains_is_asked_about_once_more_after_half_a_minute(self):
         first = verdict(FRESH, classify(404), Sight("ACTIVE"), chance=0.5)
         cannot_tell = verdict(FRESH, classify(404), Unseen(), chance=0.5)
