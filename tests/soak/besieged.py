@@ -170,8 +170,11 @@ def _complaints(home: Path) -> list[str]:
                 said = json.loads(line)
             except ValueError:
                 continue  # cut off by a kill, or gunicorn's own
-            serious = isinstance(said, dict) and said.get("severity") in {"ERROR", "CRITICAL"}
-            if serious and said.get("status_code") != TRY_AGAIN:
+            if not isinstance(said, dict):
+                continue
+            serious = said.get("severity") in {"ERROR", "CRITICAL"}
+            away = said.get("status_code") == TRY_AGAIN or "OperationalError" in line
+            if serious and not away:
                 found.append(f"{log.name}: {line[:1500]}")
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 from tests.soak.ledger import Ledger
 
 PENDING = "pending"
-DOUBTFUL = ("started", "unknown")
+DOUBTFUL = ("started", "unknown", "full")
 """Tries of which the inbox cannot know whether they arrived."""
 
 
