@@ -61,7 +61,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._in_hand: set[Round] = set()
         self._queue: SimpleQueue[Round | None] = SimpleQueue()
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
         self._stopping = False
         self._due: list[str] = []
         self._look_at = 0.0
@@ -139,7 +139,7 @@ class Dispatcher:
             self.wait(left)
         with self._lock:
             rounds = list(self._in_hand)
-            for _ in range(self._threads):
+            for _ in self._threads:
                 self._queue.put(None)
         if rounds:
             begun = [each.delivery for each in rounds if each.has_begun]
@@ -156,17 +156,20 @@ class Dispatcher:
         one = Round(delivery, place)
         with self._lock:
             self._in_hand.add(one)
-            if self._threads < len(self._in_hand):
-                self._threads += 1
-                name = f"delivery-{self._threads}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
+            if len(self._threads) < len(self._in_hand):
+                name = f"delivery-{len(self._threads) + 1}"
+                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                self._threads[-1].start()
         self._queue.put(one)
         return one
 
     def _work(self) -> None:
-        while (one := self._next()) is not None:
-            with one_round(one.asked_for_in):
-                self._do(one)
+        try:
+            while (one := self._next()) is not None:
+                with one_round(one.asked_for_in):
+                    self._do(one)
+        finally:
+            connections.close_all()
 
     def _do(self, one: Round) -> None:
         answered = None

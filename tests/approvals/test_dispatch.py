@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from approvals import dispatch
+from approvals.delivery import deliver
 from approvals.dispatch import LANDING, Dispatcher, deliver_now
 from approvals.lanes import Lanes
 from approvals.models import Approval, Attempt, Delivery
@@ -40,17 +41,20 @@ def decide(google, managers, ana):
 
 
 @pytest.fixture
-def make_dispatcher():
+def make_dispatcher(google):
     """Makes dispatchers, whose threads end with the test."""
 
-    def make(threads=8, rate=1000, **options):
-        made.append(Dispatcher(Lanes(threads, Pace(rate)), **options))
+    def make(threads=8, rate=1000, lanes=None, **options):
+        made.append(Dispatcher(lanes or Lanes(threads, Pace(rate)), **options))
         return made[-1]
 
-    made = []
+    made: list[Dispatcher] = []
     yield make
+    google.released.set()
     for each in made:
         each.stop(0)
+        for thread in each._threads:
+            thread.join(10)
 
 
 @pytest.fixture
@@ -73,13 +77,13 @@ def wait_for(google, count):
 
 
 class TestFill:
-    def test_what_is_due_is_delivered_the_most_overdue_first(self, dispatcher, decide, google):
+    def test_what_is_due_is_delivered_the_most_overdue_first(self, make_dispatcher, decide, google):
         late, later, latest = decide(), decide(), decide()
         for ago, delivery in ((3, latest), (2, later), (1, late)):
             due = timezone.now() - timedelta(minutes=ago)
             Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=due)
 
-        drain(dispatcher)
+        drain(make_dispatcher(threads=1))
 
         order = [said.body for said in google.seen]
         assert order == [each.body.encode() for each in (latest, later, late)]
@@ -139,7 +143,7 @@ class TestFill:
     ):
         now = [0.0]
         lanes = Lanes(8, Pace(1000), clock=lambda: now[0], chance=lambda: 0.0)
-        dispatcher = Dispatcher(lanes)
+        dispatcher = make_dispatcher(lanes=lanes)
         rows = [decide(f"w{number}") for number in range(20)]
         for _ in rows:
             google.answer(500)
@@ -163,7 +167,6 @@ class TestFill:
 
         assert set(states(*rows)) == {"stored"}
         assert caplog.records[-1].message == "host resumed"
-        dispatcher.stop(0)
 
     def test_a_row_that_breaks_keeps_its_lease_and_no_place(self, make_dispatcher, decide):
         def broken(delivery):
@@ -218,7 +221,9 @@ class TestStop:
 
     def test_what_has_not_begun_is_given_back_at_once(self, dispatcher, decide, google):
         delivery = decide()
-        dispatcher._threads = 8  # none of them is there to begin it
+        thread = threading.Thread(target=google.released.wait)
+        thread.start()
+        dispatcher._threads = [thread]  # busy with something else
         dispatcher.fill()
         assert not Delivery.objects.due().exists()
 
@@ -285,7 +290,7 @@ class TestDeliverNow:
 class TestClaim:
     def test_workers_that_collide_take_the_next(self, decide, monkeypatch):
         first, second = decide(), decide()
-        claim, others = type(Delivery.objects.all()).claim, []
+        claim, others = type(Delivery.objects.all()).claim, list[UUID]()
 
         def collide(rows, delivery):
             if not others:
@@ -358,7 +363,7 @@ class TestClaim:
         else:
             delivery.next_attempt_at -= timedelta(seconds=passed)
 
-        dispatch.deliver(delivery)
+        deliver(delivery)
 
         assert google.seen == []
         assert not Attempt.objects.exists()

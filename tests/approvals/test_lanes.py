@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from limits.storage import memory
 
 from approvals.breaker import FAILURES, LONGEST_PAUSE
-from approvals.lanes import HOST_LANES, REMEMBERED, SLOW, Change, Lanes
+from approvals.lanes import HOST_LANES, REMEMBERED, SLOW, Change, Lanes, Place
 from approvals.pace import Pace
 
 GOOD, POISONED = "google/good", "google/poisoned"
@@ -53,7 +53,7 @@ def make_lanes(clock, threads=8, pace=None):
 
 def begun(lanes, lane, most=100):
     """All rounds of a lane that may begin now, begun."""
-    places = []
+    places: list[Place] = []
     while len(places) < most and (place := lanes.begin(lane)):
         places.append(place)
     return places
@@ -214,7 +214,9 @@ class TestOneHostOneStallingWorkflow:
         """Ten minutes at one host: the poisoned lane's rows are always the most overdue."""
         lanes = make_lanes(clock)
         good = [f"google/good{number}" for number in range(300)]
-        waiting, under_way, waits, turn = [], [], [], 0
+        waiting: list[tuple[float, str]] = []
+        under_way: list[tuple[Place, float, bool]] = []
+        waits, turn = [], 0
         end = clock.now + 600
         step = 0
         while clock.now < end:

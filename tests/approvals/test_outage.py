@@ -50,8 +50,8 @@ class Inbox:
         self.due = defaultdict(list)  # lane -> heap of rows whose time has come
         self.events = []
         self.number = itertools.count()
-        self.running = Counter()
-        self.most = Counter()
+        self.running: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
         self.looks_at = 0.0
 
     def time(self):
