@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.guards import flush_unguarded
 from tests.services import NO_GCLOUD, Unavailable, ensure_chromium, ensure_postgres
+from tests.watch import FOUND, watch
 
 pytest_plugins = ["emulator.testing"]
 
@@ -33,6 +34,22 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def _nothing_is_counted() -> None:
     """Requests of other tests do not count against the limits of the API."""
     cache.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched() -> Iterator[None]:
+    """Answers, log lines and connections of every test are looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        watch(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _well_behaved(_watched: None) -> Iterator[None]:
+    """Nothing was found in this test."""
+    FOUND.clear()
+    yield
+    assert FOUND == []
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,12 @@ from approvals.origin import Origin, coming_from
 from config.logs import MAX_CHAIN, GoogleFormatter, RequestFilter, TextFormatter, logging_config
 from tests.factories import make_approval, make_caller, make_group, make_user
 from tests.pages import ROOT, names, section, table
+from tests.watch import TRIED
 
 TRACE, SPAN = "105445aa7843bc8bf206b12000100000", "00f067aa0ba902b7"
 TOKEN = "ya29.a0Canary-Token_1"
 FORGED = '\r\n{"level":"INFO","message":"approved"}\u2028\x1b[2J\x85end'
-LOG = logging.getLogger("approvals.tried")
+LOG = logging.getLogger(TRIED)
 
 
 @contextmanager
@@ -35,15 +36,14 @@ def written(formatter):
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
     handler.addFilter(RequestFilter())
-    root = logging.getLogger("approvals")
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
+    loggers = [logging.getLogger(name) for name in ("approvals", TRIED)]
+    for logger in loggers:
+        logger.addHandler(handler)
     try:
         yield out
     finally:
-        root.removeHandler(handler)
-        root.setLevel(before)
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ class TestForGoogle:
         found = log(lambda: LOG.warning("notice %s", "refused", extra={"notices": 3}))
 
         assert (found["message"], found["severity"]) == ("notice refused", "WARNING")
-        assert (found["logger"], found["notices"]) == ("approvals.tried", 3)
+        assert (found["logger"], found["notices"]) == ("tried", 3)
         assert found["time"].endswith("Z")
         assert abs(datetime.fromisoformat(found["time"]).timestamp() - time.time()) < 60
 

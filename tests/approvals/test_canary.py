@@ -26,6 +26,7 @@ from tests.approvals.calling import URL, Api
 from tests.approvals.conftest import TOKEN
 from tests.approvals.tokens import id_token
 from tests.factories import PROJECT, make_caller, make_request, make_user
+from tests.watch import TRIED
 
 SALARY, COMMENT, VALUE = "canary salary 51234", "canary-comment", "canary-value"
 PASSWORD, SCRAPER, CALLBACK = "canary-password", "canary-metrics-token", "canary-callback_id-1"
@@ -326,7 +327,7 @@ class TestHowItIsLookedFor:
 
     def test_a_secret_in_a_line_is_found_in_both_forms(self):
         with told() as lines:
-            logging.getLogger("approvals.any").debug("said", extra={"why": SALARY})
+            logging.getLogger(f"{TRIED}.any").debug("said", extra={"why": SALARY})
 
         assert [SALARY in line for line in lines] == [True, True]
 
