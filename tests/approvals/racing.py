@@ -1,12 +1,14 @@
 """Two things done to one approval at the same moment, by threads with connections of their own."""
 
+import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.db.models import F
 
 from approvals.models import Approval, Delivery, Event
@@ -96,6 +98,50 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
     for runner in runners:
         runner.thread.join()
     return [runner.outcome for runner in runners]
+
+
+@dataclass(slots=True)
+class Racer:
+    """One of several processes: which one it is, and the line at which all of them start."""
+
+    number: int
+    barrier: Any
+
+    def meet(self) -> None:
+        """Go on when all have come here."""
+        self.barrier.wait(120)
+
+
+def in_processes(count: int, act: Callable[[Racer], list[Any]]) -> list[list[Any]]:
+    """What comes of each, in so many processes with connections of their own.
+
+    What they give back must be simple enough to be sent to this process.
+    """
+    forks = multiprocessing.get_context("fork")
+    barrier, pipes = forks.Barrier(count), []
+    connections.close_all()  # a connection cannot be shared with a fork
+    for number in range(count):
+        here, there = forks.Pipe(duplex=False)
+        process = forks.Process(target=_race, args=(Racer(number, barrier), act, there))
+        process.start()
+        there.close()
+        pipes.append((process, here))
+    outcomes = [here.recv() for _, here in pipes]
+    for process, here in pipes:
+        process.join()
+        here.close()
+    return outcomes
+
+
+def _race(racer: Racer, act: Callable[[Racer], list[Any]], there: Any) -> None:
+    try:
+        there.send(act(racer))
+    except BaseException as error:
+        racer.barrier.abort()
+        there.send([f"{type(error).__name__}: {error}"])
+    finally:
+        connections.close_all()
+        os._exit(0)  # nothing of pytest's ends here
 
 
 def fresh(approval: Approval) -> Approval:
