@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.emulators import ROOT
-from tests.soak.check import Ran, Recorded, compare
+from tests.soak.check import NOT_KNOWN, Ran, Recorded, compare
 from tests.soak.ledger import Answer, Ledger
 
 APPROVALS, SEED, MINUTES = 150, 20, 4
@@ -82,7 +82,11 @@ class TestChecker:
             ("undecided", {"status": "pending"}, {}),
             ("unexplained deliveries", {"delivery": "stored"}, {}),
             ("unexplained deliveries", {"delivery": "blocked"}, {}),
-            ("unexplained deliveries", {"delivery": "missed", "attempts": ("stored",)}, {}),
+            (
+                "unexplained deliveries",
+                {"delivery": "missed", "reason": "It had finished before."},
+                {},
+            ),
             ("registered twice or never", {"execution": "e2"}, {}),
             ("of no execution", {"execution": "e2"}, {}),
         ],
@@ -104,7 +108,7 @@ class TestChecker:
         assert (gone.ambiguous, gone.ambiguous_saved) == (1, 0)
 
     def test_a_delivery_of_which_nobody_can_be_sure_is_explained(self):
-        doubtful = changed(APPROVAL, delivery="missed", attempts=("unknown",))
+        doubtful = changed(APPROVAL, delivery="missed", reason=NOT_KNOWN)
 
         assert compare(told(), [doubtful], [EXECUTION]).missed_in_doubt == 1
         assert not compare(told(), [doubtful], [EXECUTION]).problems

@@ -12,8 +12,9 @@ from typing import Any
 from tests.soak.ledger import Ledger
 
 PENDING = "pending"
-DOUBTFUL = ("started", "unknown", "full")
-"""Tries of which the inbox cannot know whether they arrived."""
+NOT_KNOWN = "is not known"
+"""What the reason of a delivery says where nobody can tell whether it was read: an answer was lost,
+or came before the workflow listened, and the execution ended before anybody could look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,9 @@ def _inconsistent(approval: Recorded) -> Iterator[tuple[str, str]]:
         yield "halves", f"decided {decided} times, delivery {approval.decision!r}"
     if approval.events["voted"] != len(approval.votes):
         yield "halves", f"{approval.events['voted']} lines of {len(approval.votes)} votes"
-    in_doubt = approval.delivery == "missed" and any(each in DOUBTFUL for each in approval.attempts)
+    in_doubt = approval.delivery == "missed" and NOT_KNOWN in approval.reason
     if approval.delivery != "confirmed" and not in_doubt:
-        yield "unexplained deliveries", f"{approval.delivery or 'none'}"
+        yield "unexplained deliveries", approval.delivery or "none"
 
 
 def _outcomes(approval: Recorded, ran: Ran, found: Found) -> None:
