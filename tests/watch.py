@@ -30,8 +30,11 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": SAME,
     "Cross-Origin-Resource-Policy": SAME,
 }
+# Data between script tags is no script.
 INLINE = re.compile(
-    r"<script(?![^>]*\s(?:src=|type="application/json"))|<style|<[a-z][^>]*\s(?:on[a-z]+|style)\s*=", re.IGNORECASE
+    r"""<script(?![^>]*\s(?:src=|type="application/json"))|<style"""
+    r"""|<[a-z][^>]*\s(?:on[a-z]+|style)\s*=""",
+    re.IGNORECASE,
 )
 
 
