@@ -12,7 +12,7 @@ from tests.emulators import ROOT
 from tests.soak.check import NOT_KNOWN, Ran, Recorded, compare
 from tests.soak.ledger import Answer, Ledger
 
-APPROVALS, SEED, MINUTES = 150, 20, 4
+APPROVALS, SEED, MINUTES = 150, 20, 8
 AT_LEAST = 10  # kills, however slow or fast the machine is
 
 ANA, BEN = "ana@example.com", "ben@example.com"
