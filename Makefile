@@ -45,7 +45,7 @@ soak: ## Kill, stop and sabotage everything while 10,000 are decided, for an hou
 	@.ci/setup $(DEV_LISTS)
 	@$(PY) -m tests.soak $(SOAK)
 
-bench: ## Measure decisions, requests and the emulator beside their floors, in about four minutes
+bench: ## Measure decisions, requests and the emulator beside their floors, in about fifteen minutes
 	@.ci/setup $(DEV_LISTS)
 	@$(PY) -m benchmarks
 

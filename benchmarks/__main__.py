@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, each in a process of its own, with what it ran on.
 
-    python -m benchmarks [bench_decide | bench_http | bench_emulator] …
+    python -m benchmarks [bench_decide | bench_http | bench_delivery | …]
 
 runs those that are named.
 """
@@ -21,7 +21,9 @@ from tests.services import Cluster, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "countersign_bench"
-ALL = ("bench_decide", "bench_http", "bench_emulator")
+ALL = ("bench_decide", "bench_http", "bench_emulator", "bench_delivery", "bench_load")
+# Those that are measured on both databases.
+ON_BOTH = ("bench_decide", "bench_load")
 
 
 class Durable(Cluster):
@@ -40,51 +42,55 @@ def main() -> int:
         say(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
         return 2
     say(f"## {time.strftime('%Y-%m-%d')}\n\n{machine()}\n")
-    without = deciding() if "bench_decide" in named else None
-    for name in ("bench_http", "bench_emulator"):
-        if name in named:
+    for name in ALL:
+        if name in named and name not in ON_BOTH:
             run(name)
+    without = on_both([name for name in ON_BOTH if name in named])
     if without is not None:
-        say(f"NOT RUN: deciding on PostgreSQL: {without}")
+        say(f"NOT RUN: {', '.join(ON_BOTH)} on PostgreSQL: {without}")
     say(f"{time.monotonic() - start:.0f} seconds in all.")
     return int(without is not None)
 
 
-def deciding() -> Unavailable | None:
-    """Deciding on both databases; why not on PostgreSQL, if it could not be had."""
+def on_both(modules: list[str]) -> Unavailable | None:
+    """On SQLite and PostgreSQL; why not on PostgreSQL, if it could not be had."""
     (ROOT / "build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "build") as folder:
-        run("bench_decide", DATA_DIR=folder)
+    for module in modules:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "build") as folder:
+            run(module, DATA_DIR=folder, DATABASE_URL=f"sqlite:///{folder}/inbox.sqlite3")
     try:
-        on_postgres()
+        on_postgres(modules)
     except Unavailable as error:
         return error
     return None
 
 
-def on_postgres() -> None:
-    """Deciding on TEST_POSTGRES_URL, or on a server of our own."""
+def on_postgres(modules: list[str]) -> None:
+    """On TEST_POSTGRES_URL, or on a server of our own."""
+    if not modules:
+        return
     if given := os.environ.get("TEST_POSTGRES_URL"):
-        decide_on(given)
+        in_databases_of(given, modules)
         return
     cluster = Durable.create()
     try:
-        decide_on(cluster.start())
+        in_databases_of(cluster.start(), modules)
     finally:
         cluster.remove()
 
 
-def decide_on(server: str) -> None:
-    """In a database that is made for it and dropped after."""
+def in_databases_of(server: str, modules: list[str]) -> None:
+    """Each in a database that is made for it and dropped after."""
     with psycopg.connect(server, autocommit=True) as connection:
         fsync = connection.execute("SHOW fsync").fetchone()
         say(f"PostgreSQL {connection.info.server_version // 10000}, fsync {(fsync or '?')[0]}.\n")
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
-        try:
-            run("bench_decide", DATABASE_URL=f"{server.rpartition('/')[0]}/{DATABASE}")
-        finally:
-            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        for module in modules:
+            connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+            try:
+                run(module, DATABASE_URL=f"{server.rpartition('/')[0]}/{DATABASE}")
+            finally:
+                connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
 def run(module: str, **env: str) -> None:

@@ -130,7 +130,8 @@ class TestSettings:
         scripts = (ROOT / ".ci" / "setup").read_text(encoding="utf-8")
         read_there = environment_read(
             *("tests/services.py", "tests/conftest.py", "tests/__main__.py"),
-            "tests/approvals/test_openapi.py",
+            *(f"tests/approvals/test_{name}.py" for name in ("openapi", "hostile", "machine")),
+            "tests/round_trip/test_signals.py",
         )
         assert set(ours) == read_there | set(re.findall(r"\$\{(PYTHON)\b", scripts))
 
