@@ -37,7 +37,7 @@ class Step:
     advice: str = ""
 
 
-AGAIN = "Is it still needed? Then the workflow has to be started again, and asks you anew."
+AGAIN = "Is it still needed? Then the workflow has to be started again, and asks anew."
 NOT_TWICE = (
     "Ask whoever runs the workflow whether it acted on the answer, before it is started again."
 )

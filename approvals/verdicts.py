@@ -26,7 +26,7 @@ SETTLES_WITHIN = 30.0
 # A 404 for an execution that is not seen to have ended is asked about once more, after this.
 ONCE_MORE = 30.0
 
-NOT_KNOWN = (
+NO_CREDENTIALS = (
     "Google did not accept the credentials of this inbox."
     " An operator has to check the service account it runs as."
 )
@@ -148,7 +148,7 @@ def _answered(past: Past, reply: Reply, chance: float) -> Verdict:
             return Verdict(State.UNKNOWN, reason, wait)
         case Answer.DENIED if reply.status == 401:
             wait = max(wait, _spread(60.0, chance))
-            return Verdict(State.BLOCKED, NOT_KNOWN, wait, Trouble.CREDENTIALS)
+            return Verdict(State.BLOCKED, NO_CREDENTIALS, wait, Trouble.CREDENTIALS)
         case Answer.DENIED:
             reason = (
                 "Google does not let this inbox answer the workflow. An operator has to grant its"
@@ -179,7 +179,7 @@ def _unseen(past: Past, sight: Unseen, reply: Reply | None, chance: float) -> Ve
         wait = max(wait, _spread(ONCE_MORE, chance))
     if sight.status == 401:
         wait = max(wait, _spread(60.0, chance))
-        return Verdict(state, NOT_KNOWN, wait, Trouble.CREDENTIALS, past.unheard)
+        return Verdict(state, NO_CREDENTIALS, wait, Trouble.CREDENTIALS, past.unheard)
     if sight.status == 403:
         reason = (
             "Google does not let this inbox see whether the answer arrived. An operator has to"

@@ -122,7 +122,7 @@ class TestMissed:
     def test_who_was_too_late_reads_what_to_do_next(self, decided, ana):
         now(decided, **MISSED, reason="The workflow was cancelled before the answer …")
 
-        assert "Then the workflow has to be started again, and asks you anew." in self.page(
+        assert "Then the workflow has to be started again, and asks anew." in self.page(
             decided, ana
         )
 

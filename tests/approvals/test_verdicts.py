@@ -116,9 +116,9 @@ class TestAnswers:
         assert shape(next_step(past, classify(reply), sight)) == end
 
     def test_after_a_429_an_end_is_not_said_to_have_come_first(self):
-        verdict = next_step(FRESH, classify(429), Sight("SUCCEEDED"))
+        ended = verdict(FRESH, classify(429), Sight("SUCCEEDED"))
 
-        assert "whether it read the answer is not known" in verdict.reason
+        assert "whether it read the answer is not known" in ended.reason
 
     def test_a_404_that_nothing_explains_is_asked_about_once_more_after_half_a_minute(self):
         first = verdict(FRESH, classify(404), Sight("ACTIVE"), chance=0.5)

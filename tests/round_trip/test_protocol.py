@@ -105,7 +105,7 @@ ANSWERS = [
     ),
     Case(
         "429 for somebody else's, which it then takes",
-        [forge, decide, round_, clock(50), round_, later(61), round_],
+        [forge, decide, round_, clock(50), round_, *TO_THE_COPY],
         replace(UNHEARD, posts=2, events=("blocked", "stored")),
         replace(SETTLED, taken=0, events=("blocked", "confirmed")),
         {"before": 50},
