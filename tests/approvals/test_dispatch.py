@@ -109,7 +109,7 @@ class TestFill:
         while set(states(*good)) != {"stored"}:
             dispatcher.fill()
             dispatcher.wait(0.1)
-            assert time.monotonic() - started < 15
+            assert time.monotonic() - started < 60
 
         assert sum("poisoned" in said.path for said in google.seen) == 1
         assert dispatcher.in_hand == 1
@@ -190,7 +190,7 @@ class TestStop:
         wait_for(google, 1)
         threading.Timer(0.3, google.released.set).start()
 
-        dispatcher.stop(8)
+        dispatcher.stop(30)
 
         assert dispatcher.in_hand == 0
         assert states(delivery) == ["unknown"]  # the server hung up, and that was written down
