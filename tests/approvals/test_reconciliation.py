@@ -242,6 +242,20 @@ class TestEnds:
         assert kinds(approval)[-2:] == ["decided", "ended"]
         assert kept(execution).look_at is None
 
+    def test_one_that_was_taken_back_after_the_end_is_closed(self, flow, ana):
+        make_type("slow", "group:managers", undo=60)
+        execution, approval = flow.asked(type="slow", approvers=[])
+        approval.decide("approved", by=ana, revision=1)
+        end(execution, "FAILED")
+        let_pass(EVERY)
+        work()
+        fresh(approval).take_back(by=ana)
+
+        let_pass(EVERY)
+        work()
+
+        assert fresh(approval).status == "withdrawn"
+
     def test_one_that_google_does_not_know_is_asked_for_twice(self, flow):
         execution = f"{flow.name}/executions/{uuid.uuid4()}"
         url = f"{flow.emulator.url}/v1/{execution}/callbacks/abc"
@@ -352,7 +366,7 @@ class TestDoubt:
 
         work()
         assert fresh(approval).status == "pending"
-        assert kept(execution).look_at > timezone.now()
+        assert (kept(execution).state, kept(execution).look_at > timezone.now()) == ("", True)
         whole(flow.emulator)
         let_pass(EVERY * 1.2)
         work()
