@@ -271,8 +271,8 @@ def _clicks(visitor: Visitor) -> Iterator[None]:
 
 
 def _wait(port: int) -> None:
-    """Until the server answers, half a minute at most."""
-    deadline = time.monotonic() + 30
+    """Until the server answers, two minutes at most."""
+    deadline = time.monotonic() + 120
     while not local.answers(f"http://127.0.0.1:{port}/healthz"):
         if time.monotonic() > deadline:
             raise SystemExit("gunicorn did not start")
