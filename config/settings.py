@@ -106,6 +106,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'countersign.sqlite3'}")
 }
 _database = DATABASES["default"]
+# Seconds. SQLite needs room to open its file, so on a full disk only who has it open can read.
+_database["CONN_MAX_AGE"] = 60
 if _database["ENGINE"].endswith("sqlite3"):
     # IMMEDIATE: a transaction that reads before it writes must not find the database locked.
     _database["OPTIONS"] = {
@@ -115,7 +117,6 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
-    _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
         # A server that is gone without a word is given up after seconds, not after the quarter of
