@@ -331,6 +331,16 @@ class TestBreaker:
 
         assert lanes.end(late, True) == [Change("google", True, 0.0)]
 
+    def test_while_the_probe_of_a_host_is_out_no_other_lane_goes(self, lanes, clock):
+        fail(lanes, clock, *[f"google/{number}" for number in range(FAILURES)])
+        clock.passes(1.0)
+        probe = lanes.begin("google/first")
+        assert probe
+
+        assert not lanes.may_go(GOOD)
+        lanes.end(probe, True)
+        assert lanes.may_go(GOOD)
+
     def test_each_probe_of_a_host_is_of_another_lane(self, lanes, clock):
         """A workflow that never answers, first in the queue, must not keep its host paused."""
         due = [f"google/{number}" for number in range(FAILURES + 3)]
