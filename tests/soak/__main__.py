@@ -66,7 +66,7 @@ def parts(options: argparse.Namespace) -> Iterator[Part]:
     yield Part(
         "kills",
         "everything over SQLite is killed, again and again, while people decide",
-        ("-m", "tests.soak.database", "--decisions", "3000", "--kills", "50"),
+        ("-m", "tests.soak.database", "--decisions", "1000", "--kills", "50"),
         (SQLITE,),
     )
     yield Part(
@@ -75,6 +75,19 @@ def parts(options: argparse.Namespace) -> Iterator[Part]:
         (*PYTEST, "tests/round_trip/test_signals.py"),
         BOTH,
         environment={"SIGNAL_ROUNDS": "100"},
+    )
+    yield Part(
+        "disk",
+        "the disk of SQLite is full, and has room again (only root can mount one)",
+        ("-m", "tests.soak.disk"),
+        (SQLITE,),
+    )
+    yield Part(
+        "races",
+        "fifty processes decide the same approvals, a thousand pairs of each kind",
+        (*PYTEST, "tests/approvals/test_races_figures.py"),
+        BOTH,
+        environment={"RACES": "full"},
     )
     yield Part(
         "machine",
