@@ -2,45 +2,8 @@
 
 import django.utils.timezone
 import uuid
-from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import migrations, models
-
-BATCH = 500
-# A word of the reason that a row was blocked for -> its trouble.
-TROUBLES = (
-    ("credentials", "credentials"),
-    ("Workflows Invoker", "role"),
-    ("Somebody else", "foreign"),
-    ("does not know the question", "no_callback"),
-    ("may not be sent", "address"),
-)
-
-
-def lane_of(approval: Any) -> str:
-    """As `approvals.models.delivery.lane_of` was when this was written."""
-    workflow = approval.execution.partition("/executions/")[0]
-    return f"{urlsplit(approval.callback_url).netloc}/{workflow}"[:300]
-
-
-def trouble_of(delivery: Any) -> str:
-    """What is wrong with a row, which only its reason said before."""
-    if delivery.state == "missed":
-        return "missed" if delivery.approval.decided_by_id else ""
-    if delivery.state != "blocked":
-        return ""
-    return next((name for word, name in TROUBLES if word in delivery.reason), "refused")
-
-
-def tell_old_rows(apps: Any, schema_editor: Any) -> None:
-    """Old deliveries know their lane and their trouble. In batches, by id; again does no harm."""
-    deliveries = apps.get_model("approvals", "Delivery").objects.using(schema_editor.connection.alias)
-    old = deliveries.filter(lane="").select_related("approval").order_by("pk")
-    while rows := list(old[:BATCH]):
-        for row in rows:
-            row.lane, row.trouble = lane_of(row.approval), trouble_of(row)
-        deliveries.bulk_update(rows, ["lane", "trouble"])
 
 
 class Migration(migrations.Migration):
@@ -153,5 +116,4 @@ class Migration(migrations.Migration):
             model_name='vote',
             index=models.Index(fields=['user', 'approval'], name='vote_by_user_and_approval'),
         ),
-        migrations.RunPython(tell_old_rows, migrations.RunPython.noop),
     ]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.db.migrations import RunPython
 from django.utils import timezone
 
 from approvals.delivery import deliver
@@ -119,7 +120,7 @@ class TestOldRows:
         ids=str,
     )
     def test_they_have_a_lane_and_a_trouble(self, delivery, changes, trouble, monkeypatch):
-        migration = importlib.import_module("approvals.migrations.0003_delivery_truth")
+        migration = importlib.import_module("approvals.migrations.0004_old_deliveries")
         monkeypatch.setattr(migration, "BATCH", 1)
         lane = delivery.lane
         Delivery.objects.update(lane="", **changes)
@@ -128,6 +129,14 @@ class TestOldRows:
 
         after = Delivery.objects.get()
         assert (after.lane, after.trouble) == (lane, trouble)
+
+    def test_nobody_waits_for_all_of_them(self):
+        tables = importlib.import_module("approvals.migrations.0003_delivery_truth").Migration
+        rows = importlib.import_module("approvals.migrations.0004_old_deliveries").Migration
+
+        # What changes a table locks it until its transaction ends.
+        assert not any(isinstance(each, RunPython) for each in tables.operations)
+        assert not rows.atomic
 
 
 class TestRequeue:
