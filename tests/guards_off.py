@@ -333,7 +333,7 @@ RECORD = (
         "the database refuses to change what is recorded",
         "approvals/migrations/0002_record_triggers.py",
         "    guard(editor.connection, apps)\n",
-        "    del guard\n",
+        "    del apps, editor\n",
         ("tests/approvals/test_guards.py",),
     ),
     Guard(

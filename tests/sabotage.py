@@ -24,6 +24,7 @@ AT_ONCE = 2
 LONGEST = 600.0
 """Seconds; a guard whose absence hangs the tests is missed by them too."""
 RED, GREEN = 1, 0
+HANGS = f"not done after {LONGEST:.0f} s"
 _NOT_COPIED = shutil.ignore_patterns(
     *(".venv", ".git", "__pycache__", ".*_cache", ".hypothesis", "build", "staticfiles", "var")
 )
@@ -44,7 +45,8 @@ class Verdict:
 
     @property
     def is_noticed(self) -> bool:
-        return self.code == RED
+        """A test failed, or hung; that everything breaks before any test begins is no proof."""
+        return self.code == RED and (HANGS in self.output or "\nFAILED " in self.output)
 
 
 def changed(text: str, old: str, new: str, where: str) -> str:
@@ -129,7 +131,7 @@ def run(tests: list[str], tree: Path, database: str, *, stop_early: bool = True)
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return RED, f"not done after {LONGEST:.0f} s"
+        return RED, HANGS
     return done.returncode, done.stdout + done.stderr
 
 

@@ -11,6 +11,9 @@ from tests.soak.ledger import Ledger
 from tests.soak.people import DOWN, SILENT
 
 MODES = ("settling", "simple")
+COPIES = 4
+"""Of the workflow of each mode, under names of their own: so many callers share the senders."""
+WORKFLOWS = tuple(f"{mode}-{number}" for mode in MODES for number in range(1, COPIES + 1))
 SILENT_SHARE = 0.02
 """Of the settling ones: a simple workflow would not hear of the end of its own patience."""
 TWO_VOTES_SHARE = 0.1
@@ -21,7 +24,7 @@ BATCH = 10
 
 
 class Author:
-    """Starts executions of both workflows. `started` counts those that the emulator confirmed,
+    """Starts executions of both modes. `started` counts those that the emulator confirmed,
     `active` those that had not ended when it was asked last."""
 
     def __init__(
@@ -64,7 +67,7 @@ class Author:
         }
         timeout, nap = SHORT if silent else LONG, self.dice.choice(NAPS)
         argument = {"question": question, "timeout": timeout, "nap": nap}
-        url = f"{self.workflows}/{mode}/executions"
+        url = f"{self.workflows}/{mode}-{self.dice.randint(1, COPIES)}/executions"
         body = {"argument": json.dumps(argument)}
         try:
             async with self.client.post(url, json=body, headers=self.headers) as answer:
@@ -78,8 +81,8 @@ class Author:
         """See how many have not ended; False where nobody tells, and it is as it was."""
         active = 0
         try:
-            for mode in MODES:
-                url = f"{self.workflows}/{mode}/executions"
+            for workflow in WORKFLOWS:
+                url = f"{self.workflows}/{workflow}/executions"
                 query = {"filter": 'state="ACTIVE"', "pageSize": "1000", "view": "BASIC"}
                 async with self.client.get(url, params=query, headers=self.headers) as answer:
                     answer.raise_for_status()

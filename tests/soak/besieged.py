@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ from approvals.models import Caller, Delivery, PersonalToken, User
 from approvals.models.outbox import FINAL
 from tests.emulators import NUMBER, eventually
 from tests.soak import facts
+from tests.soak.author import WORKFLOWS
 from tests.soak.campaign import Campaign, Plan, Turn
 from tests.soak.check import Found, compare
 from tests.soak.ledger import TRY_AGAIN
@@ -28,7 +30,7 @@ from tests.soak.people import Person
 from tests.soak.processes import NAMES, Ports, Processes, Release
 from tests.soak.telling import say
 
-WORKFLOWS = Path(__file__).with_name("workflows")
+SOURCES = Path(__file__).with_name("workflows")
 CREW = 6
 SHOWN = 5  # of each kind of problem
 
@@ -97,13 +99,21 @@ def prepare(processes: Processes) -> list[Person]:
     connections.close_all()
     processes.start("emulator")
     _answers(f"http://127.0.0.1:{processes.ports.emulator}/healthz")
-    call_command("deploy_workflows", WORKFLOWS, stdout=io.StringIO())
+    _deploy(processes.home / "workflows")
     for name in NAMES:
         if name != "emulator":
             processes.start(name)
     for port in processes.ports.web:
         _answers(f"http://127.0.0.1:{port}/healthz")
     return people
+
+
+def _deploy(folder: Path) -> None:
+    """The workflow of each mode, under several names."""
+    folder.mkdir()
+    for name in WORKFLOWS:
+        shutil.copy(SOURCES / f"{name.partition('-')[0]}.yaml", folder / f"{name}.yaml")
+    call_command("deploy_workflows", folder, stdout=io.StringIO())
 
 
 def _people() -> list[Person]:

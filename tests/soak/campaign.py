@@ -74,7 +74,7 @@ class Campaign:
             emulator, seed = f"http://127.0.0.1:{self.ports.emulator}", self.plan.seed
             self.author = Author(client, emulator, self.ledger, seed)
             self.killer = Killer(client, self.processes, seed)
-            self.mischief = Mischief(client, emulator, seed)
+            self.mischief = Mischief(client, emulator, lambda: len(self.ledger.answers), seed)
             inbox = Inbox(client, self.ports.web, self.ledger)
             self.crowd = Crowd(inbox, self.people, self.ledger, seed)
             try:

@@ -138,7 +138,7 @@ def _outcomes(approval: Recorded, ran: Ran, found: Found) -> None:
         found.add("consumed twice", f"{ran}: {approval}")
     if set(ran.received) - {approval.decision}:
         found.add("wrong outcomes", f"somebody else's in {ran}: {approval}")
-    if ran.workflow == "simple" and len(ran.consumed) != 1:
+    if ran.workflow.startswith("simple") and len(ran.consumed) != 1:
         found.add("undelivered", f"not consumed: {ran}: {approval}")
     found.copies += max(0, len(ran.received) - 1)
     found.missed_in_doubt += approval.delivery == "missed"

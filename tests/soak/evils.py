@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -44,6 +45,7 @@ LEFT_DEAD = 0.2  # of them stay dead for a moment
 KILLED_EARLY = 0.2  # may be followed by the next before they are up again
 UP_WITHIN = 10.0
 OUT_OF_REACH = (aiohttp.ClientError, ConnectionError)
+VOTES_TO_A_FAULT = (4, 12)
 FORGET_AFTER = 100
 """Orders that were played are kept by the emulator until they are removed."""
 
@@ -92,17 +94,27 @@ class Killer:
 
 
 class Mischief:
-    """Orders faults, each for the next request that fits; a killed emulator forgets them."""
+    """Orders faults, each for the next request that fits; a killed emulator forgets them.
 
-    def __init__(self, client: aiohttp.ClientSession, emulator: str, seed: int) -> None:
-        self.client, self.url = client, f"{emulator}/emulator/faults"
+    So many as there are votes: a slow machine has no more of them for each delivery than a quick
+    one. `votes` tells how many were sent.
+    """
+
+    def __init__(
+        self, client: aiohttp.ClientSession, emulator: str, votes: Callable[[], int], seed: int
+    ) -> None:
+        self.client, self.url, self.votes = client, f"{emulator}/emulator/faults", votes
         self.chance = random.Random(f"{seed} faults")
         self.ordered = 0
 
     async def run(self) -> None:
         """Order until cancelled."""
+        due = 0.0
         while True:
-            await asyncio.sleep(self.chance.uniform(0.2, 0.8))
+            await asyncio.sleep(0.1)
+            if self.votes() < due:
+                continue
+            due = self.votes() + self.chance.uniform(*VOTES_TO_A_FAULT)
             fault = {**CALLBACKS, **self.chance.choice(AT_CALLBACKS)}
             if self.chance.random() < 0.25:
                 fault = self.chance.choice(ELSEWHERE)
