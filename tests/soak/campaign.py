@@ -24,9 +24,9 @@ from tests.soak.telling import say
 
 STILL = 150.0
 """Seconds without any progress after which it is stuck: longer than the longest pause of a try."""
-OPEN_AT_ONCE = 400
+OPEN_AT_ONCE = 200
 """Executions: those whose sender was killed wait for the end of its lease, beside the others."""
-STARTS = 50  # between two looks
+STARTS = 25  # between two looks
 LAST = 10
 """Once so few are left, the kills end: each could hold up the last ones for a lease."""
 TELL_EVERY = 15.0

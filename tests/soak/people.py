@@ -68,7 +68,7 @@ class Crowd:
     """Everybody who is asked: they look what waits for them, and answer it in many ways."""
 
     def __init__(
-        self, inbox: Inbox, people: list[Person], ledger: Ledger, seed: int, at_once: int = 16
+        self, inbox: Inbox, people: list[Person], ledger: Ledger, seed: int, at_once: int = 24
     ) -> None:
         self.inbox, self.people, self.ledger = inbox, people, ledger
         self.chance = random.Random(f"{seed} crowd")
