@@ -159,8 +159,9 @@ class Delivery(models.Model):
 
         `next_attempt_at` is None for the final states only. That a run ended first is a trouble
         where a person had decided, and nobody's otherwise. Another trouble than before is shown
-        to operators again, also where they had put the last one aside. A state that people
-        should know of is also a line of the record, in the same transaction.
+        to operators again, also where they had put the last one aside: to be late has no name,
+        nor has to be unread, and only the moment between them tells one from the other. A state
+        that people should know of is also a line of the record, in the same transaction.
         """
         now = timezone.now()
         first_stored = state == State.STORED and self.stored_at is None
@@ -180,7 +181,7 @@ class Delivery(models.Model):
             changes["stored_at"] = now
         if state == State.CONFIRMED:
             changes["confirmed_at"] = now
-        if trouble != self.trouble:
+        if first_stored or trouble != self.trouble:
             changes["attended_at"] = None
         with transaction.atomic():
             mine = Delivery.objects.filter(pk=self.pk, lease=self.lease)

@@ -71,6 +71,17 @@ class TestTrouble:
         assert self.move(delivery, "blocked", "role").attended_at == NOW
         assert self.move(delivery, "blocked", "refused").attended_at is None
 
+    def test_that_it_is_unread_is_told_where_somebody_had_put_aside_that_it_is_late(self, delivery):
+        Delivery.objects.update(created_at=AGO, attended_at=NOW)
+        assert not Delivery.objects.needing_attention().exists()
+
+        self.move(delivery, "stored", "")
+        Delivery.objects.update(stored_at=AGO)
+
+        assert Delivery.objects.needing_attention().get() == delivery
+        Delivery.objects.update(attended_at=NOW)
+        assert self.move(delivery, "stored", "").attended_at == NOW
+
     def test_that_a_run_ended_first_is_a_trouble_where_a_person_had_decided(self, delivery):
         assert self.move(delivery, "missed", "missed").trouble == "missed"
 
