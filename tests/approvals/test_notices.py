@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals import mails, notices, senders
+from approvals.dispatch import Dispatcher
 from approvals.management.commands import deliver
 from approvals.models import Approval, Delivery, Notice, Preference
 from approvals.models.notice import (
@@ -273,8 +274,8 @@ class TestWorker:
             return busy
 
         monkeypatch.setattr(deliver, "work", work)
-        command = deliver.Command()
-        command.go_on(stop, 0.01, notices=True)
+        monkeypatch.setattr(deliver, "Reconciler", lambda: lambda: False)
+        deliver.Run(Dispatcher.of_settings(), stop, 0.01, notices=True).go_on()
 
         assert delivered == ["stored"]
 
