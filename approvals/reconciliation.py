@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 RATE = 5  # requests a second to Google, of one process
 LOOKS = 10  # executions that are looked at in one round
+OTHERS = 2  # of these at least, if there are any, such as nobody waits to hear of
 ADOPTED = 1000  # in one round
 AT_ONCE = 500  # rows in one statement
 # Longer than a list of twenty pages at their slowest takes; a worker that dies gives it back then.
@@ -63,6 +64,19 @@ def pause(looks: int) -> timedelta:
     """Before the next look at one that nobody is to answer for: soon, then ever more rarely."""
     seconds = min(5.0 * 2 ** min(looks, 20), RAREST.total_seconds())
     return timedelta(seconds=seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads the load
+
+
+def whose_turn() -> list[Execution]:
+    """Those to look at in this round, of each kind those that are longest overdue.
+
+    Somebody waits to hear of what is open or was just decided. Thousands of others, that go on
+    for days or ask nobody here, must not stand before it; they have two places of their own.
+    """
+    due = Execution.objects.to_look_at().order_by("look_at")
+    asked_for = models.Q(awaited=True) | models.Q(looks__lt=LONG)
+    first = list(due.filter(asked_for)[:LOOKS])
+    rest = list(due.exclude(asked_for)[: max(LOOKS - len(first), OTHERS)])
+    return first[: LOOKS - len(rest)] + rest
 
 
 def _after(error: CannotLook) -> timedelta:
@@ -168,7 +182,7 @@ class Reconciler:
         if not Execution.objects.to_look_at().exists():
             return False
         Execution.objects.put_off()
-        due = list(Execution.objects.to_look_at().order_by("look_at")[:LOOKS])
+        due = whose_turn()
         Workflow.objects.know(each.workflow for each in due)
         for execution in due:
             if execution.claim(timezone.now() + LOOKING) and not self._guarded(execution):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db import models, transaction
 from django.utils import timezone
 
-from approvals.models.workflow import Workflow
+from approvals.models.workflow import FARTHEST, Workflow
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED", "GONE")
 # Google did not know it, once. Twice is GONE: what was just created may not be found at first.
@@ -25,7 +25,8 @@ SOON = timedelta(seconds=5)
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     def to_look_at(self, now: datetime | None = None) -> "ExecutionQuerySet":
         """Those whose state should be asked for now."""
-        return self.filter(look_at__lte=now or timezone.now())
+        now = now or timezone.now()
+        return self.filter(models.Q(look_at__lte=now) | models.Q(look_at__gt=now + FARTHEST))
 
     def needing_attention(self) -> "ExecutionQuerySet":
         """Those that wait at a callback nobody registered, unless an operator put them aside."""
@@ -43,7 +44,8 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         One that is known is looked at anew, even if it had ended: it is asked for once more.
         """
         due = timezone.now() + EVERY
-        rows = [Execution(name=name, look_at=due, awaited=True) for name in names]
+        # In one order: two workers that adopt the same ones would wait for each other.
+        rows = [Execution(name=name, look_at=due, awaited=True) for name in sorted(names)]
         self.bulk_create(
             rows,
             update_conflicts=True,
@@ -66,7 +68,8 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """
         now = timezone.now()
         seen = self.to_look_at(now).filter(awaited=True, state="ACTIVE")
-        return seen.filter(looked_at__gte=now - FRESH).update(look_at=now + EVERY)
+        fresh = (now - FRESH, now + FRESH)  # later than that is of a clock that was set back
+        return seen.filter(looked_at__range=fresh).update(look_at=now + EVERY)
 
     def bring_forward(self, workflow: str, since: datetime) -> None:
         """Ask soon for those that a whole list of their workflow, begun then, did not show.
@@ -74,6 +77,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         Not for those that somebody looks at just now, nor for what was registered since.
         """
         unseen = models.Q(looked_at__isnull=True) | models.Q(looked_at__lt=since)
+        unseen |= models.Q(looked_at__gt=since + FRESH)  # by a clock that was set back
         missed = self.of(workflow).filter(unseen, awaited=True)
         missed.filter(state="ACTIVE").update(state="")  # what an older list said is no news now
         later = missed.filter(look_at__range=(since + LOOKING, since + EVERY))
@@ -166,7 +170,8 @@ class Execution(models.Model):
         return bool(waiting.update(dismissed_at=timezone.now()))
 
     def dismiss_workflow(self) -> bool:
-        """No wait of its workflow is for this inbox, now and later; False where that was said."""
+        """No wait of its workflow is for this inbox, until `Workflow.objects.listen`; False where
+        that was said already."""
         now = timezone.now()
         with transaction.atomic():
             Workflow.objects.know([self.workflow])

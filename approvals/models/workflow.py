@@ -1,22 +1,31 @@
 """Workflows that this inbox knows, whose executions are listed now and then."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 
+# No workflow and no execution is put off for longer, by six hours and their jitter at most: one
+# that seems to be was written before the clock was set back.
+FARTHEST = timedelta(hours=7)
+
 
 class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def to_list(self, now: datetime | None = None) -> "WorkflowQuerySet":
         """Those whose executions should be listed now."""
-        return self.filter(list_at__lte=now or timezone.now())
+        now = now or timezone.now()
+        return self.filter(models.Q(list_at__lte=now) | models.Q(list_at__gt=now + FARTHEST))
 
     def know(self, names: Iterable[str]) -> None:
         """Remember these, by resource name; those that are new are listed soon. One statement."""
         rows = [Workflow(name=name) for name in sorted(set(names))]
         self.bulk_create(rows, ignore_conflicts=True)
+
+    def listen(self) -> int:
+        """List waits of these again that an operator had said are not for this inbox."""
+        return self.filter(silenced_at__isnull=False).update(silenced_at=None)
 
 
 class Workflow(models.Model):

@@ -18,7 +18,15 @@ from approvals.delivery import deliver
 from approvals.google import executions, wire
 from approvals.models import Approval, Delivery, Event, Execution, Workflow
 from approvals.models.execution import ENDED, EVERY, SOON
-from approvals.reconciliation import LONG, Reconciler, pause
+from approvals.reconciliation import (
+    LONG,
+    LOOKS,
+    OTHERS,
+    RAREST,
+    Reconciler,
+    pause,
+    whose_turn,
+)
 from approvals.timeline import lines
 from approvals.verification import verify
 from tests.approvals.racing import at_once, fresh, kinds, queued
@@ -635,6 +643,22 @@ class TestUnregistered:
         assert [each.name for each in Execution.objects.needing_attention()] == [other.name]
         assert sorted(self.told(caplog)) == sorted([stranger.name, other.name])
 
+    def test_a_workflow_that_was_dismissed_can_be_listened_to_again(self, flow):
+        flow.asked()
+        stranger = flow.run()
+        stranger.callback_url()
+        let_pass(EVERY)
+        work()
+        assert kept(stranger).dismiss_workflow()
+        later = flow.run()
+        later.callback_url()
+
+        assert Workflow.objects.filter(name=flow.name).listen() == 1
+        let_pass(timedelta(hours=7))
+        work()
+
+        assert [each.name for each in Execution.objects.needing_attention()] == [later.name]
+
     def test_a_whole_workflow_can_be_dismissed(self, flow, caplog, asked):
         _, approval = flow.asked()
         known = flow.run()
@@ -653,6 +677,55 @@ class TestUnregistered:
         assert not Execution.objects.filter(pk=later.name).exists()
         assert self.told(caplog) == [known.name]
         assert fresh(approval).status == "pending"
+
+
+class TestTurns:
+    """Whose state is asked for in a round, of rows alone."""
+
+    def rows(self, kind, count, overdue, **given):
+        given = {"look_at": timezone.now() - overdue, **given}
+        return Execution.objects.bulk_create(
+            Execution(name=f"projects/p/locations/l/workflows/{kind}/executions/{n}", **given)
+            for n in range(count)
+        )
+
+    @pytest.mark.parametrize("given", [{"awaited": True, "looks": LONG}, {"looks": 0}], ids=str)
+    def test_nobody_who_is_asked_for_stands_behind_thousands_of_others(self, db, given):
+        self.rows("stranger", 50, timedelta(hours=1), looks=LONG)
+        (urgent,) = self.rows("urgent", 1, timedelta(seconds=1), **given)
+
+        turn = whose_turn()
+
+        assert (turn[0], len(turn)) == (urgent, LOOKS)
+
+    def test_the_others_have_their_turn_all_the_same(self, db):
+        self.rows("urgent", 50, timedelta(hours=1), awaited=True)
+        strangers = self.rows("stranger", 50, timedelta(seconds=1), looks=LONG)
+
+        turn = whose_turn()
+
+        assert (sum(each in strangers for each in turn), len(turn)) == (OTHERS, LOOKS)
+
+    def test_what_was_put_off_before_the_clock_was_set_back_is_due(self, db):
+        soon, far = timezone.now() + RAREST, timezone.now() + timedelta(days=30)
+        execution = Execution.objects.create(name="x", look_at=far)
+        Execution.objects.create(name="y", look_at=soon)
+        workflow = Workflow.objects.create(name="x", list_at=far)
+        Workflow.objects.create(name="y", list_at=soon)
+
+        assert list(Execution.objects.to_look_at()) == [execution]
+        assert list(Workflow.objects.to_list()) == [workflow]
+
+    def test_what_a_list_said_before_the_clock_was_set_back_is_no_news(self, db):
+        now = timezone.now()
+        given = {"look_at": now, "looked_at": now + timedelta(days=30), "state": "ACTIVE"}
+        seen = Execution.objects.create(name="w/executions/1", awaited=True, **given)
+
+        assert Execution.objects.put_off() == 0
+        Execution.objects.filter(pk=seen.pk).update(look_at=now + timedelta(minutes=8))
+        Execution.objects.bring_forward("w", now)
+
+        assert Execution.objects.get().look_at == now
 
 
 @pytest.fixture(scope="module")
