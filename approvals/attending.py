@@ -72,13 +72,20 @@ def _withdraw(approval: Approval, user: User, why: str) -> bool:
 
 
 def _dismiss(execution: Execution, user: User, why: str) -> bool:
+    return _noted(execution.dismiss, execution, user, f"Not for this inbox: {why}")
+
+
+def _dismiss_workflow(execution: Execution, user: User, why: str) -> bool:
+    said = f"No wait of this workflow is for this inbox: {why}"
+    return _noted(execution.dismiss_workflow, execution, user, said)
+
+
+def _noted(act: Callable[[], bool], execution: Execution, user: User, said: str) -> bool:
     """It is of no approval, so no record has it: the history of the admin keeps who and why."""
     with transaction.atomic():
-        if not execution.dismiss():
+        if not act():
             return False
-        LogEntry.objects.log_actions(
-            user.pk, [execution], CHANGE, f"Not for this inbox: {why}", single_object=True
-        )
+        LogEntry.objects.log_actions(user.pk, [execution], CHANGE, said, single_object=True)
     return True
 
 
@@ -131,6 +138,18 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             _dismiss,
         ),
         Deed(
+            "execution",
+            "workflow",
+            "Nor any of this workflow",
+            "approvals.change_execution",
+            "Whatever this workflow waits for at callbacks that were not registered here, now or"
+            " later, leaves the list of every operator. What it asks here is answered as ever. In"
+            " the admin it can be listed again.",
+            "No wait of its workflow is listed any more.",
+            "That was said already. Nothing was changed.",
+            _dismiss_workflow,
+        ),
+        Deed(
             "notice",
             "again",
             "Tell again",
@@ -161,7 +180,7 @@ FOR: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.UNDELIVERABLE: (("delivery", "again"), ("delivery", "aside")),
     Kind.NOBODY: (("approval", "withdraw"),),
     Kind.UNREAD: (("delivery", "again"), ("delivery", "aside")),
-    Kind.ORPHANED: (("execution", "aside"),),
+    Kind.ORPHANED: (("execution", "aside"), ("execution", "workflow")),
     Kind.MISSED: (("delivery", "aside"),),
     Kind.NOTICE: (("notice", "again"), ("notice", "aside")),
 }

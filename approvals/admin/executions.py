@@ -1,10 +1,13 @@
-"""Executions as Google last described them, and workers: to read, and to put a wait aside."""
+"""Executions as Google last described them, their workflows, and workers: to read, and to say
+which waits are for this inbox."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from approvals.admin.attending import Attending, AttentionFilter
 from approvals.admin.base import ReadOnlyAdmin
-from approvals.models import Execution, Worker
+from approvals.models import Execution, Worker, Workflow
 from approvals.reasons import Kind, execution_name
 
 
@@ -22,6 +25,28 @@ class ExecutionAdmin(Attending):
     @admin.display(description="execution", ordering="name")
     def called(self, execution: Execution) -> str:
         return execution_name(execution)
+
+
+@admin.register(Workflow)
+class WorkflowAdmin(ReadOnlyAdmin):
+    """Which workflows are looked after, and of which no wait is for this inbox."""
+
+    list_display = ("name", "listed_at", "trouble", "silenced_at")
+    list_filter = (("silenced_at", admin.EmptyFieldListFilter),)
+    search_fields = ("name",)
+    actions = ("listen",)
+
+    def has_listen_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("approvals.change_execution")
+
+    @admin.action(description="List their waits again", permissions=["listen"])
+    def listen(self, request: HttpRequest, queryset: QuerySet[Workflow]) -> None:
+        """New waits come into the operators' queue again; the history keeps who said so."""
+        silenced = list(queryset.filter(silenced_at__isnull=False))
+        Workflow.objects.filter(pk__in=[each.pk for each in silenced]).listen()
+        for each in silenced:
+            self.log_change(request, each, "Its waits are listed again.")
+        self.message_user(request, f"Listed again: {len(silenced)}.", messages.SUCCESS)
 
 
 @admin.register(Worker)

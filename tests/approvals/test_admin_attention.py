@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.models import Delivery, Event, Execution, Worker
+from approvals.models import Delivery, Event, Execution, Worker, Workflow
 from approvals.models.outbox import State, Trouble
 from approvals.reasons import Kind
 from tests.approvals.reading import as_person, decide
@@ -135,6 +135,32 @@ class TestPutAside:
         page = client.get(address("delivery", "change", well.pk)).content.decode()
 
         assert "/aside/" not in page
+
+
+class TestWorkflows:
+    @pytest.fixture
+    def silenced(self, db):
+        assert make_orphan().dismiss_workflow()
+        return Workflow.objects.get()
+
+    def test_waits_of_one_can_be_listed_again(self, client, silenced):
+        Workflow.objects.create(name="projects/p/locations/l/workflows/well")
+
+        response = press(
+            client, address("workflow"), Workflow.objects.all(), action="listen"
+        ).content.decode()
+
+        assert "Listed again: 1." in response
+        assert not Workflow.objects.filter(silenced_at__isnull=False).exists()
+        history = client.get(address("workflow", "history", silenced.pk)).content.decode()
+        assert "listed again" in history
+
+    def test_it_takes_the_permission_that_silenced_it(self, silenced):
+        reader = as_person(make_reader("view_workflow", "view_approval"))
+
+        press(reader, address("workflow"), [silenced], action="listen")
+
+        assert Workflow.objects.get().silenced_at is not None
 
 
 class TestWorkers:

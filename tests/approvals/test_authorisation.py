@@ -38,6 +38,7 @@ from approvals.models import (
     Started,
     User,
     Worker,
+    Workflow,
 )
 from tests.approvals.test_page_start import CLOSED, PAY
 from tests.factories import (
@@ -125,6 +126,7 @@ class World:
         make_type("payment", "group:managers")
         Channel.objects.create(name="chat", url="json://127.0.0.1/")
         Worker.objects.create(name="laptop/1")
+        Workflow.objects.create(name="projects/p/locations/l/workflows/pay")
         event = Event.objects.first()
         assert event is not None
         Notice.objects.create(

@@ -34,6 +34,7 @@ TRIED = {
     ("delivery", "aside"): Kind.UNDELIVERABLE,
     ("approval", "withdraw"): Kind.NOBODY,
     ("execution", "aside"): Kind.ORPHANED,
+    ("execution", "workflow"): Kind.ORPHANED,
     ("notice", "again"): Kind.NOTICE,
     ("notice", "aside"): Kind.NOTICE,
 }
@@ -408,6 +409,20 @@ class TestDeeds:
         assert Kind.ORPHANED not in dict(listed(olga.get(QUEUE)))
         history = reverse("admin:approvals_execution_history", args=[execution.pk])
         assert "Not for this inbox: The tests do this" in text_of_body(olga.get(history))
+
+    def test_no_wait_of_a_workflow_is_listed_once_an_operator_has_said_so(self, rows, olga):
+        deed, execution = DEEDS["execution", "workflow"], rows[Kind.ORPHANED]
+        make_orphan()
+        other = make_orphan("projects/p/locations/l/workflows/other/executions/1")
+        assert deed.label in olga.get(QUEUE).content.decode()
+
+        olga.post(address(deed, rows), {"reason": "It asks a chat"})
+        again = olga.post(address(deed, rows), {"reason": "It asks a chat"}, follow=True)
+
+        assert [key for kind, key in listed(olga.get(QUEUE)) if kind == Kind.ORPHANED] == [other.pk]
+        assert deed.late in again.content.decode()
+        history = reverse("admin:approvals_execution_history", args=[execution.pk])
+        assert "this inbox: It asks a chat" in text_of_body(olga.get(history))
 
     def test_each_deed_has_its_words_and_is_offered_somewhere(self):
         offered = {name for names in FOR.values() for name in names}
