@@ -38,8 +38,8 @@ UNSURE = (State.UNKNOWN, State.SENDING)
 def deliver(delivery: Delivery) -> bool | None:
     """One round on a claimed delivery. Never raises for trouble on Google's side.
 
-    Returns whether the callback's host answered: False where it did not, was not reached or is
-    not well (5xx), None where it was not asked.
+    Returns whether the callback's host answered: False where it did not, was not reached, for
+    want of a token too, or is not well (5xx); None where it was not asked.
     """
     return Round(delivery).play()
 

@@ -23,7 +23,8 @@ class Kind(TextChoices):
 
 SAYS: Mapping[Kind, str] = {
     Kind.WORKER: "What only a worker does is not done: deliver, close, remind, tell.",
-    Kind.HOST: "Google, or the way there, is away. Answers for it wait, and lose nothing.",
+    Kind.HOST: "Google, or the way there, is away, or gives no access token. Answers for it wait,"
+    " and lose nothing.",
     Kind.UNDELIVERABLE: "An answer is not on its way to the workflow as it should be.",
     Kind.NOBODY: "A workflow waits, and nobody who was asked may answer.",
     Kind.UNREAD: "Google keeps the answer, and the workflow does not read it.",
@@ -36,7 +37,7 @@ SAYS: Mapping[Kind, str] = {
 DO: Mapping[Kind, str] = {
     Kind.WORKER: "Start a worker (manage.py deliver), or read in its log why it does not get on.",
     Kind.HOST: "Nothing, if it is Google's trouble: it is tried again by itself. Otherwise look at"
-    " the network.",
+    " the network, and at the service account of the inbox.",
     Kind.UNDELIVERABLE: "What is merely late is tried again by itself. What else to do stands at"
     " each.",
     Kind.NOBODY: "Ask somebody else, put somebody into the group, or withdraw it.",
@@ -96,10 +97,11 @@ def what_is_wrong(delivery: Delivery) -> str:
 
 
 def host_away(name: str) -> str:
-    """That a host does not answer, or one workflow's callbacks there."""
+    """That a host is left alone for a moment, or one workflow's callbacks there."""
     host, _, workflow = name.partition("/")
     what = f"{workflow.rpartition('/')[2]} at {host}" if workflow else host
-    return f"{what} does not answer. It is tried again by itself."
+    why = "it does not answer, or there is no access token for it"
+    return f"{what} cannot be asked just now: {why}. It is tried again by itself."
 
 
 def not_told(notice: Notice) -> str:

@@ -31,7 +31,8 @@ class Answer(StrEnum):
 class Reply:
     """The answer, its HTTP status if there was one, and what it asked us to wait, in seconds.
 
-    answered: whether the host is there and well; None where it was not asked.
+    answered: whether the host is there and well, and we had a token for it; None where it was
+    not asked.
     """
 
     answer: Answer
@@ -94,7 +95,9 @@ def post(url: str, text: str) -> Reply:
         )
     except GoogleAuthError as error:
         # Failed before the POST, or after a 401: nothing was accepted. The text may hold tokens.
-        return Reply(Answer.RETRY, detail=f"No access token ({type(error).__name__}).")
+        # To ask for one may take half a minute, and no other answer can leave without it either.
+        detail = f"No access token ({type(error).__name__})."
+        return Reply(Answer.RETRY, detail=detail, answered=False)
     except requests.RequestException as error:
         what = type(error).__name__
         if not body.has_left:
@@ -149,9 +152,9 @@ def look(url: str) -> Sight:
             if callback["name"].rpartition("/")[2] == address.callback:
                 payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
                 return Sight(state, int(callback.get("waiters", 0)), payloads)
-    except (BadCallbackUrl, GoogleAuthError) as error:
+    except BadCallbackUrl as error:
         raise CannotLook(type(error).__name__) from None
-    except (requests.RequestException, HTTPError) as error:
+    except (GoogleAuthError, requests.RequestException, HTTPError) as error:
         raise CannotLook(type(error).__name__, answered=False) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CannotLook("The answer was not understood.", answered=True) from None

@@ -31,7 +31,7 @@ class CannotLook(Exception):
     """Google's state could not be read. Nothing is known; the message has no secrets.
 
     `status`: of the answer, where that was the trouble. `answered`: whether the host is there and
-    well; None where it was not asked.
+    well, and we had a token for it; None where it was not asked.
     """
 
     def __init__(

@@ -33,6 +33,11 @@ from tests.approvals.troubles import AGO, make_delivery, make_notice, make_orpha
 from tests.factories import make_group, make_user
 from tests.pages import section, table
 
+AWAY = (
+    "cannot be asked just now: it does not answer, or there is no access token for it."
+    " It is tried again by itself."
+)
+
 
 @pytest.fixture
 def nobody(managers):
@@ -175,10 +180,8 @@ class TestConditions:
         found = {each.key: each.reason for each in attention.conditions()}
 
         assert found == {
-            "slow.example": "slow.example does not answer. It is tried again by itself.",
-            "slow.example/w/workflows/pay": (
-                "pay at slow.example does not answer. It is tried again by itself."
-            ),
+            "slow.example": f"slow.example {AWAY}",
+            "slow.example/w/workflows/pay": f"pay at slow.example {AWAY}",
         }
 
 

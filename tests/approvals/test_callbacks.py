@@ -246,7 +246,7 @@ class TestPost:
 
         reply = callbacks.post(google.origin + PATH, "{}")
 
-        assert (reply.answer, reply.answered) == (Answer.RETRY, None)
+        assert (reply.answer, reply.answered) == (Answer.RETRY, False)
         assert google.seen == []
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from approvals.delivery import deliver
 from approvals.dispatch import deliver_now
-from approvals.models import Attempt, Delivery
+from approvals.models import Approval, Attempt, Delivery
 from tests.approvals.conftest import TOKEN
 from tests.approvals.delivering import listing, methods, run
 
@@ -227,11 +227,22 @@ class TestAnswered:
 
         assert deliver(Delivery.objects.claim_next()) is False
 
-    def test_a_host_that_is_not_asked_is_not_judged(self, delivery, google, monkeypatch):
+    @pytest.mark.parametrize(("before", "after"), [("queued", "queued"), ("unknown", "unknown")])
+    def test_without_a_token_it_is_left_alone_as_one_that_is_silent(
+        self, delivery, google, monkeypatch, before, after
+    ):
         monkeypatch.setenv("GCE_METADATA_HOST", "169.254.169.254")  # no token is to be had
+        Delivery.objects.update(state=before)
+
+        assert deliver(Delivery.objects.claim_next()) is False
+        assert Delivery.objects.get().state == after
+        assert google.seen == []
+
+    def test_a_host_that_is_not_asked_is_not_judged(self, delivery, google):
+        Approval.objects.update(callback_url="https://example.com/")
 
         assert deliver(Delivery.objects.claim_next()) is None
-        assert Delivery.objects.get().state == "queued"
+        assert Delivery.objects.get().trouble == "address"
 
 
 class TestConfirm:
