@@ -7,8 +7,8 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
-from approvals.trouble import unavailable
 from approvals.models import Approval, Vote
+from approvals.trouble import unavailable
 from approvals.views import csrf_failure
 from tests.approvals.reading import as_person, counts, pages, send, text_of
 from tests.factories import make_approval, make_staff, make_user
