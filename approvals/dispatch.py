@@ -135,7 +135,7 @@ class Dispatcher:
         """
         self._stopping = True
         deadline = time.monotonic() + grace
-        while self.in_hand and (left := deadline - time.monotonic()) > 0:
+        while self._under_way() and (left := deadline - time.monotonic()) > 0:
             self.wait(left)
         with self._lock:
             rounds = list(self._in_hand)
@@ -147,6 +147,11 @@ class Dispatcher:
             count = Delivery.objects.give_back(begun, wait=LANDING)
             count += Delivery.objects.give_back(others)
             log.info("rows given back", extra={"rows": count, "begun": len(begun)})
+
+    def _under_way(self) -> bool:
+        """Whether a round has begun: one that has not when the process ends, never does."""
+        with self._lock:
+            return any(each.has_begun for each in self._in_hand)
 
     def _begin(self, delivery: Delivery) -> Round | None:
         place = None if self._stopping else self.lanes.begin(delivery.lane)

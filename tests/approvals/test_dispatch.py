@@ -227,8 +227,10 @@ class TestStop:
         dispatcher.fill()
         assert not Delivery.objects.due().exists()
 
-        dispatcher.stop(0)
+        started = time.monotonic()
+        dispatcher.stop(30)
 
+        assert time.monotonic() - started < 10
         assert Delivery.objects.due().get() == delivery
         assert google.seen == []
         assert not Attempt.objects.exists()
