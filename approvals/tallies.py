@@ -91,6 +91,7 @@ class Durations:
         edge = now - SETTLED
         old = self.rows.filter(**{f"{self.end}__lte": edge})
         if self._until is not None:
+            edge = max(edge, self._until)  # also where the clock was set back
             old = old.filter(**{f"{self.end}__gt": self._until})
         self._settled, self._until = self._with(self._settled, old), edge
         return self._with(self._settled, self.rows.filter(**{f"{self.end}__gt": edge}))

@@ -284,6 +284,14 @@ class TestDurations:
         assert rows.read(NOW + timedelta(seconds=5))["other"].number == 2
         assert rows.read(NOW + 2 * SETTLED)["other"].number == 2
 
+    def test_nothing_is_counted_twice_when_the_clock_is_set_back(self, asked):
+        took("stored_at", 3)
+        rows = Durations(Delivery.objects.all(), "created_at", "stored_at", (1, 5))
+        before = rows.read(NOW)["other"]
+
+        for moment in (NOW - timedelta(days=9), NOW):
+            assert rows.read(moment)["other"] == before
+
     def test_two_processes_say_the_same(self, asked):
         took("stored_at", 3)
         early = Durations(Delivery.objects.all(), "created_at", "stored_at", (1, 5))
