@@ -69,7 +69,8 @@ def steps(approval: Approval) -> list[Step]:
         return []
     found = [Step(approval.status_label, Stage.DONE, approval.decided_at)]
     confirmed = delivery.state == State.CONFIRMED
-    if confirmed or delivery.stored_at is not None:
+    # Not so where the workflow has asked for the outcome before the answer had left.
+    if delivery.stored_at is not None or (confirmed and delivery.has_landed()):
         found.append(Step("Google has it", Stage.DONE, delivery.stored_at))
     if confirmed:
         found.append(_arrived(delivery))

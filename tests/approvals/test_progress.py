@@ -75,6 +75,10 @@ class TestSteps:
                 ],
             ),
             (
+                READ | {"stored_at": None},
+                [("The workflow has it", "done"), ("What it came to", "todo")],
+            ),
+            (
                 MISSED,
                 [("The workflow had ended", "trouble")],
             ),
