@@ -3,16 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import requests
 from google.auth.exceptions import GoogleAuthError
-from urllib3.exceptions import HTTPError
 
 from approvals.google.addresses import BadCallbackUrl, CallbackAddress
-from approvals.google.wire import TIMEOUT, CannotLook, get, session
-
-MAX_PAGES = 20
+from approvals.google.wire import TIMEOUT, CannotLook, get, pages, session, understood
 
 
 class Answer(StrEnum):
@@ -140,6 +136,9 @@ def look(url: str) -> Sight:
     """
     try:
         address = CallbackAddress.parse(url)
+    except BadCallbackUrl as error:
+        raise CannotLook(type(error).__name__) from None
+    with understood():
         execution = get(address.execution_url, view="BASIC")
         if execution is None:
             return Sight("GONE")
@@ -147,29 +146,10 @@ def look(url: str) -> Sight:
         if state in ENDED:
             return Sight(state)
         if state not in GOING_ON:
-            raise CannotLook(f"The execution is {state}.", answered=True)
-        for callback in _callbacks(f"{address.execution_url}/callbacks"):
-            if callback["name"].rpartition("/")[2] == address.callback:
-                payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
-                return Sight(state, int(callback.get("waiters", 0)), payloads)
-    except BadCallbackUrl as error:
-        raise CannotLook(type(error).__name__) from None
-    except (GoogleAuthError, requests.RequestException, HTTPError) as error:
-        raise CannotLook(type(error).__name__, answered=False) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise CannotLook("The answer was not understood.", answered=True) from None
+            raise CannotLook(f"The execution is {state[:20]}.", answered=True)
+        for page in pages(f"{address.execution_url}/callbacks", "callbacks"):
+            for callback in page:
+                if callback["name"].rpartition("/")[2] == address.callback:
+                    payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
+                    return Sight(state, int(callback.get("waiters", 0)), payloads)
     return Sight(state)
-
-
-def _callbacks(url: str) -> Iterator[dict[str, Any]]:
-    """The endpoints of an execution, page by page. Raises `CannotLook`."""
-    token = ""
-    for _ in range(MAX_PAGES):
-        page = get(url, pageToken=token)
-        if page is None:
-            raise CannotLook("The callbacks are not listed.", answered=True)
-        yield from page.get("callbacks", ())
-        token = page.get("nextPageToken", "")
-        if not token:
-            return
-    raise CannotLook("There are too many callbacks.", answered=True)

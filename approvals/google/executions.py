@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,14 +9,11 @@ from typing import Any
 import requests
 from django.conf import settings
 from google.auth.exceptions import GoogleAuthError
-from urllib3.exceptions import HTTPError
 
 from approvals.google.addresses import is_execution_name, is_workflow_name
-from approvals.google.wire import TIMEOUT, CannotLook, get, session
+from approvals.google.wire import TIMEOUT, CannotLook, get, pages, session, understood
 
 PAGE = 1000  # executions; Google's most
-# Of a list: 20,000 executions, 2,000 endpoints. What is longer cannot be read.
-MAX_PAGES = 20
 # https://cloud.google.com/workflows/docs/reference/executions/rest/v1/projects.locations.workflows.executions
 STATES = frozenset({"ACTIVE", "SUCCEEDED", "FAILED", "CANCELLED", "UNAVAILABLE", "QUEUED"})
 
@@ -41,7 +37,7 @@ def execution_state(name: str) -> str:
     """
     if not is_execution_name(name):
         raise CannotLook("This is not the name of an execution.")
-    with _understood():
+    with understood():
         execution = get(f"{_executions_origin()}/v1/{name}", view="BASIC")
         if execution is None:
             return "GONE"
@@ -59,15 +55,15 @@ def running(workflow: str) -> Iterator[list[Running]]:
     """
     if not is_workflow_name(workflow):
         raise CannotLook("This is not the name of a workflow.")
-    pages = _pages(
+    lists = pages(
         f"{_executions_origin()}/v1/{workflow}/executions",
         "executions",
         filter='state="ACTIVE"',
         pageSize=str(PAGE),
         fields="executions(name,startTime,state),nextPageToken",
     )
-    for page in pages:
-        with _understood():
+    for page in lists:
+        with understood():
             found = [
                 Running(str(each["name"]), datetime.fromisoformat(each["startTime"]))
                 for each in page
@@ -84,8 +80,8 @@ def awaited_callbacks(execution: str) -> frozenset[str]:
         raise CannotLook("This is not the name of an execution.")
     url = f"{_executions_origin()}/v1/{execution}/callbacks"
     waiting: set[str] = set()
-    for page in _pages(url, "callbacks", pageSize="100"):
-        with _understood():
+    for page in pages(url, "callbacks", pageSize="100"):
+        with understood():
             # Of the form …/callback/ID, whatever the path of its URL is.
             waiting |= {
                 str(each["name"]).rpartition("/")[2]
@@ -104,8 +100,8 @@ def deployed_workflows() -> list[str]:
     origin = settings.WORKFLOWS_EMULATOR_HOST or "https://workflows.googleapis.com"
     names: list[str] = []
     query = {"pageSize": "1000", "fields": "workflows(name),nextPageToken"}
-    for page in _pages(f"{origin}/v1/{_parent()}/workflows", "workflows", **query):
-        with _understood():
+    for page in pages(f"{origin}/v1/{_parent()}/workflows", "workflows", **query):
+        with understood():
             names += [str(each["name"]) for each in page]
     if not all(map(is_workflow_name, names)):
         raise CannotLook("The answer was not understood.", answered=True)
@@ -132,33 +128,6 @@ def start_execution(workflow: str, argument: Any) -> str:
         raise NotStarted(f"{workflow} could not be started: {type(error).__name__}") from None
     except (requests.RequestException, ValueError, KeyError) as error:
         raise CannotLook(f"{workflow} could not be started: {type(error).__name__}") from None
-
-
-def _pages(url: str, key: str, **query: str) -> Iterator[list[Any]]:
-    """What stands under a key of each page of a list; a request for each. Raises `CannotLook`."""
-    token = ""
-    for _ in range(MAX_PAGES):
-        with _understood():
-            page = get(url, pageToken=token, **query)
-            if page is None:
-                raise CannotLook("Google does not know it.", status=404, answered=True)
-            rows, token = list(page.get(key, ())), str(page.get("nextPageToken", ""))
-        yield rows
-        if not token:
-            return
-    raise CannotLook("There are too many to list.", answered=True)
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """Whatever goes wrong with an answer is a `CannotLook`, without the texts of others."""
-    try:
-        yield
-    except (GoogleAuthError, requests.RequestException, HTTPError) as error:
-        # Without a token nothing is answered either, whatever is asked next.
-        raise CannotLook(type(error).__name__, answered=False) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise CannotLook("The answer was not understood.", answered=True) from None
 
 
 def _parent() -> str:

@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,12 +19,15 @@ import requests
 from django.conf import settings
 from google.auth import compute_engine
 from google.auth.credentials import Credentials
-from google.auth.exceptions import DefaultCredentialsError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
+from urllib3.exceptions import HTTPError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 MAX_ANSWER = 1_000_000  # bytes read of any answer
 MAX_SECONDS = 10.0  # for the body of an answer
+# Of a list: 20,000 executions, 2,000 endpoints. What is longer cannot be read.
+MAX_PAGES = 20
 TIMEOUT = (5.0, 10.0)  # seconds to connect, and between two reads
 
 
@@ -101,6 +105,33 @@ def get(url: str, **query: str) -> dict[str, Any] | None:
             raise CannotLook(f"HTTP {status}", status=status, answered=status < 500)
         decoded: dict[str, Any] = json.loads(_read(response))
         return decoded
+
+
+def pages(url: str, key: str, **query: str) -> Iterator[list[Any]]:
+    """What stands under a key of each page of a list; a request for each. Raises `CannotLook`."""
+    token = ""
+    for _ in range(MAX_PAGES):
+        with understood():
+            page = get(url, pageToken=token, **query)
+            if page is None:
+                raise CannotLook("Google does not know it.", status=404, answered=True)
+            rows, token = list(page.get(key, ())), str(page.get("nextPageToken", ""))
+        yield rows
+        if not token:
+            return
+    raise CannotLook("There are too many to list.", answered=True)
+
+
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Whatever goes wrong with an answer is a `CannotLook`, without the texts of others."""
+    try:
+        yield
+    except (GoogleAuthError, requests.RequestException, HTTPError) as error:
+        # Without a token nothing is answered either, whatever is asked next.
+        raise CannotLook(type(error).__name__, answered=False) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CannotLook("The answer was not understood.", answered=True) from None
 
 
 def _read(response: requests.Response) -> bytes:

@@ -146,7 +146,8 @@ def asked(monkeypatch):
         found.urls.append(url)
         return get(url, **query)
 
-    monkeypatch.setattr(executions, "get", spy)
+    for module in (executions, wire):
+        monkeypatch.setattr(module, "get", spy)
     return found
 
 
