@@ -16,6 +16,7 @@ from django.db import (
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import render
+from django.utils.http import escape_leading_slashes
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ def _page(request: HttpRequest) -> dict[str, Any]:
     posted = request.POST
     kept = not request.FILES and not any("password" in name for name in posted)
     return {
-        "address": request.get_full_path(),
+        # One that begins with two slashes would lead to another host.
+        "address": escape_leading_slashes(request.get_full_path()),
         "posted": posted,
         "again": [(n, v) for n, vs in posted.lists() for v in vs] if kept else [],
         "repeatable": may_be_repeated(request),

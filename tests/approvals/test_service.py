@@ -16,6 +16,7 @@ from approvals.checks import addresses_are_exact, emulator_and_credentials_agree
 from approvals.google import tokens, wire
 from approvals.google.tokens import TokenSource
 from approvals.models import Delivery, Worker
+from approvals.trouble import unavailable
 from tests.approvals.conftest import Tokens
 from tests.emulators import eventually
 from tests.factories import make_approval, make_group, make_user
@@ -29,6 +30,16 @@ class TestAlive:
     def test_it_asks_nothing(self, client, django_assert_num_queries, db):
         with django_assert_num_queries(0):
             assert client.get("/healthz").content == b"ok\n"
+
+
+class TestUnavailable:
+    def test_its_link_leads_to_no_other_host(self, rf):
+        request = rf.get("/", PATH_INFO="//evil.example/x")
+        request.resolver_match = None
+
+        page = unavailable(request).content.decode()
+
+        assert 'href="/%2Fevil.example/x"' in page
 
 
 @pytest.fixture
