@@ -43,8 +43,10 @@ LISTING = timedelta(minutes=10)
 YOUNG = timedelta(minutes=2)
 # What Google did not know is asked for once more after this.
 AGAIN = timedelta(minutes=2)
-# Google cannot be reached, or there is no token: nothing is asked for so many seconds.
+# Google cannot be reached, or there is no token: nothing is asked for so many seconds. One silence
+# is that of one workflow or region, and others must not wait for it.
 REST = 15.0
+SILENCES = 3  # in a row
 UNREACHED = timedelta(minutes=1)
 # Looks after which an execution is asked for what it waits at: some 2.5 minutes after a decision.
 LONG = 5
@@ -91,6 +93,7 @@ class Reconciler:
         self._pace = Pace(rate)
         self._discover_at = self._asleep_until = 0.0  # of `time.monotonic`
         self._told = ""
+        self._silences = 0
 
     def __call__(self) -> bool:
         """One round; whether there was anything to do. Raises `trouble.TROUBLE` alone."""
@@ -137,6 +140,7 @@ class Reconciler:
         if workflow.claim(began + LISTING):
             try:
                 self._list(workflow, began)
+                self._silences = 0
             except CannotLook as error:
                 self._not_listed(workflow, error, began)
         return True
@@ -193,6 +197,7 @@ class Reconciler:
         """Look at it; False where Google cannot be reached, and no other should be tried."""
         try:
             self._look_at(execution)
+            self._silences = 0
         except CannotLook as error:
             told = {"execution": execution.name, "why": str(error)}
             log.info("cannot look at an execution", extra=told)
@@ -207,8 +212,9 @@ class Reconciler:
         return True
 
     def _sleep_after(self, error: CannotLook) -> bool:
-        """Rest where Google cannot be reached, or gives no token; whether that is so."""
-        away = error.answered is False
+        """Rest where Google cannot be reached, or gives no token; whether that seems to be so."""
+        self._silences = self._silences + 1 if error.answered is False else 0
+        away = self._silences >= SILENCES
         if away:
             self._asleep_until = time.monotonic() + REST
         return away

@@ -23,6 +23,7 @@ from approvals.reconciliation import (
     LOOKS,
     OTHERS,
     RAREST,
+    SILENCES,
     Reconciler,
     pause,
     whose_turn,
@@ -418,7 +419,8 @@ class TestDoubt:
         assert [(line.levelname, line.why) for line in told] == [("WARNING", "HTTP 403")]
 
     def test_without_google_it_rests(self, flow, monkeypatch, asked):
-        flow.asked()
+        for _ in range(SILENCES):
+            flow.asked()
         let_pass(EVERY)
         monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")  # no token, so nothing is sent
         reconciler = Reconciler(rate=1000)
@@ -429,6 +431,19 @@ class TestDoubt:
 
         assert reconciler() is False
         assert len(asked.urls) == before
+
+    def test_one_of_which_google_says_nothing_holds_up_no_other(self, flow):
+        silent, _ = flow.asked()
+        others = [flow.asked() for _ in range(3)]
+        flow.fault("status", of=f"executions/{silent.id}", statuses=[503], times=0)
+        for execution, _ in others:
+            end(execution, "FAILED")
+        Execution.objects.update(look_at=timezone.now())
+        Execution.objects.filter(name=silent.name).update(look_at=timezone.now() - EVERY)
+
+        work()
+
+        assert {fresh(approval).status for _, approval in others} == {"withdrawn"}
 
     def test_a_row_that_cannot_be_looked_at_holds_up_no_other(self, flow, caplog):
         execution, approval = flow.asked()
