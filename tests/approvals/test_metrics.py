@@ -188,8 +188,12 @@ class TestApprovals:
         assert decided == {"approved": 1, "rejected": 0, "other": 1}
 
     def test_the_oldest_pending_one_is_known(self, scrape, asked):
-        Approval.objects.filter(pk=asked[2].pk).update(created_at=NOW - timedelta(hours=2))
-        Approval.objects.filter(pk=asked[0].pk).update(created_at=NOW - timedelta(hours=9))
+        Approval.objects.filter(pk=asked[2].pk).update(
+            created_at=timezone.now() - timedelta(hours=2)
+        )
+        Approval.objects.filter(pk=asked[0].pk).update(
+            created_at=timezone.now() - timedelta(hours=9)
+        )
 
         age = scrape()[("countersign_approval_oldest_pending_age_seconds",)]
 
@@ -206,7 +210,9 @@ class TestDeliveries:
     def test_they_are_counted_by_state_and_trouble(self, scrape, asked):
         first, second = Delivery.objects.order_by("created_at")
         Delivery.objects.filter(pk=first.pk).update(state=State.BLOCKED, trouble="role")
-        Delivery.objects.filter(pk=second.pk).update(next_attempt_at=NOW - timedelta(minutes=7))
+        Delivery.objects.filter(pk=second.pk).update(
+            next_attempt_at=timezone.now() - timedelta(minutes=7)
+        )
 
         found = scrape()
 
@@ -338,7 +344,7 @@ class TestWorkers:
     def test_those_alive_and_what_they_pause_are_counted(self, scrape):
         Worker.objects.create(name="a", paused=["one.example.com"])
         Worker.objects.create(name="b", paused=["one.example.com", "two.example.com"])
-        gone = {"seen_at": NOW - timedelta(minutes=9), "paused": ["three.example.com"]}
+        gone = {"seen_at": timezone.now() - timedelta(minutes=9), "paused": ["three.example.com"]}
         Worker.objects.create(name="c", **gone)
 
         found = scrape()
