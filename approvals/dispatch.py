@@ -160,13 +160,23 @@ class Dispatcher:
             return None
         one = Round(delivery, place)
         with self._lock:
-            self._in_hand.add(one)
-            if len(self._threads) < len(self._in_hand):
-                name = f"delivery-{len(self._threads) + 1}"
-                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-                self._threads[-1].start()
+            late = self._stopping  # all that was in hand may have been given back already
+            if not late:
+                self._in_hand.add(one)
+                self._grow()
+        if late:
+            self.lanes.end(place, None)
+            Delivery.objects.give_back([delivery])
+            return None
         self._queue.put(one)
         return one
+
+    def _grow(self) -> None:
+        """A thread for each round in hand. The lock is held."""
+        if len(self._threads) < len(self._in_hand):
+            name = f"delivery-{len(self._threads) + 1}"
+            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+            self._threads[-1].start()
 
     def _work(self) -> None:
         try:

@@ -235,6 +235,25 @@ class TestStop:
         assert google.seen == []
         assert not Attempt.objects.exists()
 
+    def test_what_is_claimed_at_that_moment_is_given_back_too(
+        self, dispatcher, decide, google, monkeypatch
+    ):
+        delivery = decide()
+        begin = dispatcher.lanes.begin
+
+        def at_that_moment(lane):
+            place = begin(lane)
+            dispatcher.stop(0)
+            return place
+
+        monkeypatch.setattr(dispatcher.lanes, "begin", at_that_moment)
+        dispatcher.fill()
+
+        assert Delivery.objects.due().get() == delivery
+        assert dispatcher.in_hand == 0
+        assert dispatcher.lanes.may_go(delivery.lane)
+        assert google.seen == []
+
     def test_then_it_takes_nothing_more(self, dispatcher, decide, google):
         dispatcher.stop(0)
         delivery = decide()
