@@ -75,6 +75,21 @@ def receipts_can_be_signed(app_configs: Sequence[AppConfig] | None, **_: Any) ->
     return []
 
 
+@register(Tags.compatibility)
+def deliveries_can_leave(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """With none of these a worker would run, say that it is there, and deliver nothing."""
+    del app_configs
+    wrong = [name for name in OF_DELIVERIES if getattr(settings, name) < 1]
+    if not wrong:
+        return []
+    said = f"{' and '.join(wrong)} would let no answer leave."
+    hint = "Set 1 or more, or nothing for what is usual."
+    return [Error(said, hint=hint, id="approvals.E005")]
+
+
+OF_DELIVERIES = ("DELIVERY_LEASE", "DELIVERY_RATE", "DELIVERY_THREADS")
+
+
 @register(Tags.security, deploy=True)
 def addresses_are_exact(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Addresses as a deployment needs them."""

@@ -12,7 +12,13 @@ from django.utils import timezone
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 
 from approvals import health
-from approvals.checks import addresses_are_exact, emulator_and_credentials_agree, fit_for_cloud_run
+from approvals.checks import (
+    OF_DELIVERIES,
+    addresses_are_exact,
+    deliveries_can_leave,
+    emulator_and_credentials_agree,
+    fit_for_cloud_run,
+)
 from approvals.google import tokens, wire
 from approvals.google.tokens import TokenSource
 from approvals.models import Delivery, Worker
@@ -215,6 +221,15 @@ class TestChecks:
 
         assert ids(fit_for_cloud_run(None)) == {"approvals.E002", "approvals.E003"}
         assert ids(addresses_are_exact(None)) == {"approvals.W001", "approvals.W002"}
+
+    @pytest.mark.parametrize("name", OF_DELIVERIES)
+    def test_a_worker_that_would_deliver_nothing_does_not_start(self, settings, name):
+        assert deliveries_can_leave(None) == []
+        setattr(settings, name, 0)
+
+        (error,) = [each for each in run_checks() if each.id == "approvals.E005"]
+
+        assert error.msg == f"{name} would let no answer leave."
 
     def test_they_are_registered(self, settings, monkeypatch):
         settings.WORKFLOWS_EMULATOR_HOST = "http://127.0.0.1:8787"
