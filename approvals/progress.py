@@ -103,7 +103,9 @@ def _under_way(delivery: Delivery) -> list[Step]:
     stage = Stage.TROUBLE if trouble else Stage.NOW
     if delivery.stored_at is not None:
         return [Step("The workflow has not read it yet", stage, note=delivery.reason)]
-    if delivery.state == State.UNKNOWN:
+    # That the last try failed for sure says nothing of one before it.
+    in_doubt = delivery.state == State.QUEUED and delivery.in_doubt()
+    if in_doubt or delivery.state == State.UNKNOWN:
         label = "It may have arrived"
     else:
         label = "Google does not have it yet" if trouble else "Sending"

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.models import Approval, Delivery, Execution
+from approvals.models import Approval, Attempt, Delivery, Execution
 from approvals.progress import look_again, steps
 from tests.approvals.reading import as_person, text_of
 
@@ -87,6 +87,13 @@ class TestSteps:
     )
     def test_each_state_says_where_the_answer_is(self, decided, changes, expected):
         assert told(now(decided, **changes)) == [("Approved", "done"), *expected]
+
+    @pytest.mark.parametrize("result", Attempt.DOUBTFUL)
+    def test_a_doubt_stays_one_when_a_later_try_fails_for_sure(self, decided, result):
+        for number, came in enumerate((result, Attempt.Result.RETRY), 1):
+            Attempt.objects.create(delivery=decided.outgoing, number=number, result=came)
+
+        assert told(now(decided, state="queued"))[1] == ("It may have arrived", "now")
 
     @pytest.mark.parametrize(
         ("run", "last"),
