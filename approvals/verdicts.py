@@ -152,7 +152,7 @@ def _answered(past: Past, reply: Reply, chance: float) -> Verdict:
         case Answer.DENIED:
             reason = (
                 "Google does not let this inbox answer the workflow. An operator has to grant its"
-                " service account the role Workflows Invoker (workflows.callbacks.send)."
+                " service account a role with workflows.callbacks.send (docs: Operations, step 1)."
             )
             return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), Trouble.ROLE)
         case _:

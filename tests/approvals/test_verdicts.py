@@ -134,7 +134,7 @@ class TestAnswers:
         assert next_step(wedged, None, Sight("ACTIVE", 1)) is Step.SEND
 
     def test_403_says_which_role_is_missing(self):
-        assert "Workflows Invoker" in verdict(FRESH, classify(403)).reason
+        assert "workflows.callbacks.send" in verdict(FRESH, classify(403)).reason
 
     def test_a_redirect_says_so(self):
         assert "does not follow" in verdict(FRESH, classify(302)).reason

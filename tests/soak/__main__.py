@@ -155,11 +155,14 @@ def main() -> int:
 def options_of(arguments: list[str]) -> argparse.Namespace:
     """What is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("part", nargs="*", help="only these")
+    named = (
+        "siege, upgrade, stops, kills, signals, disk, races, machine, hostile, emulator, sabotage"
+    )
+    parser.add_argument("part", nargs="*", help=f"only these of {named}")
     parser.add_argument("--approvals", type=int, default=10_000, help="of the siege")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--database", default="", choices=("", *BOTH), help="only this one")
-    parser.add_argument("--minutes", type=float, default=20.0, help="after which a siege gives up")
+    parser.add_argument("--minutes", type=float, default=40.0, help="after which a siege gives up")
     parser.add_argument("--from-commit", default="", help="the release that is upgraded from")
     return parser.parse_args(arguments)
 
