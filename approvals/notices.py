@@ -6,9 +6,11 @@ by a thread of the worker that shares nothing with the deliveries but the databa
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
 
 from approvals import senders
 from approvals.alarms import raise_alarms
@@ -94,19 +96,27 @@ def _send_message(notices: Sequence[Notice]) -> None:
         sent(notices)
 
 
+# Approvals that operators are told of in an hour: an outage with thousands of late answers is one
+# trouble, and the queue has them all.
+MOST_TOLD = 20
+
+
 def tell_of_trouble() -> int:
     """Tell operators of approvals that came to need attention without an event: nobody is left
     who could answer, or an answer is late. Once until the approval changes; how many there were.
-    Whatever needs attention is a line of the log besides.
+    Whatever needs attention is a line of the log besides, and in the operators' queue.
     """
     raise_alarms()
+    hour_ago = timezone.now() - timedelta(hours=1)
+    lately = Notice.objects.filter(matter=Matter.ATTENTION, created_at__gte=hour_ago)
+    room = MOST_TOLD - lately.values("approval").distinct().count()
     told = Notice.objects.filter(
         approval=OuterRef("pk"), matter=Matter.ATTENTION, created_at__gte=OuterRef("changed_at")
     )
     nobody = Approval.objects.nobodys().values("pk")
     stuck = Delivery.objects.needing_attention().values("approval")
     troubled = Approval.objects.filter(Q(pk__in=nobody) | Q(pk__in=stuck), ~Exists(told))
-    found = list(troubled.order_by(F("changed_at").desc())[:100])
+    found = list(troubled.order_by(F("changed_at").desc())[: max(0, room)])
     for approval in found:
         tell_operators(approval)
     return len(found)

@@ -431,6 +431,14 @@ class TestTellOfTrouble:
         assert tell_of_trouble() == 1
         assert tell_of_trouble() == 0
 
+    def test_an_outage_is_one_trouble_and_no_thousand_mails(self, post, ana, managers):
+        make_staff()
+        for number in range(25):
+            decide(make_approval(title=f"Expense {number}"), ana)
+        Delivery.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+
+        assert (tell_of_trouble(), tell_of_trouble()) == (20, 0)
+
     def test_what_is_mended_meanwhile_is_not_told(self, post, approval, ana, ben):
         make_staff()
         forget(approval)
