@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 FAILURES = 5  # in a row, before it opens
 FIRST_PAUSE = 1.0  # seconds; each further one is twice as long
 LONGEST_PAUSE = 60.0
+LASTING = 300.0  # so long open, it is more than one answer that had a bad minute
+UNTRIED = 900.0  # a row is tried every ten minutes: after longer there was nothing to ask for
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class Breaker:
     enough: int = 1
     failures: int = 0
     opened: int = 0  # times in a row; 0: closed
+    since: float = 0.0  # when it opened; of a closed one it says nothing
     until: float = 0.0
     probe: object | None = None
     _sources: set[str] = field(default_factory=set)
@@ -30,6 +33,10 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether it waits for a probe to be answered."""
         return self.opened > 0
+
+    def lasts(self, now: float) -> bool:
+        """Whether it has been open for minutes, and was asked again in the last quarter hour."""
+        return self.is_open and now - self.since >= LASTING and now - self.until < UNTRIED
 
     def may_go(self, now: float) -> bool:
         """Whether a round may begin: it is closed, or it is time for a probe."""
@@ -61,6 +68,8 @@ class Breaker:
         if self.failures < FAILURES or len(self._sources) < self.enough:
             return 0.0
         pause = min(FIRST_PAUSE * 2.0**self.opened, LONGEST_PAUSE) * (0.5 + 0.5 * chance())
+        if not self.is_open:
+            self.since = now
         self.opened = min(self.opened + 1, 30)  # more would only make the power large
         self.until = now + pause
         return pause

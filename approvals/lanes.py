@@ -166,10 +166,14 @@ class Lanes:
         return self._pace.wait()
 
     def paused(self) -> list[str]:
-        """The hosts that are left alone, and lanes of others."""
+        """The hosts that are left alone; of others the lanes that have been so for minutes.
+
+        A lane may be silent for one execution's sake, which is no news of its host.
+        """
         with self._lock:
+            now = self._clock()
             hosts = {name for name, breaker in self._hosts.items() if breaker.is_open}
-            lanes = {name for name, lane in self._lanes.items() if lane.breaker.is_open}
+            lanes = {name for name, lane in self._lanes.items() if lane.breaker.lasts(now)}
             return sorted(hosts | {name for name in lanes if host_of(name) not in hosts})
 
     # Below, the lock is held.

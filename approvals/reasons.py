@@ -97,11 +97,13 @@ def what_is_wrong(delivery: Delivery) -> str:
 
 
 def host_away(name: str) -> str:
-    """That a host is left alone for a moment, or one workflow's callbacks there."""
+    """That a host is left alone for a moment, or one workflow's callbacks there for longer."""
     host, _, workflow = name.partition("/")
-    what = f"{workflow.rpartition('/')[2]} at {host}" if workflow else host
+    if workflow:
+        what = f"{workflow.rpartition('/')[2]} at {host}"
+        return f"{what} has taken no answer for minutes; others there may. It is tried again."
     why = "it does not answer, or there is no access token for it"
-    return f"{what} cannot be asked just now: {why}. It is tried again by itself."
+    return f"{host} cannot be asked just now: {why}. It is tried again by itself."
 
 
 def not_told(notice: Notice) -> str:

@@ -181,7 +181,10 @@ class TestConditions:
 
         assert found == {
             "slow.example": f"slow.example {AWAY}",
-            "slow.example/w/workflows/pay": f"pay at slow.example {AWAY}",
+            "slow.example/w/workflows/pay": (
+                "pay at slow.example has taken no answer for minutes; others there may."
+                " It is tried again."
+            ),
         }
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from limits.storage import memory
 
-from approvals.breaker import FAILURES, LONGEST_PAUSE
+from approvals.breaker import FAILURES, LASTING, LONGEST_PAUSE, UNTRIED
 from approvals.lanes import HOST_LANES, REMEMBERED, SLOW, Change, Lanes, Place
 from approvals.pace import Pace
 
@@ -301,6 +301,27 @@ class TestBreaker:
         clock.passes(1.0)
 
         assert play(lanes, clock, POISONED) == [Change(POISONED, False, 0.0)]
+        assert lanes.paused() == []
+
+    def test_a_silent_workflow_is_told_of_after_minutes_alone(self, lanes, clock):
+        fail(lanes, clock, *[POISONED] * FAILURES)
+        told = []
+        for _ in range(6):
+            told.append(lanes.paused())
+            clock.passes(LONGEST_PAUSE)
+            fail(lanes, clock, POISONED)
+
+        assert told == [[]] * 5 + [[POISONED]]
+        assert lanes.paused() == [POISONED]
+        clock.passes(LONGEST_PAUSE + UNTRIED)
+        assert lanes.paused() == []  # nothing of it is left to be asked for
+
+    def test_what_answered_meanwhile_is_silent_anew(self, lanes, clock):
+        fail(lanes, clock, *[POISONED] * FAILURES)
+        clock.passes(LASTING)
+        play(lanes, clock, POISONED)
+        fail(lanes, clock, *[POISONED] * FAILURES)
+
         assert lanes.paused() == []
 
     def test_one_or_two_silent_workflows_are_not_the_hosts_fault(self, lanes, clock):
