@@ -82,6 +82,17 @@ class TestServiceAccount:
 
         assert BAD[name] == "" or BAD[name] not in str(refusal.value)
 
+    def test_the_same_bytes_in_other_letters_are_another_token(self):
+        """The last letter of a part has bits that nobody reads."""
+        good = id_token()
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        other = good[:-1] + letters[letters.index(good[-1]) ^ 1]
+        same = [base64.urlsafe_b64decode(each.split(".")[2] + "==") for each in (good, other)]
+        assert same[0] == same[1]
+
+        with pytest.raises(Rejected):
+            service_account(other, AUDIENCE)
+
     def test_without_an_audience_nothing_is_accepted(self):
         with pytest.raises(Rejected):
             service_account(id_token(aud=""), "")
