@@ -60,6 +60,15 @@ class Item:
         return execution_name(self.subject) if self.approval is None else str(self.approval)
 
     @property
+    def execution(self) -> str:
+        """The resource name of the execution to read; empty where that would not help."""
+        if self.kind in (Kind.NOBODY, Kind.NOTICE):
+            return ""
+        if self.approval is not None:
+            return self.approval.execution
+        return self.subject.name if self.subject is not None else ""
+
+    @property
     def mark(self) -> str:
         """Its place in the queue: a page goes on behind it, whether it is still there or not."""
         return f"{self.kind}~{(self.since - EPOCH) // timedelta(microseconds=1)}~{self.key}"
@@ -106,6 +115,12 @@ def deliveries() -> QuerySet[Any]:
         ),
         since=Case(When(unread, then=Coalesce("stored_at", "created_at")), default=F("created_at")),
     )
+
+
+def item_of(approval: Approval) -> Item | None:
+    """The trouble of the delivery of an approval, where it has one that needs attention."""
+    row = deliveries().filter(approval=approval).select_related("approval__decided_by").first()
+    return _delivery(row) if row else None
 
 
 def _deliveries_of(kind: Kind) -> Callable[[], QuerySet[Any]]:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from approvals import markdown as markdown_
 from approvals.fields import PREFIX
+from approvals.google.console import execution_page
 from approvals.models import Approval
 from approvals.people import Names
 from approvals.plain import visible
@@ -65,6 +66,12 @@ def workflow(execution: str) -> str:
     """The workflow's name in the name of an execution."""
     found = re.search(r"/workflows/([^/]+)/", execution)
     return found[1] if found else execution
+
+
+@register.filter
+def read_at(execution: str) -> str:
+    """Where operators read this execution; empty where that is nowhere."""
+    return execution_page(execution)
 
 
 @register.filter

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from approvals.attending import DEEDS, NOUNS, Deed, deeds_for
-from approvals.attention import Item, conditions, counts, page_of
+from approvals.attention import Item, conditions, counts, item_of, page_of
 from approvals.forms import WhyForm
 from approvals.inbox import Tab, is_operator
 from approvals.models import Approval, ApprovalError, User
@@ -30,6 +30,15 @@ class Button:
     label: str
     url: str
     at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong with the delivery of an approval, and what this person may do about it."""
+
+    item: Item
+    do: str
+    buttons: Sequence[Button]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,30 @@ def _url(deed: Deed, key: str, only: Kind | None) -> str:
     return f"{url}?{urlencode({'kind': only})}" if only else url
 
 
+def trouble_of(approval: Approval, user: User) -> Trouble | None:
+    """The trouble of its delivery, for the page of an approval, to which its deeds come back."""
+    item = item_of(approval)
+    if item is None:
+        return None
+    buttons = [
+        Button(deed.label, f"{_url(deed, item.key, None)}?to=approval", deed.at_once)
+        for deed in deeds_for(item.kind, user)
+    ]
+    return Trouble(item, item.advice or DO[item.kind], buttons)
+
+
+def way_back(request: PersonRequest) -> str:
+    """The operators' tab, as far as it was open, for who came from there; else empty."""
+    if request.GET.get("tab") != "attention" or not is_operator(request.user):
+        return ""
+    kind = request.GET.get("kind", "")
+    return _tab(Kind(kind) if kind in Kind.values else None)
+
+
+def _tab(kind: Kind | None) -> str:
+    return f"{reverse('approvals:inbox')}?{urlencode({'tab': 'attention', **_only(kind)})}"
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def attend(request: PersonRequest, noun: str, verb: str, key: str) -> HttpResponse:
@@ -140,7 +173,10 @@ def attend(request: PersonRequest, noun: str, verb: str, key: str) -> HttpRespon
     subject = _find(noun, key, request.user)
     if not request.user.has_perm(deed.permission):
         raise PermissionDenied
-    back = f"{reverse('approvals:inbox')}?{urlencode({'tab': 'attention', **_only(kind)})}"
+    approval = subject if noun == "approval" else getattr(subject, "approval", None)
+    back, back_to = _tab(kind), "Needs attention"
+    if approval and request.GET.get("to") == "approval":
+        back, back_to = f"{approval.get_absolute_url()}?tab=attention", "The approval"
     posted = request.method == "POST"
     form = WhyForm(request.POST if posted else None)
     if posted and (deed.at_once or form.is_valid()):
@@ -148,11 +184,12 @@ def attend(request: PersonRequest, noun: str, verb: str, key: str) -> HttpRespon
         return see_other(back)
     context = {
         "deed": deed,
-        "approval": subject if noun == "approval" else getattr(subject, "approval", None),
+        "approval": approval,
         "name": NOUNS[noun].name(subject),
         "wrong": NOUNS[noun].wrong(subject),
         "form": form,
         "back": back,
+        "back_to": back_to,
     }
     return render(request, "approvals/attend.html", context, status=422 if posted else 200)
 

@@ -19,6 +19,7 @@ from approvals.models.content import PENDING
 from approvals.people import Names, address_of, names_of
 from approvals.progress import look_again, steps, undoable_for
 from approvals.timeline import lines
+from approvals.views.attention import trouble_of, way_back
 from approvals.views.common import PersonRequest, find, signed_in
 
 MOST_BUTTONS = 3
@@ -76,6 +77,9 @@ def detail_page(
         "lines": lines(approval, events, names),
         "steps": steps(approval),
         "look_again": look_again(approval),
+        "way_back": way_back(request),
+        "operator": operator,
+        "stuck": trouble_of(approval, user) if operator and approval.status != PENDING else None,
         "notices": _told_of(approval) if operator else (),
         "attempts": approval.delivery.attempts.all()
         if operator and approval.status != PENDING

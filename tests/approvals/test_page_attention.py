@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from approvals import attention, reasons
 from approvals.attending import DEEDS, FOR
+from approvals.google.console import execution_page
 from approvals.models import Approval, Delivery, Event, Execution, Notice, Worker
 from approvals.models.notice import NoticeState
 from approvals.models.outbox import State, Trouble
@@ -145,6 +146,15 @@ class TestPage:
     def test_where_all_is_well_it_says_so(self, olga):
         assert "Nothing needs attention" in text_of(olga.get(QUEUE))
 
+    def test_after_the_last_of_a_kind_the_way_to_the_others_is_there(self, rows, olga):
+        olga.post(address(DEEDS["execution", "aside"], rows), {"reason": "So"})
+
+        body = olga.get(f"{QUEUE}&kind=orphaned").content.decode()
+
+        assert "Nothing more of this kind" in body
+        assert "Nothing needs attention" not in body
+        assert '<a href="?tab=attention">All that needs attention</a>' in body
+
     def test_texts_of_strangers_are_harmless(self, managers, ana, olga):
         make_group("nobody")
         make_approval(title="<b>Pay\u202e", approvers=["group:nobody"])
@@ -178,6 +188,95 @@ class TestPage:
     @pytest.mark.parametrize("query", ["kind=x", "after=x", "after=unread~1~x", "after=a~b~c"])
     def test_what_leads_nowhere_is_not_found(self, olga, query):
         assert olga.get(f"{QUEUE}&{query}").status_code == 404
+
+
+class TestReading:
+    EXECUTION = "projects/p/locations/us-central1/workflows/pay/executions/0a1b2c3d-0000"
+
+    def test_it_is_in_the_console_of_google(self, settings):
+        settings.WORKFLOWS_EMULATOR_HOST = ""
+
+        assert execution_page(self.EXECUTION) == (
+            "https://console.cloud.google.com/workflows/workflow/us-central1/pay/execution/"
+            "0a1b2c3d-0000/summary?project=p"
+        )
+
+    def test_of_the_emulator_it_is_its_own_page(self, settings):
+        settings.WORKFLOWS_EMULATOR_HOST = "http://127.0.0.1:8787"
+
+        page = execution_page(self.EXECUTION)
+
+        assert page == "http://127.0.0.1:8787/ui/executions/0a1b2c3d-0000"
+
+    @pytest.mark.parametrize("name", ["", "x", f"{EXECUTION}/y", "javascript:alert(1)"])
+    def test_what_is_no_execution_has_no_page(self, name):
+        assert execution_page(name) == ""
+
+    def test_where_reading_it_helps_there_is_a_link(self, rows, olga):
+        reads = {Kind.UNDELIVERABLE, Kind.UNREAD, Kind.ORPHANED, Kind.MISSED}
+
+        for kind, row in rows.items():
+            body = olga.get(f"{QUEUE}&kind={kind}").content.decode()
+            name = row.name if kind == Kind.ORPHANED else getattr(row, "approval", row).execution
+            link = f'href="{execution_page(name)}"'
+            assert (link in body) == ("Read the execution<" in body) == (kind in reads)
+
+    def test_the_page_of_an_approval_has_one_for_operators_alone(self, rows, olga, ana):
+        approval = rows[Kind.MISSED].approval
+
+        link = f'href="{execution_page(approval.execution)}"'
+        for client, has_it in ((olga, True), (as_person(ana), False)):
+            body = client.get(approval.get_absolute_url()).content.decode()
+            assert (link in body) is has_it
+
+
+class TestOnTheApproval:
+    def test_trouble_of_the_delivery_has_the_same_deeds_there(self, rows, olga, ana):
+        for kind in (Kind.UNDELIVERABLE, Kind.UNREAD, Kind.MISSED):
+            body = olga.get(rows[kind].approval.get_absolute_url()).content.decode()
+            assert kind.label in body
+            found = set(re.findall(r'"/attention/(\w+)/(\w+)/[^"]+to=approval"', body))
+            assert found == set(FOR[kind])
+            said = as_person(ana).get(rows[kind].approval.get_absolute_url()).content.decode()
+            assert "/attention/" not in said
+
+    def test_a_reader_sees_what_is_wrong_and_no_buttons(self, rows):
+        url = rows[Kind.UNDELIVERABLE].approval.get_absolute_url()
+
+        body = as_person(make_reader("view_approval")).get(url).content.decode()
+
+        assert reasons.ADVICE[Trouble.ROLE].split(".")[0] in unescape(body)
+        assert "/attention/" not in body
+
+    def test_what_is_done_there_comes_back_there(self, rows):
+        url = rows[Kind.UNDELIVERABLE].approval.get_absolute_url()
+        olga = Client(enforce_csrf_checks=True)
+        olga.force_login(make_staff())
+        body = olga.get(url).content.decode()
+        token = re.search(r'id="attend-here".*?value="([^"]+)"', body)[1]
+        again = re.search(r'formaction="([^"]+)"', body)[1]
+        aside = re.search(r'href="(/attention/delivery/aside/[^"]+)"', body)[1]
+
+        done = olga.post(again, {"csrfmiddlewaretoken": token})
+
+        assert (done.status_code, done["Location"]) == (303, f"{url}?tab=attention")
+        assert "It is delivered again." in olga.get(done["Location"]).content.decode()
+        assert f'href="{url}?tab=attention">← The approval' in olga.get(aside).content.decode()
+        sent = {"csrfmiddlewaretoken": token, "reason": "Paid by hand"}
+        assert olga.post(aside, sent)["Location"] == f"{url}?tab=attention"
+        assert "/attention/" not in olga.get(url).content.decode()
+
+    def test_the_way_back_is_the_list_one_came_from(self, rows, olga, ana):
+        url = rows[Kind.MISSED].approval.get_absolute_url()
+        for query in ("tab=attention", "tab=attention&kind=missed"):
+            listing = olga.get(f"/?{query}").content.decode()
+            came = f"{url}?{query}"
+            assert f'href="{came.replace("&", "&amp;")}"' in listing
+            back = f'class="back" href="/?{query.replace("&", "&amp;")}">← Needs attention'
+            assert back in olga.get(came).content.decode()
+        for client, asked in ((olga, ""), (olga, "?tab=x"), (as_person(ana), "?tab=attention")):
+            assert '<a class="back" href="/">← Inbox' in client.get(url + asked).content.decode()
+        assert olga.get(f"{url}?tab=attention&kind=x").status_code == 200
 
 
 class TestWhoSees:
