@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from django.utils import timezone
 
-from approvals.models import Approval, Delivery, Execution, Vote
+from approvals.models import Approval, Delivery, Execution, Vote, Worker
 from approvals.models.content import PENDING
 from approvals.models.outbox import FINAL, State
 from approvals.timeline import ENDS
@@ -35,6 +35,7 @@ class Step:
     at: datetime | None = None
     note: str = ""
     advice: str = ""
+    since: datetime | None = None
 
 
 AGAIN = "Is it still needed? Then the workflow has to be started again, and asks anew."
@@ -42,6 +43,16 @@ NOT_TWICE = (
     "Ask whoever runs the workflow whether it acted on the answer, before it is started again."
 )
 FAILED = ("FAILED", "CANCELLED")
+NEED_NOTHING = (
+    "The operators have been told; you need do nothing, and may close this page."
+    " It is tried again by itself."
+)
+NOBODY_SENDS = (
+    "The answer is saved. It waits to be sent: the service that sends it is not running;"
+    " the operators see that."
+)
+# Due for longer than this, and no worker there: nobody is about to send it.
+PROMPTLY = timedelta(seconds=10)
 
 
 def in_words(approval: Approval) -> str:
@@ -53,6 +64,8 @@ def in_words(approval: Approval) -> str:
         return "Needs attention"
     if delivery.state == State.MISSED:
         return "The workflow had ended"
+    if _leaves_now(delivery):
+        return "Sending to Google"
     return str(delivery.get_state_display())
 
 
@@ -62,7 +75,61 @@ def in_trouble(approval: Approval) -> bool:
     return delivery is not None and delivery.needs_attention
 
 
-def steps(approval: Approval) -> list[Step]:
+def said_of(approval: Approval, *, operator: bool = False) -> str:
+    """Why the answer is where it is, as this reader needs it: what is technical is for operators,
+    and so is what they should do; others are told that they need do nothing.
+    """
+    delivery = _delivery(approval)
+    if delivery is None or _leaves_now(delivery):
+        return ""
+    troubled = _is_technical(delivery)
+    if operator and troubled:
+        return delivery.reason
+    if _nobody_sends(delivery):
+        return NOBODY_SENDS
+    return _plainly(delivery) if troubled else delivery.reason
+
+
+def _is_technical(delivery: Delivery) -> bool:
+    """Whether the reason speaks to operators, also where they have put it aside."""
+    if delivery.state == State.MISSED:
+        return False
+    return bool(delivery.trouble) or delivery.state == State.BLOCKED or delivery.needs_attention
+
+
+def _plainly(delivery: Delivery) -> str:
+    """What is wrong, for somebody who cannot mend it."""
+    if delivery.state == State.CONFIRMED:
+        return "The workflow took the answer. You need do nothing."
+    if delivery.stored_at is not None:
+        return f"The workflow has not read it yet. {NEED_NOTHING}"
+    if _may_have_arrived(delivery):
+        return f"It is not known yet whether it has arrived. {NEED_NOTHING}"
+    return f"It has not arrived yet. {NEED_NOTHING}"
+
+
+def _may_have_arrived(delivery: Delivery) -> bool:
+    # That the last try failed for sure says nothing of one before it.
+    in_doubt = delivery.state == State.QUEUED and delivery.in_doubt()
+    return in_doubt or delivery.state == State.UNKNOWN
+
+
+def _leaves_now(delivery: Delivery) -> bool:
+    """Whether a try is under way: somebody has the lease, and it has not run out."""
+    until = delivery.next_attempt_at
+    going = delivery.state == State.SENDING and delivery.lease is not None
+    return going and until is not None and until > timezone.now()
+
+
+def _nobody_sends(delivery: Delivery) -> bool:
+    """Whether it should be on its way, and there is nobody who would send it."""
+    due = delivery.next_attempt_at
+    if delivery.state == State.STORED or due is None or due > timezone.now() - PROMPTLY:
+        return False
+    return not Worker.objects.alive().exists()
+
+
+def steps(approval: Approval, *, operator: bool = False) -> list[Step]:
     """Decided, Google has it, the workflow has it, what it came to. Empty while undecided."""
     delivery = _delivery(approval)
     if delivery is None:
@@ -73,18 +140,18 @@ def steps(approval: Approval) -> list[Step]:
     if delivery.stored_at is not None or (confirmed and delivery.has_landed()):
         found.append(Step("Google has it", Stage.DONE, delivery.stored_at))
     if confirmed:
-        found.append(_arrived(delivery))
+        found.append(_arrived(delivery, said_of(approval, operator=operator)))
     elif delivery.state == State.MISSED:
         found.append(_missed(delivery))
     else:
-        found += _under_way(delivery)
+        found += _under_way(delivery, said_of(approval, operator=operator))
     return found + _came_to(approval, delivery)
 
 
-def _arrived(delivery: Delivery) -> Step:
+def _arrived(delivery: Delivery, said: str) -> Step:
     label, at = "The workflow has it", delivery.confirmed_at
     if delivery.needs_attention:
-        return Step(label, Stage.TROUBLE, at, delivery.reason)
+        return Step(label, Stage.TROUBLE, at, said)
     return Step(label, Stage.DONE, at)
 
 
@@ -93,23 +160,27 @@ def _missed(delivery: Delivery) -> Step:
     if delivery.approval.decided_by_id is None:
         return Step("The workflow had ended", Stage.DONE, note=delivery.reason)
     stage = Stage.TROUBLE if delivery.needs_attention else Stage.DONE
-    in_doubt = delivery.has_landed() or delivery.in_doubt()
-    advice = NOT_TWICE if in_doubt else AGAIN
-    return Step("The workflow had ended", stage, note=delivery.reason, advice=advice)
+    return Step("The workflow had ended", stage, note=delivery.reason, advice=what_now(delivery))
 
 
-def _under_way(delivery: Delivery) -> list[Step]:
+def what_now(delivery: Delivery) -> str:
+    """What people can do about an answer that came too late."""
+    return NOT_TWICE if delivery.has_landed() or delivery.in_doubt() else AGAIN
+
+
+def _under_way(delivery: Delivery, said: str) -> list[Step]:
     trouble = delivery.needs_attention
     stage = Stage.TROUBLE if trouble else Stage.NOW
     if delivery.stored_at is not None:
-        return [Step("The workflow has not read it yet", stage, note=delivery.reason)]
-    # That the last try failed for sure says nothing of one before it.
-    in_doubt = delivery.state == State.QUEUED and delivery.in_doubt()
-    if in_doubt or delivery.state == State.UNKNOWN:
+        since = delivery.stored_at if trouble else None
+        return [Step("The workflow has not read it yet", stage, note=said, since=since)]
+    if _may_have_arrived(delivery):
         label = "It may have arrived"
+    elif _leaves_now(delivery):
+        label = "Sending to Google…"
     else:
         label = "Google does not have it yet" if trouble else "Sending"
-    now = Step(label, stage, note=delivery.reason)
+    now = Step(label, stage, note=said, since=delivery.created_at if trouble else None)
     return [now, Step("The workflow has it", Stage.TODO)]
 
 

@@ -23,6 +23,7 @@ SAYINGS = {
     Kind.BLOCKED: "The delivery needs attention",
     Kind.MISSED: "The workflow had ended already",
 }
+TOLD = "The operators were told."
 # What an execution came to, as Google names it.
 ENDS = {
     "SUCCEEDED": "The workflow finished",
@@ -45,12 +46,20 @@ class Line:
     filled: tuple[Filled, ...] = ()
 
 
-def lines(approval: Approval, events: Iterable[Event], names: Names) -> list[Line]:
-    """A line for each event; `names` are those of the people in it."""
+def lines(
+    approval: Approval, events: Iterable[Event], names: Names, *, operator: bool = False
+) -> list[Line]:
+    """A line for each event; `names` are those of the people in it.
+
+    What has to be mended, and by whom, is for operators.
+    """
     events = list(events)
     began = beginnings(approval, events)
     return [
-        replace(line, filled=_filled(approval, event, began.get(event.number)))
+        replace(
+            line if operator or event.kind != Kind.BLOCKED else replace(line, note=TOLD),
+            filled=_filled(approval, event, began.get(event.number)),
+        )
         for event, line in ((event, _line(approval, event, names)) for event in events)
     ]
 

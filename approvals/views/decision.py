@@ -14,7 +14,7 @@ from approvals.dispatch import deliver_now
 from approvals.fields import answered, filled, sent
 from approvals.filling import begins_with
 from approvals.forms import DecisionForm
-from approvals.inbox import next_for
+from approvals.inbox import is_operator, next_for
 from approvals.models import (
     AlreadyClosed,
     Approval,
@@ -25,7 +25,7 @@ from approvals.models import (
 )
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.outbox import State
-from approvals.progress import look_again, steps, undoable_for
+from approvals.progress import look_again, said_of, steps, undoable_for
 from approvals.views.common import (
     PersonRequest,
     find,
@@ -124,6 +124,7 @@ def receipt(request: PersonRequest, pk: UUID) -> HttpResponse:
     vote = mine[-1]
     undoable = undoable_for(approval, vote)
     began = begins_with(approval, [each for each in asked.votes if each.at < vote.at])
+    operator = is_operator(request.user)
     context = {
         "approval": approval,
         "vote": vote,
@@ -131,7 +132,8 @@ def receipt(request: PersonRequest, pk: UUID) -> HttpResponse:
         "filled": filled(approval.form, began, vote.form),
         "asked": asked,
         "undoable": undoable,
-        "steps": steps(approval),
+        "steps": steps(approval, operator=operator),
+        "said": said_of(approval, operator=operator),
         "look_again": 1 if 0 < undoable <= COUNTED_DOWN else look_again(approval),
         "next": next_for(request.user, but=approval),
     }

@@ -156,7 +156,6 @@ class TestReceipt:
             (State.UNKNOWN, "Sending"),
             (State.STORED, "Google has it"),
             (State.CONFIRMED, "The workflow has it"),
-            (State.BLOCKED, "Needs attention"),
             (State.MISSED, "Needs attention"),
         ],
     )

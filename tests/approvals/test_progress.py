@@ -1,14 +1,16 @@
 """How far an answer has come, in the words of its page, and how long that page looks again."""
 
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.models import Approval, Attempt, Delivery, Execution
-from approvals.progress import look_again, steps
+from approvals.models import Approval, Attempt, Delivery, Event, Execution, Worker
+from approvals.progress import look_again, said_of, steps
 from tests.approvals.reading import as_person, text_of
+from tests.factories import make_staff
 
 JUST_NOW, MINUTE_AGO, HOUR_AGO = timedelta(0), timedelta(minutes=1), timedelta(hours=1)
 READ = {
@@ -152,6 +154,89 @@ class TestMissed:
         [_, step] = steps(now(decided, **MISSED | {"trouble": ""}))
 
         assert (step.label, step.stage, step.advice) == ("The workflow had ended", "done", "")
+
+
+class TestWhoReads:
+    """The same trouble, for somebody who cannot mend it and for an operator."""
+
+    ROLE = "An operator has to grant its service account the role."
+    BLOCKED: ClassVar = {"state": "blocked", "trouble": "role", "reason": ROLE}
+
+    @pytest.mark.parametrize("name", ["receipt", "detail"])
+    def test_who_decided_need_do_nothing(self, decided, ana, name):
+        now(decided, **self.BLOCKED, next_attempt_at=timezone.now() + MINUTE_AGO)
+        Event.append(decided.pk, Event.Kind.BLOCKED, "system", data={"reason": self.ROLE})
+
+        said = text_of(as_person(ana).get(reverse(f"approvals:{name}", args=[decided.pk])))
+
+        assert (
+            "It has not arrived yet. The operators have been told; you need do nothing, and may"
+            " close this page. It is tried again by itself." in said
+        )
+        assert "Google does not have it yet Needs attention" in said
+        assert "Since " in said
+        assert self.ROLE not in said
+
+    def test_operators_read_what_to_mend(self, decided):
+        now(decided, **self.BLOCKED)
+        olga = make_staff()
+
+        said = text_of(as_person(olga).get(decided.get_absolute_url()))
+
+        assert self.ROLE in said
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            (
+                {"state": "unknown", "trouble": "role"},
+                "It is not known yet whether it has arrived.",
+            ),
+            (
+                {"state": "stored", "stored_at": HOUR_AGO, "trouble": "not_listening"},
+                "The workflow has not read it yet. The operators",
+            ),
+            (READ | {"trouble": "foreign"}, "The workflow took the answer. You need do nothing."),
+            ({"created_at": HOUR_AGO}, "It has not arrived yet. The operators"),
+        ],
+    )
+    def test_nothing_is_claimed_that_is_not_known(self, decided, changes, said):
+        beat()
+
+        assert said_of(now(decided, **changes)).startswith(said)
+
+
+class TestWhoSends:
+    def test_without_a_worker_nobody_is_said_to_try(self, decided, ana):
+        why = {"reason": "Trying again.", "next_attempt_at": MINUTE_AGO}
+        approval = now(decided, **why)
+
+        said = text_of(as_person(ana).get(reverse("approvals:receipt", args=[decided.pk])))
+        assert "the service that sends it is not running; the operators see that." in said
+        assert "Trying again" not in said
+        beat()
+        assert said_of(approval) == "Trying again."
+
+    def test_before_it_is_due_nobody_is_missed(self, decided):
+        approval = now(decided, reason="Trying again.", next_attempt_at=-MINUTE_AGO)
+
+        assert said_of(approval) == "Trying again."
+
+    def test_while_the_first_try_is_under_way_it_says_so(self, decided, ana):
+        Delivery.objects.update(next_attempt_at=timezone.now())
+        claimed = Delivery.objects.claim_next()
+        assert claimed.begin_attempt()
+
+        said = text_of(as_person(ana).get(reverse("approvals:receipt", args=[decided.pk])))
+
+        assert "Sending to Google." in said
+        assert "Sending to Google…" in said
+        assert "Waiting for its turn" not in said
+
+
+def beat():
+    """A worker is there."""
+    Worker.objects.beat(Worker(name="here"))
 
 
 class TestLookAgain:
