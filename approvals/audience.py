@@ -75,8 +75,17 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
         (Matter.CLOSED, Circle.ASKED),
     ),
     "outcome": ((Matter.REPORT, Circle.REQUESTER), (Matter.REPORT, Circle.VOTERS)),
-    "blocked": ((Matter.ATTENTION, Circle.OPERATORS),),
-    "missed": ((Matter.ATTENTION, Circle.OPERATORS),),
+    # A result that is corrected: the yes that was told of has not arrived, or never will.
+    "blocked": (
+        (Matter.ATTENTION, Circle.OPERATORS),
+        (Matter.RESULT, Circle.REQUESTER),
+        (Matter.RESULT, Circle.VOTERS),
+    ),
+    "missed": (
+        (Matter.ATTENTION, Circle.OPERATORS),
+        (Matter.RESULT, Circle.REQUESTER),
+        (Matter.RESULT, Circle.VOTERS),
+    ),
 }
 """Who is told what by the kind of an event. The other kinds are of interest on the page alone."""
 

@@ -10,8 +10,10 @@ from approvals.asked import Asked, asked_of
 from approvals.audience import TO_ANSWER, Matter
 from approvals.models import Approval, Event, Notice, Vote
 from approvals.models.content import APPROVED, NEGATIVE, PENDING
+from approvals.models.outbox import FINAL, State
 from approvals.people import Names, address_of, called, names_of
 from approvals.plain import visible
+from approvals.progress import AGAIN, what_now
 from approvals.templatetags.approvals import exact, fact
 
 KEY_FACT = 40  # characters of a fact that goes into the subject
@@ -196,11 +198,38 @@ def _standing(approval: Approval) -> str:
 
 def _of_result(notice: Notice, _names: Names) -> Told:
     approval = notice.approval
+    if notice.event.kind == Event.Kind.MISSED:
+        return _too_late(notice)
+    if notice.event.kind == Event.Kind.BLOCKED:
+        whose = _whose(notice)
+        lead = f"{whose} has not arrived yet. The operators have been told; you need do nothing."
+        return "Not arrived yet", f"{lead} It is tried again by itself.", ""
     said = notice.event.data.get("reason", "")
     if approval.decided_by_id:
         votes = approval.standing_votes().filter(user=approval.decided_by_id)
         said = votes.values_list("comment", flat=True).last() or ""
     return approval.status_label, approval.how_it_closed(), said
+
+
+def _too_late(notice: Notice) -> Told:
+    """An answer that its workflow did not live to read, or perhaps did."""
+    happened, delivery = notice.event.data.get("reason", ""), notice.approval.outgoing
+    whose, advice = _whose(notice), what_now(delivery)
+    if advice != AGAIN:
+        lead = f"{whose} may have come too late. {happened} {advice}"
+        return "Perhaps too late", lead, ""
+    lead = f"{whose} came too late. {happened} Nothing was done with it. {advice}"
+    return "Came too late", lead, ""
+
+
+def _whose(notice: Notice) -> str:
+    """What did not arrive, as this reader calls it."""
+    approval = notice.approval
+    votes = approval.standing_votes().filter(outcome=approval.status)
+    votes = votes.select_related("user", "principal")
+    theirs = {address for vote in votes for address in (vote.user.email, vote.principal.email)}
+    mine = notice.channel is None and notice.address in theirs
+    return f"{'Your' if mine else 'The'} answer “{approval.status_label}”"
 
 
 def _of_closed(notice: Notice, _names: Names) -> Told:
@@ -275,7 +304,17 @@ def overtaken(notice: Notice) -> str:
         return "The answer was taken back."
     if notice.matter == Matter.ATTENTION and not _trouble(notice):
         return "All is well again."
+    if notice.matter == Matter.RESULT and _arrived_since(notice):
+        return "It arrived, or came too late, before this was sent."
     return ""
+
+
+def _arrived_since(notice: Notice) -> bool:
+    """Whether it is told of an answer that did not arrive, and that is not so any more."""
+    if notice.event.kind == Event.Kind.BLOCKED:
+        return notice.approval.outgoing.state in (State.STORED, *FINAL)
+    missed = notice.event.kind == Event.Kind.MISSED
+    return missed and notice.approval.outgoing.state == State.CONFIRMED
 
 
 def _still_stands(event: Event) -> bool:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from approvals.models.approval import Approval
 
 RESULTS = (Matter.RESULT, Matter.REPORT, Matter.CLOSED)
+# What says that an answer did not arrive.
+UNDELIVERED = (Event.Kind.BLOCKED, Event.Kind.MISSED)
 # A receipt leaves when the answer cannot be taken back any more, and what it came to is known.
 AFTER_UNDO = timedelta(seconds=5)
 
@@ -34,6 +36,9 @@ def tell(event: Event) -> None:
     matters = matters_of(event.kind, event.data)
     if not matters:
         return
+    # A further reason is for those who can mend it.
+    stale = (Matter.RESULT,) if event.kind in UNDELIVERED and not _is_news(event) else ()
+    matters = tuple(each for each in matters if each not in stale)
     taking = [each for each in Channel.objects.active() if set(each.matters) & set(matters)]
     if not (taking or settings.TELL_BY_MAIL):
         return
@@ -44,8 +49,17 @@ def tell(event: Event) -> None:
     if settings.TELL_BY_MAIL:
         people = Around(approval, event)
         tellings = told(event.kind, event.data, people.of)
-        found += _to_people(event, [(each.matter, each.address) for each in tellings])
+        news = [(each.matter, each.address) for each in tellings if each.matter not in stale]
+        found += _to_people(event, news)
     Notice.objects.bulk_create(found)
+
+
+def _is_news(event: Event) -> bool:
+    """Whether somebody's answer did not arrive, and nobody but operators knows of it yet."""
+    if event.approval.decided_by_id is None:
+        return False
+    before = Event.objects.filter(approval=event.approval_id, kind=event.kind)
+    return not before.filter(number__lt=event.number).exists()
 
 
 def tell_operators(approval: "Approval") -> None:
@@ -84,12 +98,17 @@ def _wanted(notice: Notice, user: User) -> bool:
     unwanted = (
         chosen.pace == Preference.Pace.NONE
         or (notice.matter == Matter.RECEIPT and not chosen.receipts)
-        or (notice.matter in RESULTS and not chosen.results)
+        or (notice.matter in RESULTS and not chosen.results and not _came_too_late(notice))
     )
     digest_at = chosen.next_digest(timezone.now())
     if digest_at is not None and not _cannot_wait(notice, digest_at):
         notice.digest_at = notice.next_attempt_at = digest_at
     return not unwanted
+
+
+def _came_too_late(notice: Notice) -> bool:
+    """Somebody has to start the workflow again: that is more than a result."""
+    return notice.event.kind == Event.Kind.MISSED
 
 
 def _cannot_wait(notice: Notice, until: datetime) -> bool:

@@ -4,7 +4,8 @@ import pytest
 
 from approvals.audience import STEPS, Circle, Matter, told
 from approvals.mails import mail_of
-from approvals.models import Event, Notice, Preference
+from approvals.models import Delivery, Event, Notice, Preference
+from approvals.models.outbox import State
 from approvals.models.timer import Timer
 from tests.approvals.reading import decide
 from tests.approvals.telling import forget, stand_in, written
@@ -240,7 +241,38 @@ class TestClosed:
         decide(approval, ana)
         Event.append(approval.pk, Event.Kind.BLOCKED, "system", data={"reason": "403"})
 
+        assert ("attention", "olga@example.com") in new(approval)
+
+    def test_who_decided_and_who_asked_hear_once_that_it_has_not_arrived(self, approval, ana):
+        make_staff()
+        decide(approval, ana)
+        Event.append(approval.pk, Event.Kind.BLOCKED, "system", data={"reason": "403"})
+        assert new(approval) == [
+            ("result", ANA),
+            ("result", EVA),
+            ("attention", "olga@example.com"),
+        ]
+
+        Event.append(approval.pk, Event.Kind.BLOCKED, "system", data={"reason": "401"})
         assert new(approval) == [("attention", "olga@example.com")]
+
+    def test_who_decided_and_who_asked_hear_that_it_came_too_late(self, approval, ana, eva):
+        Preference.objects.create(user=eva, results=False)
+        decide(approval, ana)
+        claimed = Delivery.objects.claim_next()
+        why = "The workflow was cancelled before the answer could be delivered."
+        assert claimed.move(State.MISSED, why, next_attempt_at=None, trouble="missed")
+
+        assert new(approval) == [("result", ANA), ("result", EVA)]
+
+    def test_of_what_nobody_decided_people_hear_nothing_more(self, approval):
+        make_staff()
+        approval.withdraw("Paid by card", actor="caller:x")
+        Event.append(approval.pk, Event.Kind.BLOCKED, "system", data={"reason": "403"})
+        assert new(approval) == [("attention", "olga@example.com")]
+
+        Event.append(approval.pk, Event.Kind.MISSED, "system", data={"reason": "Too late."})
+        assert new(approval) == []
 
     def test_operators_hear_of_an_escalation_that_reached_nobody(self, approval):
         make_staff()

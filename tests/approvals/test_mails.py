@@ -7,8 +7,10 @@ import pytest
 from django.utils import timezone
 
 from approvals.audience import Matter
+from approvals.letters import overtaken
 from approvals.mails import mail_of
-from approvals.models import Event, Notice, Preference
+from approvals.models import Delivery, Event, Notice, Preference
+from approvals.models.outbox import State
 from approvals.models.timer import Timer
 from tests.approvals.mailbox import mail_server, text_in
 from tests.approvals.reading import decide
@@ -180,7 +182,9 @@ class TestText:
         Event.append(approval.pk, Event.Kind.BLOCKED, "system", data={"reason": "403"})
 
         mails = {
-            matter: mail_of(Notice.objects.filter(matter=matter).order_by("address")[0])
+            matter: mail_of(
+                Notice.objects.filter(matter=matter).order_by("address", "event__at")[0]
+            )
             for matter in Matter
         }
 
@@ -221,6 +225,51 @@ class TestText:
         decide(approval, ben)
 
         assert "That settled it: “Approved”." in mail_to(BEN, "receipt").text
+
+    def test_who_decided_and_who_asked_read_that_it_came_too_late(self, managers, ana):
+        approval = make_approval()
+        decide(approval, ana)
+        forget(approval)
+        claimed = Delivery.objects.claim_next()
+        why = "The workflow was cancelled before the answer could be delivered."
+        assert claimed.move(State.MISSED, why, next_attempt_at=None, trouble="missed")
+
+        mails = [mail_of(each) for each in Notice.objects.filter(state="queued", matter="result")]
+
+        assert {mail.subject for mail in mails} == {f"Came too late: {approval.title}"}
+        yours, theirs = (mail.text for mail in sorted(mails, key=lambda mail: mail.to))
+        for whose, text in (("Your", yours), ("The", theirs)):
+            said = " ".join(text.split())
+            assert f"{whose} answer “Approved” came too late. {why} Nothing was done with" in said
+            assert "Then the workflow has to be started again, and asks anew." in said
+
+    def test_where_it_may_have_been_read_nothing_is_said_to_be_undone(self, managers, ana):
+        approval = make_approval()
+        decide(approval, ana)
+        approval.outgoing.attempts.create(number=1, result="unknown")
+        Event.append(approval.pk, Event.Kind.MISSED, "system", data={"reason": "It had failed."})
+
+        said = " ".join(mail_of(Notice.objects.get(address=ANA, matter="result")).text.split())
+
+        assert "Your answer “Approved” may have come too late. It had failed." in said
+        assert "Ask whoever runs the workflow whether it acted on the answer" in said
+        assert "Nothing was done" not in said
+
+    def test_what_is_not_there_yet_is_told_until_it_is(self, managers, ana):
+        approval = make_approval()
+        decide(approval, ana)
+        Delivery.objects.update(state="blocked", trouble="role")
+        Event.append(approval.pk, Event.Kind.BLOCKED, "system", data={"reason": "Some role."})
+        notice = Notice.objects.get(address=ANA, matter="result")
+        assert overtaken(notice) == ""
+
+        mail = mail_of(notice)
+
+        assert mail.subject == f"Not arrived yet: {approval.title}"
+        assert "Your answer “Approved” has not arrived yet." in " ".join(mail.text.split())
+        assert "Some role." not in mail.text
+        Delivery.objects.update(state="stored")
+        assert overtaken(notice)
 
     def test_who_has_no_account_gets_no_link(self, managers, ana):
         approval = make_approval(requested_by="guest@example.org")
