@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -161,10 +162,16 @@ class TestKillInTheMiddle:
         finish(execution)
 
 
+def wait_for_worker(system):
+    """Until it says that it has started: its handlers of signals are there by then."""
+    name = re.compile(rf'"worker started".*/{system.worker.popen.pid}"')
+    eventually(lambda: name.search(system.worker.log.read_text()), "the worker", 60)
+
+
 class TestStop:
     @pytest.mark.parametrize("name", ["web", "worker"])
     def test_sigterm_ends_it_in_order_within_seconds(self, system, name):
-        time.sleep(1)  # the worker has set up its handlers by now
+        wait_for_worker(system)
         started = time.monotonic()
 
         assert getattr(system, name).end(signal.SIGTERM) == 0
@@ -172,8 +179,8 @@ class TestStop:
         system.start(name)
 
     def test_a_signal_that_the_system_hands_to_another_thread_ends_it_too(self, system):
-        time.sleep(1)  # the worker has set up its handlers by now
         process = system.worker.popen
+        wait_for_worker(system)
         tasks = Path(f"/proc/{process.pid}/task")  # of Linux; elsewhere the process is the thread
         others = [int(task.name) for task in tasks.glob("*") if task.name != str(process.pid)]
 
