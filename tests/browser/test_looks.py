@@ -123,7 +123,8 @@ class TestNarrow:
         tabs = [tab.bounding_box()["y"] for tab in page.locator(".tab").all()]
         assert len(tabs) == 4
         assert len(set(tabs)) == 1
-        assert page.locator(".bar").bounding_box()["height"] < 60
+        # Staff have more links than a line of a phone holds: two lines, no more.
+        assert page.locator(".bar").bounding_box()["height"] < 100
         page.locator(".tab").last.click()
         expect(page.locator(".tab").last).to_be_in_viewport()
 
