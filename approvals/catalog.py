@@ -35,6 +35,12 @@ class Startable:
     declaration: Declaration | None
     broken: str = ""
 
+    @property
+    def form(self) -> dict[str, Any]:
+        """The form to fill in. Only of one that may be started: a broken one has none."""
+        assert self.declaration is not None
+        return self.declaration.form
+
     def may_be_started_by(self, user: User, groups: frozenset[str]) -> bool:
         """Everybody may, or those of its groups and those who may start anything."""
         if self.declaration is None:

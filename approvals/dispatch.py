@@ -39,8 +39,8 @@ KEEP_CONNECTION = 1.0
 
 
 @dataclass(slots=True, eq=False)
-class Round:
-    """A claimed delivery, and its place in the lanes."""
+class Flight:
+    """A claimed delivery on its way through a round, and its place in the lanes."""
 
     delivery: Delivery
     place: Place
@@ -59,8 +59,8 @@ class Dispatcher:
         self.lanes = lanes
         self._play = play
         self._lock = threading.Lock()
-        self._in_hand: set[Round] = set()
-        self._queue: SimpleQueue[Round | None] = SimpleQueue()
+        self._in_hand: set[Flight] = set()
+        self._queue: SimpleQueue[Flight | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._stopping = False
         self._due: list[str] = []
@@ -103,7 +103,7 @@ class Dispatcher:
             self._look_at = time.monotonic() + LOOK_EVERY
         return self._due
 
-    def send(self, delivery: Delivery) -> Round | None:
+    def send(self, delivery: Delivery) -> Flight | None:
         """Begin a round of this delivery; None where its lane may not go, or others have it."""
         if not self.lanes.may_go(delivery.lane) or not Delivery.objects.claim(delivery):
             return None
@@ -153,12 +153,12 @@ class Dispatcher:
         with self._lock:
             return any(each.has_begun for each in self._in_hand)
 
-    def _begin(self, delivery: Delivery) -> Round | None:
+    def _begin(self, delivery: Delivery) -> Flight | None:
         place = None if self._stopping else self.lanes.begin(delivery.lane)
         if place is None:
             Delivery.objects.give_back([delivery])
             return None
-        one = Round(delivery, place)
+        one = Flight(delivery, place)
         with self._lock:
             late = self._stopping  # all that was in hand may have been given back already
             if not late:
@@ -186,7 +186,7 @@ class Dispatcher:
         finally:
             connections.close_all()
 
-    def _do(self, one: Round) -> None:
+    def _do(self, one: Flight) -> None:
         answered = None
         try:
             if self._starts(one):
@@ -198,7 +198,7 @@ class Dispatcher:
         finally:
             self._end(one, answered)
 
-    def _next(self) -> Round | None:
+    def _next(self) -> Flight | None:
         """The next round; the connection to the database is not kept for nothing."""
         try:
             return self._queue.get(timeout=KEEP_CONNECTION)
@@ -206,13 +206,13 @@ class Dispatcher:
             connections.close_all()
             return self._queue.get()
 
-    def _starts(self, one: Round) -> bool:
+    def _starts(self, one: Flight) -> bool:
         """Whether it may begin: what has not when the process ends is given back."""
         with self._lock:
             one.has_begun = not self._stopping
             return one.has_begun
 
-    def _end(self, one: Round, answered: bool | None) -> None:
+    def _end(self, one: Flight, answered: bool | None) -> None:
         with self._lock:
             if one.has_begun:
                 self._in_hand.discard(one)

@@ -115,13 +115,7 @@ def _summary(approval: Approval) -> dict[str, Any]:
 
 
 def _vote(vote: Vote) -> dict[str, Any]:
-    return {
-        "email": vote.user.email,
-        "on_behalf_of": vote.on_behalf_of.email if vote.on_behalf_of else None,
-        "stage": vote.stage + 1,
-        "outcome": vote.outcome,
-        "comment": vote.comment,
-        "form": vote.form,
+    return vote.given() | {
         "content_sha256": vote.content_sha256,
         "at": _utc(vote.at),
         "taken_back_at": _utc(vote.taken_back_at),
@@ -135,7 +129,7 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def _said(vote: Vote) -> str:
-    behalf = f" for {vote.on_behalf_of.email}" if vote.on_behalf_of else ""
+    behalf = f" for {vote.behalf}" if vote.behalf else ""
     back = ", taken back" if vote.taken_back_at else ""
     return f"{vote.user.email}{behalf}: {vote.outcome}, {_utc(vote.at)}{back}"
 

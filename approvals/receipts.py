@@ -83,13 +83,7 @@ def _votes(approval: Approval) -> Iterable[Vote]:
 
 
 def _vote(vote: Vote) -> dict[str, Any]:
-    return {
-        "email": vote.user.email,
-        "on_behalf_of": vote.on_behalf_of.email if vote.on_behalf_of else None,
-        "stage": vote.stage + 1,
-        "outcome": vote.outcome,
-        "comment": vote.comment,
-        "form": vote.form,
+    return vote.given() | {
         "revision": vote.revision,
         "content_sha256": vote.content_sha256,
         "at": utc(vote.at),

@@ -67,16 +67,7 @@ class CastVote(Schema):
 
     @classmethod
     def of(cls, vote: Vote) -> "CastVote":
-        behalf = vote.on_behalf_of
-        return cls(
-            email=vote.user.email,
-            on_behalf_of=behalf.email if behalf else None,
-            stage=vote.stage + 1,
-            outcome=vote.outcome,
-            comment=vote.comment,
-            form=vote.form,
-            at=vote.at,
-        )
+        return cls(**vote.given(), at=vote.at)
 
 
 class EscalationOut(Schema):

@@ -208,7 +208,7 @@ class Closing(Question):
             "votes": [
                 {
                     "email": vote.user.email,
-                    "on_behalf_of": vote.on_behalf_of.email if vote.on_behalf_of else None,
+                    "on_behalf_of": vote.behalf,
                     "outcome": vote.outcome,
                     "comment": vote.comment,
                     "at": _moment(vote.at),
@@ -228,5 +228,5 @@ def _person(vote: Vote) -> dict[str, Any]:
     return {
         "email": vote.user.email,
         "name": vote.user.get_full_name(),
-        "on_behalf_of": vote.on_behalf_of.email if vote.on_behalf_of else None,
+        "on_behalf_of": vote.behalf,
     }

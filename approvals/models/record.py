@@ -74,6 +74,22 @@ class Vote(models.Model):
         """The person for whom a stand-in answered, or None."""
         return self.principal if self.principal_id != self.user_id else None
 
+    @property
+    def behalf(self) -> str | None:
+        """The address of the person for whom a stand-in answered, or None."""
+        return self.on_behalf_of.email if self.on_behalf_of else None
+
+    def given(self) -> dict[str, Any]:
+        """Who answered what, as everything that leaves the inbox names it."""
+        return {
+            "email": self.user.email,
+            "on_behalf_of": self.behalf,
+            "stage": self.stage + 1,
+            "outcome": self.outcome,
+            "comment": self.comment,
+            "form": self.form,
+        }
+
     def computed(self) -> str:
         """The digest of all that was answered, which the record keeps. Not of its taking back."""
         return digest(

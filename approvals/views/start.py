@@ -48,26 +48,23 @@ def start_list(request: PersonRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest, workflow: str) -> HttpResponse:
     """The form of one workflow (GET); started with it, once (POST)."""
-    if request.method != "POST":
-        return signed_in(_empty)(cast("PersonRequest", request), workflow)
-    if not request.user.is_authenticated:
+    if request.method == "POST" and not request.user.is_authenticated:
         return signed_out(request, request.path)
-    return _start(cast("PersonRequest", request), workflow)
+    act = _start if request.method == "POST" else signed_in(_empty)
+    try:
+        return act(cast("PersonRequest", request), workflow)
+    except CannotRead as error:
+        return _cannot(request, error)
 
 
 def _start(request: PersonRequest, workflow: str) -> HttpResponse:
     once = _once(request)
     if before := request.user.started.filter(pk=once).first():
         return see_other(before.get_absolute_url())
+    found = _find(request, workflow)
+    texts = sent(found.form, request.POST)
     try:
-        found = _find(request, workflow)
-    except CannotRead as error:
-        return _cannot(request, error)
-    assert found.declaration is not None
-    form = found.declaration.form
-    texts = sent(form, request.POST)
-    try:
-        values = filled_in(form, from_page(form, texts), negative=False)
+        values = filled_in(found.form, from_page(found.form, texts), negative=False)
         started, _ = start_it(found, values, request.user, once)
     except FormInvalid as error:
         return _form(request, found, texts, error.errors)
@@ -95,13 +92,8 @@ def started(request: PersonRequest, pk: UUID) -> HttpResponse:
 
 
 def _empty(request: PersonRequest, workflow: str) -> HttpResponse:
-    try:
-        found = _find(request, workflow)
-    except CannotRead as error:
-        return _cannot(request, error)
-    assert found.declaration is not None
-    form = found.declaration.form
-    return _form(request, found, texts_of(form, beginning(form, {})))
+    found = _find(request, workflow)
+    return _form(request, found, texts_of(found.form, beginning(found.form, {})))
 
 
 def _find(request: PersonRequest, workflow: str) -> Startable:
@@ -131,8 +123,7 @@ def _form(
     refused: str = "",
 ) -> HttpResponse:
     """The form with these texts; `errors` and `refused` say why it was not taken."""
-    assert found.declaration is not None
-    fields = fields_of(found.declaration.form, texts, errors)
+    fields = fields_of(found.form, texts, errors)
     context = {
         "workflow": found,
         "fields": fields,
@@ -144,7 +135,7 @@ def _form(
     return render(request, "approvals/start_form.html", context, status=status)
 
 
-def _cannot(request: PersonRequest, error: CannotRead) -> HttpResponse:
+def _cannot(request: HttpRequest, error: CannotRead) -> HttpResponse:
     """Google does not answer; what was typed is shown."""
     context = {"trouble": str(error), "posted": request.POST}
     return render(request, "approvals/start.html", context, status=503)
