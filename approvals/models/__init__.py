@@ -23,6 +23,7 @@ from approvals.models.notice import Notice
 from approvals.models.policy import Policy, PolicyVersion
 from approvals.models.preference import Preference
 from approvals.models.record import Event, Vote
+from approvals.models.saved_view import SavedView
 from approvals.models.stand_in import StandIn
 from approvals.models.started import Started
 from approvals.models.timer import Timer
@@ -53,6 +54,7 @@ __all__ = [
     "Policy",
     "PolicyVersion",
     "Preference",
+    "SavedView",
     "StandIn",
     "Started",
     "Timer",

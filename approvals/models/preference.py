@@ -44,6 +44,16 @@ class Preference(models.Model):
         validators=[_known_zone],
         help_text="As Europe/Lisbon; empty for the one of this inbox.",
     )
+    language = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Empty: as the browser asks.",
+    )
+    goes_on = models.BooleanField(
+        "after an answer, open the next request at once", default=False, db_default=False
+    )
     receipts = models.BooleanField("receipts of my own answers", default=True)
     results = models.BooleanField("results of what I asked or answered", default=True)
 
