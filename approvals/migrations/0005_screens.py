@@ -38,4 +38,8 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('owner', 'name'), name='one_view_per_name'), models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('owner',), name='one_default_view_per_person')],
             },
         ),
+        migrations.AddIndex(
+            model_name='approval',
+            index=models.Index(condition=models.Q(('decided_by__isnull', False)), fields=['type', '-decided_at'], name='approval_decided_by_type'),
+        ),
     ]

@@ -21,7 +21,15 @@ class Approval(Sharing):
 
     class Meta:
         ordering = ("-created_at",)
-        indexes = (models.Index(fields=["status", "created_at"], name="approval_by_status"),)
+        indexes = (
+            models.Index(fields=["status", "created_at"], name="approval_by_status"),
+            # The last decisions of a type, whatever else of it there is.
+            models.Index(
+                fields=["type", "-decided_at"],
+                condition=models.Q(decided_by__isnull=False),
+                name="approval_decided_by_type",
+            ),
+        )
         constraints = (
             models.UniqueConstraint(fields=["callback_url"], name="one_approval_per_callback"),
             models.UniqueConstraint(

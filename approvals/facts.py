@@ -1,0 +1,205 @@
+"""The facts of a request as people read them: numbers, amounts, days, lists, and what changed."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext
+
+from approvals.plain import visible
+
+# [label, value] pairs in reading order, as an approval keeps them.
+Facts = Iterable[Sequence[Any]]
+
+MONEY = re.compile(
+    r"\b(amount|total|price|sum|costs?|budget|fees?|net|gross|tax|vat"
+    r"|betrag|summe|preis|kosten|gebühr|netto|brutto)\b"
+)
+# Numbers that count nothing have no separators: 20264711 is an invoice, not twenty million.
+NAMING = re.compile(
+    r"\b(id|no|nr|number|code|year|invoice|order|ref|reference|account|phone|zip|postcode|centre"
+    r"|center|version|nummer|jahr|rechnung|auftrag|konto|telefon|plz|kostenstelle)\b"
+)
+CURRENCY = re.compile(r"\b(currency|währung)\b")
+CODE = re.compile(r"[A-Z]{3}|[€$£]")
+UNIT = re.compile(r"\(([^()]{1,12})\)\s*$")
+PLAIN_SUM = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,2})?)\s*([A-Z]{3}|[€$£])")
+ANY_SUM = re.compile(r"([+-]?\d[\d.,]*)\s*([A-Z]{3}|[€$£])")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
+LONG, MANY_LINES, BEGINNING = 320, 6, 160
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value in words.
+
+    `at`: what programs read of a day or a moment. `items`: those of a list. `start`: how a long
+    text begins, which is folded.
+    """
+
+    text: str
+    at: str = ""
+    items: tuple[str, ...] = ()
+    start: str = ""
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One row of the table. `kind`: same, changed, new or gone, against the request before."""
+
+    label: str
+    now: Shown | None
+    before: Shown | None = None
+    kind: str = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A sum of money; `unit` is its currency, empty where none is said."""
+
+    label: str
+    number: Decimal
+    unit: str
+
+    def __str__(self) -> str:
+        return in_words(self.number, self.unit)
+
+
+def facts_of(fields: Facts, before: Facts | None = None) -> list[Fact]:
+    """The rows of the table, in order; with `before`, what that other request said instead.
+
+    What only the other one said stands at the end.
+    """
+    now = [(label, value) for label, value in fields]
+    unit = currency_of(now)
+    if before is None:
+        return [Fact(label, shown(label, value, unit)) for label, value in now]
+    old = {label: value for label, value in before}
+    old_unit = currency_of(old.items())
+    found = []
+    for label, value in now:
+        fresh = shown(label, value, unit)
+        if label not in old:
+            found.append(Fact(label, fresh, None, "new"))
+        elif (was := shown(label, old[label], old_unit)) != fresh or old[label] != value:
+            found.append(Fact(label, fresh, was, "changed"))
+        else:
+            found.append(Fact(label, fresh))
+    left = {label for label, _ in now}
+    found += [
+        Fact(label, None, shown(label, value, old_unit), "gone")
+        for label, value in old.items()
+        if label not in left
+    ]
+    return found
+
+
+def amount_of(fields: Facts) -> Amount | None:
+    """The sum that a request is about: the first of its facts that is one."""
+    pairs = [(label, value) for label, value in fields]
+    return next(_amounts(pairs), None)
+
+
+def currency_of(fields: Facts) -> str:
+    """The currency that a fact of its own names; empty where none does."""
+    for label, value in fields:
+        if CURRENCY.search(words_of(label)) and isinstance(value, str) and CODE.fullmatch(value):
+            return value
+    return ""
+
+
+def words_of(label: str) -> str:
+    """A label as small words: `net_amount` and `netAmount` are "net amount"."""
+    apart = re.sub(r"(?<=[a-zäöü])(?=[A-ZÄÖÜ])", " ", str(label))
+    return re.sub(r"[\W_]+", " ", apart).lower()
+
+
+def in_words(number: Decimal | float, unit: str = "", *, grouped: bool = True) -> str:
+    """A number as people here write it: 12,400 EUR, 0.5; whole ones without decimals."""
+    exact = Decimal(str(number))
+    if exact == exact.to_integral_value() and abs(exact) < Decimal("1e18"):
+        text = formats.number_format(int(exact), force_grouping=True) if grouped else f"{exact:.0f}"
+    else:
+        cents = 2 if unit and exact == round(exact, 2) else None
+        text = formats.number_format(exact, cents, use_l10n=True, force_grouping=grouped)
+    return f"{text} {visible(unit)}" if unit else text
+
+
+def shown(label: str, value: Any, currency: str = "") -> Shown:
+    """One value in words; its label says whether a number counts something, and what."""
+    match value:
+        case None | "" | []:
+            return Shown(gettext("not given"), missing=True)
+        case bool():
+            return Shown(gettext("Yes") if value else gettext("No"))
+        case int() | float():
+            return Shown(_number(label, value, currency))
+        case list():
+            return Shown("", items=tuple(shown(label, item, currency).text for item in value))
+    return _text(str(value))
+
+
+def _number(label: str, number: float, currency: str) -> str:
+    said, inside = words_of(label), UNIT.search(str(label))
+    unit = inside[1] if inside else currency if MONEY.search(said) else ""
+    grouped = bool(unit) or (not NAMING.search(said) and abs(number) >= 10_000)
+    return in_words(number, unit, grouped=grouped or bool(MONEY.search(said)))
+
+
+def _text(text: str) -> Shown:
+    if found := PLAIN_SUM.fullmatch(text):
+        return Shown(in_words(Decimal(found[1]), found[2]))
+    if (at := _at(text)) is not None:
+        return Shown(_said(at), at=at.isoformat())
+    whole = visible(text)
+    if len(whole) > LONG or whole.count("\n") >= MANY_LINES:
+        return Shown(whole, start=whole[:BEGINNING].rpartition(" ")[0] or whole[:BEGINNING])
+    return Shown(whole)
+
+
+def _at(text: str) -> date | None:
+    """The day or the moment that a text is; None for every other text."""
+    try:
+        if DAY.fullmatch(text):
+            return date.fromisoformat(text)
+        return datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _said(at: date) -> str:
+    """A day or a moment in words; a moment without a zone stays where it is."""
+    if not isinstance(at, datetime):
+        return formats.date_format(at, "l, j F Y")
+    if at.tzinfo is None:
+        return formats.date_format(at, "j F Y, H:i")
+    return formats.date_format(timezone.localtime(at), "j F Y, H:i e")
+
+
+def _amounts(pairs: Sequence[tuple[str, Any]]) -> Iterator[Amount]:
+    currency = currency_of(pairs)
+    for label, value in pairs:
+        said, inside = words_of(label), UNIT.search(str(label))
+        if isinstance(value, str) and (found := ANY_SUM.fullmatch(value.strip())):
+            if (number := _read(found[1])) is not None:
+                yield Amount(str(label), number, found[2])
+        elif isinstance(value, int | float) and not isinstance(value, bool) and MONEY.search(said):
+            unit = inside[1] if inside else currency
+            yield Amount(str(label), Decimal(str(value)), unit)
+
+
+def _read(text: str) -> Decimal | None:
+    """The number in a text: 12400, 12,400.50 or 12.400,50; None where it could be two."""
+    if re.fullmatch(r"[+-]?\d+(\.\d{1,2})?", text):
+        return Decimal(text)
+    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text):
+        return Decimal(text.replace(",", ""))
+    if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?|[+-]?\d+,\d{1,2}", text):
+        return Decimal(text.replace(".", "").replace(",", "."))
+    return None
