@@ -18,6 +18,7 @@ COPY manage.py ./
 COPY approvals/ approvals/
 COPY config/ config/
 COPY countersign/ countersign/
+COPY locale/ locale/
 COPY static/ static/
 COPY templates/ templates/
 COPY workflows/ workflows/

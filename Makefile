@@ -14,7 +14,7 @@ PRODUCTION := env -u DEBUG SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets
 DEVELOPMENT := env DEBUG=1 DATABASE_URL=sqlite://:memory:
 
 .DEFAULT_GOAL := help
-.PHONY: help run deploy test check soak bench fix lock setup clean
+.PHONY: help run deploy test check soak bench fix messages lock setup clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ fix: ## Format, and mend what the linters can mend
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
+
+messages: ## Bring the catalogues of languages up to date, and compile them; lists what is untranslated
+	@.ci/setup $(DEV_LISTS)
+	@$(DEVELOPMENT) $(PY) -m tests.messages
 
 lock: ## Compile requirements*.in to the pinned lists; UPGRADE=--upgrade for newer versions
 	@.ci/setup $(DEV_LISTS)

@@ -17,7 +17,7 @@ from approvals.trouble import unavailable
 log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "approvals.backends.PersonBackend"
 # What proves itself in another way, or has nothing to hide.
 OTHER_DOORS = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")
 
@@ -54,7 +54,8 @@ class IapMiddleware:
             email = identity.proxy_user(assertion, settings.IAP_AUDIENCE)
         except identity.Rejected as error:
             log.warning("assertion rejected", extra={"word": str(error)})
-        person = User.objects.filter(email=email, is_active=True).first() if email else None
+        known = User.objects.select_related("preference").filter(email=email, is_active=True)
+        person = known.first() if email else None
         if person is None:
             if email:
                 log.warning("unknown person", extra={"email": email})

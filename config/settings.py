@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "approvals.middleware.NoStoreMiddleware",
     "approvals.middleware.OriginMiddleware",
     "approvals.access.AccessMiddleware",
+    "approvals.languages.LanguageMiddleware",
     # Outside of all that may ask the database, inside of what every answer gets.
     "approvals.trouble.DatabaseTroubleMiddleware",
     "approvals.middleware.JsonErrorsMiddleware",
@@ -79,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     *(["approvals.iap.IapMiddleware"] if IAP_AUDIENCE else []),
+    "approvals.languages.PersonMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -154,7 +156,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # The first one only refuses: whoever guessed too often is not asked for a password any more.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "approvals.backends.PersonBackend",
 ]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -221,7 +223,14 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# What no person reads in their own language is English: the record, the API, logs, commands.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# Of pages where the browser asks for none of these, and of mails to who has chosen none.
+DEFAULT_LANGUAGE = env.str("DEFAULT_LANGUAGE", default="en")
+if DEFAULT_LANGUAGE not in dict(LANGUAGES):
+    raise ImproperlyConfigured(f"DEFAULT_LANGUAGE is one of {', '.join(dict(LANGUAGES))}.")
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"

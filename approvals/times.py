@@ -1,0 +1,47 @@
+"""Moments and days as people write them, in the active language and time zone."""
+
+from datetime import date, datetime
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext, gettext_noop
+
+# Short names of zones that have others elsewhere; all that are not here are the same everywhere.
+ZONES = frozenset(
+    (
+        gettext_noop("CET"),
+        gettext_noop("CEST"),
+        gettext_noop("WET"),
+        gettext_noop("WEST"),
+        gettext_noop("EET"),
+        gettext_noop("EEST"),
+    )
+)
+
+
+def exact(moment: datetime) -> str:
+    """A moment with its zone: 31 January 2026, 16:04 UTC."""
+    return gettext("%(day)s, %(clock)s") % {"day": day_of(moment), "clock": clock_of(moment)}
+
+
+def day_of(moment: datetime) -> str:
+    """Its day: 31 January 2026."""
+    return formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
+
+
+def short_day(day: date) -> str:
+    """A day of about now, without the year: 31 January."""
+    return formats.date_format(day, "MONTH_DAY_FORMAT")
+
+
+def clock_of(moment: datetime, *, seconds: bool = False) -> str:
+    """Its time with the zone: 16:04 UTC, or 16:04:09 UTC."""
+    local = timezone.localtime(moment)
+    time = formats.date_format(local, "H:i:s" if seconds else "H:i")
+    # Translators: a time of day and its zone, as 16:04 UTC
+    return gettext("%(time)s %(zone)s") % {"time": time, "zone": zone_of(local)}
+
+
+def zone_of(local: datetime) -> str:
+    """The short name of its zone, as this language has it."""
+    name = local.tzname() or ""
+    return gettext(name) if name in ZONES else name
