@@ -1,80 +1,25 @@
-"""The inbox of one person: its tabs, their order, and one page of a tab."""
+"""The inbox of one person: its tabs, how many are in each, and one page of a tab."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, DateTimeField, F, Q, Value, When
-from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy
 
+from approvals import orders
 from approvals.attention import counts
 from approvals.models import Approval, User
+from approvals.models.approver import Approver
 from approvals.models.querysets import ApprovalQuerySet
+from approvals.models.record import Vote
+from approvals.orders import MOST_PRESSING, Order
 
 PAGE = 50
-# Where a time that is not set stands: behind all others.
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-PRIORITIES = [priority.value for priority in Approval.Priority]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One thing rows are ordered by: in the database, and of a row that is at hand."""
-
-    expression: Any
-    of: Callable[[Approval], Any]
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order without ties, in which a page goes on behind any row.
-
-    Only what never changes counts, so that a page neither skips nor repeats a row.
-    """
-
-    keys: tuple[Key, ...]
-
-    def sort(self, rows: ApprovalQuerySet, *, behind: Approval | None = None) -> ApprovalQuerySet:
-        """These rows in order; with `behind`, those that follow it."""
-        rows = rows.alias(**{f"key_{n}": key.expression for n, key in enumerate(self.keys)})
-        if behind:
-            rows = rows.filter(self._behind(behind))
-        return rows.order_by(
-            *(f"{'-' if key.descending else ''}key_{n}" for n, key in enumerate(self.keys))
-        )
-
-    def _behind(self, row: Approval) -> Q:
-        follows, same = Q(), Q()
-        for n, key in enumerate(self.keys):
-            name, value = f"key_{n}", key.of(row)
-            follows |= same & Q((f"{name}__{'lt' if key.descending else 'gt'}", value))
-            same &= Q((name, value))
-        return follows
-
-
-ID = Key(F("pk"), lambda row: row.pk)
-# What is due first; then, and where nothing is due, the more urgent; then who has waited longest.
-MOST_PRESSING = Order(
-    (
-        Key(
-            Coalesce("expires_at", Value(NEVER, DateTimeField())),
-            lambda row: row.expires_at or NEVER,
-        ),
-        Key(
-            Case(*(When(priority=name, then=n) for n, name in enumerate(PRIORITIES))),
-            lambda row: PRIORITIES.index(row.priority),
-            descending=True,
-        ),
-        Key(F("created_at"), lambda row: row.created_at),
-        ID,
-    )
-)
-LAST_DECIDED = Order(
-    (Key(F("decided_at"), lambda row: row.decided_at or NEVER, descending=True), ID)
-)
+MANY = 1000
+"""Nothing is counted beyond this: a badge then reads “999+”."""
+FEW = 5000
+"""Of how many approvals of a person all are looked at, rather than the last of all people's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +27,35 @@ class Tab:
     """One tab, and how it is counted; None for the decided, whose number only grows."""
 
     key: str
-    label: str
+    label: Any
     counting: Callable[[], int] | None
 
     @property
     def count(self) -> int | None:
-        """How many things are in it, where that number matters."""
+        """How many things are in it, where that number matters; of many, `MANY`."""
         return self.counting() if self.counting else None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing(Tab):
-    """A tab of approvals: which it holds, in which order."""
+    """A tab of approvals: which it holds, and in which orders, the usual one first.
 
-    approvals: ApprovalQuerySet
-    order: Order
+    `finding` gives its rows; `since` names the column that says when one came into it.
+    """
+
+    finding: Callable[[], ApprovalQuerySet]
+    sorts: Mapping[str, Order]
+    since: str = "changed_at"
+
+    @property
+    def approvals(self) -> ApprovalQuerySet:
+        """All that it holds, in no order."""
+        return self.finding()
+
+    @property
+    def order(self) -> Order:
+        """The usual one."""
+        return next(iter(self.sorts.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +74,82 @@ def is_operator(user: User) -> bool:
 def needs(user: User) -> Listing:
     """The tab of what waits for this person."""
     mine = Approval.objects.waiting_for(user)
-    return Listing("needs-me", "Needs me", mine.count, mine, MOST_PRESSING)
+    label = gettext_lazy("Needs me")
+    return Listing("needs-me", label, lambda: number(mine), lambda: mine, orders.WAITING)
 
 
 def tabs_of(user: User) -> list[Tab]:
     """The tabs this person has; the operators' queue is the one that lists no approvals."""
-    approvals = Approval.objects.all()
-    others, decided = approvals.waiting_on_others(user), approvals.decided_for(user)
+    others = Approval.objects.waiting_on_others(user)
     tabs: list[Tab] = [
         needs(user),
-        Listing("waiting", "Waiting on others", others.count, others, MOST_PRESSING),
-        Listing("decided", "Decided", None, decided, LAST_DECIDED),
+        Listing(
+            "waiting",
+            gettext_lazy("Waiting on others"),
+            lambda: number(others),
+            lambda: others,
+            orders.WAITING,
+        ),
+        Listing(
+            "decided",
+            gettext_lazy("Decided"),
+            None,
+            lambda: decided(user),
+            orders.DECIDED,
+            "decided_at",
+        ),
     ]
     if is_operator(user):
-        tabs.append(Tab("attention", "Needs attention", lambda: sum(counts().values())))
+        label = gettext_lazy("Needs attention")
+        tabs.append(Tab("attention", label, lambda: sum(counts().values())))
     return tabs
 
 
-def page_of(tab: Listing, *, after: Approval | None = None) -> Page:
-    """The first `PAGE` rows of a tab, or those that follow `after`."""
-    rows = tab.order.sort(tab.approvals, behind=after)
-    found = list(
-        rows.select_related("caller", "decided_by", "delivery", "policy__policy")[: PAGE + 1]
+def number(rows: ApprovalQuerySet) -> int:
+    """How many there are; `MANY`, where it would take long to tell."""
+    return rows.order_by().values("pk")[:MANY].count()
+
+
+def decided(user: User) -> ApprovalQuerySet:
+    """What was decided and is this person's, found the shorter way.
+
+    Among a million approvals some people have a handful, whose last would be far to go for in the
+    order of all; others half of them, which would be many to look at for the last fifty.
+    """
+    rows = Approval.objects.filter(decided_at__isnull=False)
+    mine = (
+        Approver.objects.reaching(user)
+        .order_by()
+        .values("approval")
+        .union(
+            Vote.objects.standing().filter(user=user).order_by().values("approval"),
+            Approval.objects.filter(requester_mailbox=user.mailbox).order_by().values("pk"),
+            all=True,
+        )
     )
-    return Page(found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None)
+    if mine[: FEW + 1].count() <= FEW:
+        return rows.filter(pk__in=mine)
+    return rows.decided_for(user)
+
+
+def page_of(
+    tab: Listing,
+    *,
+    rows: ApprovalQuerySet | None = None,
+    order: Order | None = None,
+    after: Approval | None = None,
+) -> Page:
+    """The first `PAGE` rows of a tab, or those that follow `after`.
+
+    Args:
+        rows: those of the tab that are looked for; all of them if not given.
+        order: the usual one of the tab if not given.
+    """
+    found = (order or tab.order).sort(tab.approvals if rows is None else rows, behind=after)
+    page = list(
+        found.select_related("caller", "decided_by", "delivery", "policy__policy")[: PAGE + 1]
+    )
+    return Page(page[:PAGE], page[PAGE - 1].pk if len(page) > PAGE else None)
 
 
 def next_for(user: User, *, but: Approval | None = None) -> Approval | None:

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.audience import TO_ANSWER
-from approvals.inbox import MOST_PRESSING
 from approvals.letters import Letter, key_fact, letter_of
 from approvals.models import Approval, Notice, Preference, User
+from approvals.orders import MOST_PRESSING
 from approvals.people import Names, names_of
 from approvals.plain import visible
 from approvals.senders import Mail

@@ -14,6 +14,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from approvals import search
 from approvals.models import Approval, Caller, Event, Execution, PolicyVersion
 from approvals.models.approver import Approver, resolve, welcome
 from approvals.models.callback import Callback
@@ -255,6 +256,7 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
         row.approval = approval
     Approver.objects.bulk_create(planned.approvers)
     Timer.objects.bulk_create(timers)
+    search.index(approval)
     told = {
         "content_sha256": planned.content_sha256,
         "approvers": [{"name": str(each), "why": each.why} for each in planned.approvers],

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
+from approvals import search
 from approvals.models import Approval, Delivery, Event, Vote
 from approvals.models.content import PENDING, digest
 from approvals.models.outbox import FINAL
@@ -41,6 +42,7 @@ def remove_contents(approval: Approval) -> bool:
             raise Broken(broken)
         mine.update(removed_at=now, summary="", fields=[], links=[], prefill={}, result_message="")
         Vote.objects.filter(approval=approval.pk).update(comment="", form={})
+        search.index(Approval.objects.get(pk=approval.pk))
         body = _emptied(approval.pk)
         Event.objects.filter(approval=approval.pk).update(data=REMOVED)
         left = {

@@ -24,6 +24,7 @@ from approvals.models.policy import Policy, PolicyVersion
 from approvals.models.preference import Preference
 from approvals.models.record import Event, Vote
 from approvals.models.saved_view import SavedView
+from approvals.models.search_text import SearchText
 from approvals.models.stand_in import StandIn
 from approvals.models.started import Started
 from approvals.models.timer import Timer
@@ -55,6 +56,7 @@ __all__ = [
     "PolicyVersion",
     "Preference",
     "SavedView",
+    "SearchText",
     "StandIn",
     "Started",
     "Timer",

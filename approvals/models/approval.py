@@ -29,6 +29,12 @@ class Approval(Sharing):
                 condition=models.Q(decided_by__isnull=False),
                 name="approval_decided_by_type",
             ),
+            # What has changed a moment ago, of what still waits.
+            models.Index(
+                fields=["changed_at"],
+                condition=models.Q(status=PENDING),
+                name="approval_pending_by_changed",
+            ),
         )
         constraints = (
             models.UniqueConstraint(fields=["callback_url"], name="one_approval_per_callback"),

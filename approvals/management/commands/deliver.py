@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 
 from approvals.dispatch import Dispatcher
+from approvals.indexing import Indexer
 from approvals.models import Approval, Timer, Worker
 from approvals.notices import send_due, tell_of_trouble
 from approvals.origin import one_round
@@ -116,9 +117,10 @@ class Run:
         log.info("worker stopped", extra={"worker": self.me.name})
 
     def _besides(self) -> dict[str, Callable[[], bool]]:
-        """What waits for servers of its own: Google's list of executions, mail and chats."""
+        """What waits for servers of its own: Google's list of executions, mail and chats; and what
+        has time."""
         notices = {"notices": Notices()} if self.notices else {}
-        return {"reconciliation": Reconciler(), **notices}
+        return {"reconciliation": Reconciler(), "search": Indexer(), **notices}
 
     def _end(self, life: threading.Thread, threads: list[threading.Thread]) -> None:
         """Let what is in hand end, give back the rest, say goodbye: each for a time."""
