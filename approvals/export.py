@@ -58,7 +58,7 @@ def as_csv(approvals: ApprovalQuerySet) -> Iterator[str]:
         row = _summary(approval)
         row["votes"] = "; ".join(_said(vote) for vote in approval.votes.all())
         row["fields"] = json.dumps(approval.fields, ensure_ascii=False) if approval.fields else ""
-        yield writer.writerow([_cell(row[name]) for name in COLUMNS])
+        yield writer.writerow([cell(row[name]) for name in COLUMNS])
 
 
 def as_json(approvals: ApprovalQuerySet) -> Iterator[str]:
@@ -139,7 +139,7 @@ def _utc(at: datetime | None) -> str:
     return f"{at.astimezone(timezone.get_fixed_timezone(0)):%Y-%m-%dT%H:%M:%SZ}" if at else ""
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """The text of a cell, with an apostrophe before what a spreadsheet would work out."""
     text = str(value)
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -22,6 +22,17 @@ urlpatterns = [
     path("approvals/<uuid:pk>/hand-over/", views.hand_over, name="hand_over"),
     path("approvals/<uuid:pk>/reassign/<int:approver>/", views.reassign, name="reassign"),
     path("attention/<str:noun>/<str:verb>/<path:key>/", views.attend, name="attend"),
+    path("insights/", views.insights, name="insights"),
+    re_path(
+        r"^insights/(?P<name>outcomes|types|groups|people)\.svg$",
+        views.insights_chart,
+        name="insights_chart",
+    ),
+    re_path(
+        r"^insights/(?P<name>outcomes|types|groups|people)\.csv$",
+        views.insights_file,
+        name="insights_file",
+    ),
     path("start/", views.start_list, name="start_list"),
     path("start/started/<uuid:pk>/", views.started, name="started"),
     re_path(r"^start/(?P<workflow>[A-Za-z][A-Za-z0-9_-]{0,127})/$", views.start, name="start"),

@@ -50,8 +50,8 @@ DELIVERY_RATE = env.int("DELIVERY_RATE", default=20)
 
 # --- Application --------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "approvals",
-    "django.contrib.admin",
+    "approvals.apps.ApprovalsConfig",
+    "approvals.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -4,8 +4,6 @@ What was asked, decided and delivered cannot be added, changed or deleted. The f
 operator may do call the same model methods as everything else.
 """
 
-from django.contrib import admin
-
 from approvals.admin import (
     callers,
     deliveries,
@@ -27,7 +25,3 @@ __all__ = [
     "telling",
     "types",
 ]
-
-admin.site.site_header = "Countersign"
-admin.site.site_title = "Countersign"
-admin.site.index_title = "Overview"

@@ -8,6 +8,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.admin.base import MOST_LISTED, ModelAdmin, ReadOnlyAdmin, operator
 from approvals.attending import DEEDS, Deed
@@ -19,9 +21,10 @@ class ReasonForm(forms.Form):
     """Why it is done: it goes into the record, and to those who were asked."""
 
     reason = forms.CharField(
+        label=gettext_lazy("Reason"),
         max_length=500,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
-        error_messages={"required": "Please say why: it goes into the record."},
+        error_messages={"required": gettext_lazy("Please say why: it goes into the record.")},
     )
 
 
@@ -57,10 +60,19 @@ def confirm(
     return TemplateResponse(request, "admin/confirm.html", context, status=status)
 
 
+def asks_first(
+    model_admin: ModelAdmin, request: HttpRequest, rows: QuerySet[Any], *, title: str, says: str
+) -> HttpResponse | None:
+    """The page that asks before something is done; None once that was confirmed."""
+    if "confirmed" in request.POST:
+        return None
+    return confirm(model_admin, request, rows, forms.Form(), title=title, says=says)
+
+
 class AttentionFilter(admin.SimpleListFilter):
     """What needs attention, by its kinds, in the words of the operators' tab."""
 
-    title = "needs attention"
+    title = gettext_lazy("needs attention")
     parameter_name = "attention"
     kinds: tuple[Kind, ...] = ()
 
@@ -69,7 +81,7 @@ class AttentionFilter(admin.SimpleListFilter):
         """A filter for these kinds."""
         return type("KindFilter", (cls,), {"kinds": kinds})
 
-    def lookups(self, *_: object) -> list[tuple[str, str]]:
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
         return [(kind.value, kind.label) for kind in self.kinds]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -98,7 +110,7 @@ class Attending(ReadOnlyAdmin):
             actions["put_aside"] = (*found[:2], self.deed.label)
         return actions
 
-    @admin.action(description="Put aside", permissions=["attend"])
+    @admin.action(description=gettext_lazy("Put aside"), permissions=["attend"])
     def put_aside(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """They leave the list of what needs attention; asked for on a page first."""
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
@@ -109,6 +121,7 @@ class Attending(ReadOnlyAdmin):
         done = [self.deed.act(row, user, why) for row in queryset]
         self.message_user(request, f"{self.deed.label}: {sum(done)}.", messages.SUCCESS)
         if not all(done):
-            left = f"Left alone, as they need no attention any more: {len(done) - sum(done)}."
+            left = _("Left alone, as they need no attention any more: %(number)s.")
+            left %= {"number": len(done) - sum(done)}
             self.message_user(request, left, messages.INFO)
         return None

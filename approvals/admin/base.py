@@ -5,18 +5,51 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from approvals.models import Approval, User
+from approvals.operators_site import ABOUT
 from approvals.plain import visible
 
 if TYPE_CHECKING:  # generic for the type checker, plain classes at run time
-    ModelAdmin = admin.ModelAdmin[Any]
+    Base = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
 else:
-    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+    Base, TabularInline = admin.ModelAdmin, admin.TabularInline
+
+
+class Named(Base):
+    """A list is headed by what is in it and what one does there."""
+
+    # How many there are in all would be counted for each page of a search.
+    show_full_result_count = False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, by its name."""
+        named = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            "about": ABOUT.get(self.opts.object_name, ""),
+        }
+        return super().changelist_view(request, named | (extra_context or {}))
+
+
+class ModelAdmin(Named):
+    """A list of what is kept here, and pages to change it."""
+
+
+def chip(text: object, tone: str = "") -> str:
+    """A state in its colour, as in the inbox.
+
+    Args:
+        tone: `good`, `bad`, `warn`, `accent`, or nothing.
+    """
+    return format_html('<span class="chip{}">{}</span>', tone and f" tone-{tone}", text)
 
 
 def shown(name: str) -> Any:
@@ -74,7 +107,7 @@ def links_to(approvals: "QuerySet[Approval]") -> str:
     """The first of these approvals as links to their pages here, and how many more there are."""
     found = list(approvals.order_by("-created_at")[: MOST_LISTED + 1])
     if not found:
-        return "None."
+        return _("None.")
     entries = (
         (reverse("admin:approvals_approval_change", args=[each.pk]), visible(each.title))
         for each in found[:MOST_LISTED]
@@ -82,4 +115,8 @@ def links_to(approvals: "QuerySet[Approval]") -> str:
     listed = format_html_join("", '<div><a href="{}">{}</a></div>', entries)
     if len(found) <= MOST_LISTED:
         return listed
-    return format_html("{}<div>and {} more</div>", listed, approvals.count() - MOST_LISTED)
+    return format_html(
+        "{}<div>{}</div>",
+        listed,
+        _("and %(number)s more") % {"number": approvals.count() - MOST_LISTED},
+    )

@@ -9,7 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from approvals.admin.attending import asks_first
 from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline
 from approvals.admin.filters import KeyStateFilter
 from approvals.forms import KeyForm
@@ -67,7 +70,7 @@ class CallerAdmin(ModelAdmin):
             return redirect("admin:approvals_caller_issue_key", pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Issue a key for {caller}",
+            "title": _("Issue a key for %(caller)s") % {"caller": caller},
             "opts": self.opts,
             "caller": caller,
             "form": form,
@@ -91,12 +94,18 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_apikey")
 
-    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+    @admin.action(description=gettext_lazy("Revoke"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """They are good for nothing from then on; asked for on a page first."""
+        says = _("Programs that use these keys are refused from then on. That cannot be undone.")
+        if page := asks_first(self, request, queryset, title=_("Revoke"), says=says):
+            return page
         keys = ApiKey.objects.filter(pk__in=queryset)
         for key in keys.filter(revoked_at__isnull=True):
             self.log_change(request, key, "Revoked")
-        self.message_user(request, f"Revoked: {keys.revoke()}.", messages.SUCCESS)
+        revoked = _("Revoked: %(number)s.") % {"number": keys.revoke()}
+        self.message_user(request, revoked, messages.SUCCESS)
+        return None
 
 
 @admin.register(PersonalToken)
@@ -116,9 +125,17 @@ class PersonalTokenAdmin(ReadOnlyAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_personaltoken")
 
-    @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[PersonalToken]) -> None:
+    @admin.action(description=gettext_lazy("Revoke"), permissions=["revoke"])
+    def revoke(
+        self, request: HttpRequest, queryset: QuerySet[PersonalToken]
+    ) -> HttpResponse | None:
+        """They are good for nothing from then on; asked for on a page first."""
+        says = _("Programs that use these tokens are refused from then on. That cannot be undone.")
+        if page := asks_first(self, request, queryset, title=_("Revoke"), says=says):
+            return page
         tokens = PersonalToken.objects.filter(pk__in=queryset)
         for token in tokens.filter(revoked_at__isnull=True):
             self.log_change(request, token, "Revoked")
-        self.message_user(request, f"Revoked: {tokens.revoke()}.", messages.SUCCESS)
+        revoked = _("Revoked: %(number)s.") % {"number": tokens.revoke()}
+        self.message_user(request, revoked, messages.SUCCESS)
+        return None

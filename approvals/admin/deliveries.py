@@ -4,13 +4,16 @@ import json
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from approvals.admin.attending import Attending, AttentionFilter
-from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, operator
+from approvals.admin.attending import Attending, AttentionFilter, asks_first
+from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, chip, operator
 from approvals.admin.filters import StateFilter, state_words
 from approvals.models import Attempt, Delivery
+from approvals.models.outbox import State
 from approvals.plain import visible
 from approvals.reasons import Kind
 
@@ -18,6 +21,11 @@ from approvals.reasons import Kind
 class AttemptInline(ReadOnlyInline):
     model = Attempt
     fields = ("number", "started_at", "finished_at", "result", "status", "detail")
+
+
+TONES = {State.CONFIRMED: "good", State.STORED: "accent"} | dict.fromkeys(
+    (State.BLOCKED, State.MISSED), "bad"
+)
 
 
 @admin.register(Delivery)
@@ -52,11 +60,11 @@ class DeliveryAdmin(Attending):
     actions = ("deliver_again", "put_aside")
     change_form_template = "admin/delivery.html"
 
-    @admin.display(description="state", ordering="state")
+    @admin.display(description=gettext_lazy("state"), ordering="state")
     def current(self, delivery: Delivery) -> str:
-        return state_words(delivery.state)
+        return chip(state_words(delivery.state), TONES.get(delivery.state, ""))
 
-    @admin.display(description="What is sent")
+    @admin.display(description=gettext_lazy("what is sent"))
     def payload(self, delivery: Delivery) -> str:
         text = json.dumps(delivery.payload, indent=2, ensure_ascii=False)
         return format_html("<pre>{}</pre>", visible(text))
@@ -64,14 +72,25 @@ class DeliveryAdmin(Attending):
     def has_deliver_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_delivery")
 
-    @admin.action(description="Deliver again", permissions=["deliver"])
-    def deliver_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+    @admin.action(description=gettext_lazy("Deliver again"), permissions=["deliver"])
+    def deliver_again(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> HttpResponse | None:
         """Queue them once more; the worker looks at Google first. Decisions stay as they are."""
+        says = _(
+            "These answers are sent once more. It is looked up first whether Google has them"
+            " already, and no decision changes."
+        )
+        if page := asks_first(self, request, queryset, title=_("Deliver again"), says=says):
+            return page
         done = [delivery.requeue(actor=operator(request).actor) for delivery in queryset]
-        self.message_user(request, f"Queued again: {sum(done)}.", messages.SUCCESS)
+        queued = _("Queued again: %(number)s.") % {"number": sum(done)}
+        self.message_user(request, queued, messages.SUCCESS)
         if not all(done):
-            text = f"Left alone, the workflow has it: {len(done) - sum(done)}."
+            left = _("Left alone, the workflow has it: %(number)s.")
+            text = left % {"number": len(done) - sum(done)}
             self.message_user(request, text, messages.INFO)
+        return None
 
 
 @admin.register(Attempt)

@@ -3,9 +3,11 @@ which waits are for this inbox."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from approvals.admin.attending import Attending, AttentionFilter
+from approvals.admin.attending import Attending, AttentionFilter, asks_first
 from approvals.admin.base import ReadOnlyAdmin
 from approvals.models import Execution, Worker, Workflow
 from approvals.reasons import Kind, execution_name
@@ -22,7 +24,7 @@ class ExecutionAdmin(Attending):
     actions = ("put_aside",)
     change_form_template = "admin/execution.html"
 
-    @admin.display(description="execution", ordering="name")
+    @admin.display(description=gettext_lazy("execution"), ordering="name")
     def called(self, execution: Execution) -> str:
         return execution_name(execution)
 
@@ -39,14 +41,21 @@ class WorkflowAdmin(ReadOnlyAdmin):
     def has_listen_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_execution")
 
-    @admin.action(description="List their waits again", permissions=["listen"])
-    def listen(self, request: HttpRequest, queryset: QuerySet[Workflow]) -> None:
+    @admin.action(description=gettext_lazy("List their waits again"), permissions=["listen"])
+    def listen(self, request: HttpRequest, queryset: QuerySet[Workflow]) -> HttpResponse | None:
         """New waits come into the operators' queue again; the history keeps who said so."""
+        says = _("Executions of these that wait elsewhere come into the operators' list again.")
+        if page := asks_first(
+            self, request, queryset, title=_("List their waits again"), says=says
+        ):
+            return page
         silenced = list(queryset.filter(silenced_at__isnull=False))
         Workflow.objects.filter(pk__in=[each.pk for each in silenced]).listen()
         for each in silenced:
             self.log_change(request, each, "Its waits are listed again.")
-        self.message_user(request, f"Listed again: {len(silenced)}.", messages.SUCCESS)
+        listed = _("Listed again: %(number)s.") % {"number": len(silenced)}
+        self.message_user(request, listed, messages.SUCCESS)
+        return None
 
 
 @admin.register(Worker)

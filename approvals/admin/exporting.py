@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.translation import gettext_lazy
 
 from approvals.export import download
 from approvals.models import Approval
@@ -12,14 +13,16 @@ from approvals.models.querysets import ApprovalQuerySet
 class Exporting:
     """Two actions for whoever may read approvals."""
 
-    @admin.action(description="Export as a table (CSV)", permissions=["view"])
+    @admin.action(description=gettext_lazy("Export as a table (CSV)"), permissions=["view"])
     def export_csv(
         self, request: HttpRequest, queryset: QuerySet[Approval]
     ) -> StreamingHttpResponse:
         del request
         return download(_plainly(queryset), "csv")
 
-    @admin.action(description="Export with votes and record (JSON)", permissions=["view"])
+    @admin.action(
+        description=gettext_lazy("Export with votes and record (JSON)"), permissions=["view"]
+    )
     def export_json(
         self, request: HttpRequest, queryset: QuerySet[Approval]
     ) -> StreamingHttpResponse:

@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.models.outbox import State
 
@@ -12,11 +14,11 @@ from approvals.models.outbox import State
 class KeyStateFilter(SimpleListFilter):
     """Keys in use, or revoked ones."""
 
-    title = "state"
+    title = gettext_lazy("state")
     parameter_name = "revoked"
 
-    def lookups(self, *_: object) -> list[tuple[str, str]]:
-        return [("no", "In use"), ("yes", "Revoked")]
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
+        return [("no", _("In use")), ("yes", _("Revoked"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         del request
@@ -33,9 +35,10 @@ def state_words(state: str) -> str:
 class StateFilter(SimpleListFilter):
     """Deliveries by state, in the words of the column."""
 
-    title = parameter_name = "state"
+    title = gettext_lazy("state")
+    parameter_name = "state"
 
-    def lookups(self, *_: object) -> list[tuple[str, str]]:
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
         return [(state, state_words(state)) for state in State.values]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -8,11 +8,22 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from approvals.admin.base import ModelAdmin, TabularInline, is_superuser, links_to, operator
-from approvals.models import Approval, StandIn, User
+from approvals.admin.attending import asks_first
+from approvals.admin.base import (
+    ModelAdmin,
+    Named,
+    ReadOnlyAdmin,
+    TabularInline,
+    is_superuser,
+    links_to,
+    operator,
+)
+from approvals.models import Approval, Preference, SavedView, StandIn, User
 from approvals.models.approver import Approver
 
 if TYPE_CHECKING:  # generic for the type checker, plain classes at run time
@@ -41,7 +52,7 @@ class NewUserForm(BaseNewUserForm):
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin):
+class UserAdmin(Named, BaseUserAdmin):
     """People, who sign in with their e-mail address."""
 
     add_form = NewUserForm
@@ -51,31 +62,33 @@ class UserAdmin(BaseUserAdmin):
     search_fields = ("email", "first_name", "last_name")
     fieldsets = (
         (None, {"fields": ("email", "password")}),
-        ("Name", {"fields": ("first_name", "last_name")}),
+        (gettext_lazy("Name"), {"fields": ("first_name", "last_name")}),
         (
-            "Rights",
+            gettext_lazy("Rights"),
             {
                 "fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions"),
-                "description": "Groups decide which approvals reach this person.",
+                "description": gettext_lazy("Groups decide which requests reach this person."),
             },
         ),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        (gettext_lazy("Dates"), {"fields": ("last_login", "date_joined")}),
         (
-            "Approvals",
+            gettext_lazy("Waiting requests"),
             {
                 "fields": ("waiting",),
-                "description": "Those that ask this person by name. Where a person has left, open"
-                " one and ask somebody else.",
+                "description": gettext_lazy(
+                    "Those that ask this person by name. Where a person has left, open one and"
+                    " ask somebody else."
+                ),
             },
         ),
     )
     add_fieldsets = (
         (None, {"fields": ("email", "first_name", "last_name")}),
-        ("Password", {"fields": ("usable_password", "password1", "password2")}),
+        (gettext_lazy("Password"), {"fields": ("usable_password", "password1", "password2")}),
     )
     readonly_fields = ("last_login", "date_joined", "waiting")
 
-    @admin.display(description="waiting")
+    @admin.display(description=gettext_lazy("waiting"))
     def waiting(self, user: User) -> str:
         """Open approvals that ask this person by name."""
         asked = Approver.objects.current().filter(user=user).values("approval")
@@ -115,8 +128,8 @@ class MemberInline(TabularInline):
     """The people of a group."""
 
     model = Membership
-    verbose_name = "member"
-    verbose_name_plural = "members"
+    verbose_name = gettext_lazy("member")
+    verbose_name_plural = gettext_lazy("members")
     autocomplete_fields = ("user",)
     extra = 1
 
@@ -128,16 +141,16 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin):
+class GroupAdmin(Named, DjangoGroupAdmin):
     """Groups: an approval may be put to all members of one."""
 
     inlines = (MemberInline,)
     fieldsets = (
         (None, {"fields": ("name", "waiting")}),
-        ("Permissions", {"fields": ("permissions",), "classes": ("collapse",)}),
+        (gettext_lazy("Rights"), {"fields": ("permissions",), "classes": ("collapse",)}),
     )
 
-    @admin.display(description="waiting")
+    @admin.display(description=gettext_lazy("waiting"))
     def waiting(self, group: Group) -> str:
         """Open approvals that ask this group."""
         asked = Approver.objects.current().filter(group=group).values("approval")
@@ -162,8 +175,8 @@ class StandInFilter(admin.SimpleListFilter):
 
     title = parameter_name = "when"
 
-    def lookups(self, *_: object) -> list[tuple[str, str]]:
-        return [("now", "In force now"), ("coming", "To come"), ("over", "Over")]
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
+        return [("now", _("In force now")), ("coming", _("To come")), ("over", _("Over"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         del request
@@ -214,9 +227,35 @@ class StandInAdmin(ModelAdmin):
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_standin")
 
-    @admin.action(description="End now", permissions=["end"])
-    def end_now(self, request: HttpRequest, queryset: QuerySet[StandIn]) -> None:
+    @admin.action(description=gettext_lazy("End now"), permissions=["end"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[StandIn]) -> HttpResponse | None:
+        """Nobody decides for these from now on; asked for on a page first."""
+        says = _("From now on nobody decides for these people in their absence.")
+        if page := asks_first(self, request, queryset, title=_("End now"), says=says):
+            return page
         done = [each for each in queryset if each.end()]
         for each in done:
             self.log_change(request, each, "Ended")
-        self.message_user(request, f"Ended: {len(done)}.", messages.SUCCESS)
+        ended = _("Ended: %(number)s.") % {"number": len(done)}
+        self.message_user(request, ended, messages.SUCCESS)
+        return None
+
+
+@admin.register(Preference)
+class PreferenceAdmin(ReadOnlyAdmin):
+    """How each person wants to be told: their own choice, so it is only read here."""
+
+    list_display = ("user", "pace", "hour", "time_zone", "receipts", "results")
+    list_filter = ("pace", "receipts", "results")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__first_name", "user__last_name")
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    """What people keep in their inboxes, and with whom they share it: to read."""
+
+    list_display = ("name", "owner", "group", "query", "is_default")
+    list_filter = ("group",)
+    list_select_related = ("owner", "group")
+    search_fields = ("name", "owner__email")

@@ -7,21 +7,24 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.admin.attending import AttentionFilter, ReasonForm, confirm
-from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, operator, shown
+from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, chip, operator, shown
 from approvals.admin.exporting import Exporting
 from approvals.forms import PersonField
 from approvals.models import Approval, ApprovalError, Event, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING
+from approvals.plain import visible
 from approvals.reasons import Kind
 
 
 class ReassignForm(ReasonForm):
     """Who is asked no more, and who instead."""
 
-    instead_of = forms.ChoiceField(label="In place of")
+    instead_of = forms.ChoiceField(label=gettext_lazy("In place of"))
     to = PersonField()
     field_order = ("instead_of", "to", "reason")
 
@@ -34,7 +37,7 @@ class ReassignForm(ReasonForm):
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = sorted(names.items())
         self.fields["to"].widget.attrs["class"] = "vTextField"
-        self.fields["to"].help_text = "E-mail address or name of a colleague, not yourself."
+        self.fields["to"].help_text = _("E-mail address or name of a colleague, not yourself.")
 
     def replaced(self, approval: Approval) -> list[Approver]:
         """The entries of this approval that are replaced."""
@@ -61,6 +64,14 @@ SENT = {
 TERMS = (*map(shown, ("stages", "form", "on_expiry")), "reject_settles", "undo")
 
 
+TONES = {
+    PENDING: "accent",
+    "approved": "good",
+    "rejected": "bad",
+    "changes_requested": "warn",
+}
+
+
 @admin.register(Approval)
 class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     """Approvals, to read. Their page for people has the "View on site" link."""
@@ -69,7 +80,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     list_display = (
         SENT["title"],
         SENT["type"],
-        "status",
+        "state",
         "requested_by",
         "caller",
         "created_at",
@@ -77,15 +88,21 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     list_filter = (AttentionFilter.of(Kind.NOBODY), "status", "type", "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
-    readonly_fields = (*SENT.values(), "asked", *TERMS)
+    readonly_fields = (*SENT.values(), "state", "asked", *TERMS)
     fieldsets = (
-        ("Question", {"fields": tuple(SENT.values())[:-1]}),
-        ("People", {"fields": ("requested_by", "asked", "caller", "decided_by")}),
-        ("Rules", {"fields": ("policy", "priority", "comment_rule", "votes_needed", *TERMS)}),
-        ("Times", {"fields": ("created_at", "expires_at", "decided_at")}),
-        ("Outcome", {"fields": ("status", "result", SENT["result_message"], "result_url")}),
+        (gettext_lazy("Question"), {"fields": tuple(SENT.values())[:-1]}),
+        (gettext_lazy("People"), {"fields": ("requested_by", "asked", "caller", "decided_by")}),
         (
-            "Workflow",
+            gettext_lazy("Rules"),
+            {"fields": ("policy", "priority", "comment_rule", "votes_needed", *TERMS)},
+        ),
+        (gettext_lazy("Times"), {"fields": ("created_at", "expires_at", "decided_at")}),
+        (
+            gettext_lazy("Outcome"),
+            {"fields": ("state", "result", SENT["result_message"], "result_url")},
+        ),
+        (
+            gettext_lazy("Workflow"),
             {
                 "fields": (
                     "execution",
@@ -101,7 +118,12 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     actions = ("ask_somebody_else", "withdraw", "export_csv", "export_json")
     change_form_template = "admin/approval.html"
 
-    @admin.display(description="who is asked")
+    @admin.display(description=gettext_lazy("state"), ordering="status")
+    def state(self, approval: Approval) -> str:
+        """As the inbox names it."""
+        return chip(visible(approval.status_label), TONES.get(approval.status, ""))
+
+    @admin.display(description=gettext_lazy("who is asked"))
     def asked(self, approval: Approval) -> str:
         """The approvers, as the API names them."""
         return ", ".join(map(str, approval.approvers.select_related("user", "group")))
@@ -109,7 +131,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     def has_move_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("approvals.change_approval")
 
-    @admin.action(description="Ask somebody else", permissions=["move"])
+    @admin.action(description=gettext_lazy("Ask somebody else"), permissions=["move"])
     def ask_somebody_else(
         self, request: HttpRequest, queryset: QuerySet[Approval]
     ) -> HttpResponse | None:
@@ -117,8 +139,8 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         open_ones = list(queryset.filter(status=PENDING))
         form = ReassignForm(request.POST if "confirmed" in request.POST else None, rows=open_ones)
         if not form.is_valid():
-            says = "In these, the colleague is asked where the other one was:"
-            return self._confirm(request, open_ones, form, "Ask somebody else", says)
+            says = _("In these, the colleague is asked where the other one was:")
+            return self._confirm(request, open_ones, form, _("Ask somebody else"), says)
         to, reason = form.cleaned_data["to"], form.cleaned_data["reason"]
 
         def act(approval: Approval) -> None:
@@ -127,23 +149,23 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
                 approval.reassign(approver, to=to, actor=actor, reason=reason)
 
         asking = [approval for approval in open_ones if form.replaced(approval)]
-        self._each(request, asking, act, f"{to} is asked instead")
+        self._each(request, asking, act, _("%(who)s is asked instead") % {"who": to})
         return None
 
-    @admin.action(description="Withdraw", permissions=["move"])
+    @admin.action(description=gettext_lazy("Withdraw"), permissions=["move"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Approval]) -> HttpResponse | None:
         """Close them unanswered; the workflow gets “withdrawn”. Asked for on a page first."""
         open_ones = list(queryset.filter(status=PENDING))
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
-            says = "These close unanswered, and their workflows get “withdrawn”:"
-            return self._confirm(request, open_ones, form, "Withdraw", says)
+            says = _("These close unanswered, and their workflows get “withdrawn”:")
+            return self._confirm(request, open_ones, form, _("Withdraw"), says)
         reason = form.cleaned_data["reason"]
 
         def act(approval: Approval) -> None:
             approval.withdraw(reason, actor=operator(request).actor)
 
-        self._each(request, open_ones, act, "Withdrawn")
+        self._each(request, open_ones, act, _("Withdrawn"))
         return None
 
     def _confirm(
@@ -156,7 +178,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     ) -> HttpResponse | None:
         """What is about to be done, to which approvals; or that there is nothing to do."""
         if not approvals:
-            self.message_user(request, "None of these is open any more.", messages.WARNING)
+            self.message_user(request, _("None of these is open any more."), messages.WARNING)
             return None
         return confirm(self, request, approvals, form, title=title, says=says)
 

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from approvals.admin.attending import Attending, AttentionFilter
-from approvals.admin.base import ModelAdmin, operator
+from approvals.admin.attending import Attending, AttentionFilter, asks_first
+from approvals.admin.base import ModelAdmin, chip, operator
 from approvals.audience import LABELS
 from approvals.models import Channel, Notice
+from approvals.models.notice import NoticeState
 from approvals.plain import visible
 from approvals.reasons import Kind
 from approvals.senders import problem_with
@@ -25,14 +28,18 @@ class ChannelForm(ModelForm):
     """A channel. Its address is written and never read: empty keeps the one that is there."""
 
     url = forms.CharField(
-        label="Address",
+        label=gettext_lazy("Address"),
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "vLargeTextField"}),
-        help_text="As Apprise writes it: gchat://…, slack://…, workflows://… for Teams."
-        ' <a href="https://appriseit.com/services/">All of them</a>. It is a secret:'
-        " it is not shown again. The message goes to that host.",
+        help_text=gettext_lazy(
+            "As Apprise writes it: gchat://…, slack://…, workflows://… for Teams."
+            ' <a href="https://appriseit.com/services/">All of them</a>. It is a secret:'
+            " it is not shown again. The message goes to that host."
+        ),
     )
     matters = forms.MultipleChoiceField(
-        label="Told of", choices=list(LABELS.items()), widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Told of"),
+        choices=list(LABELS.items()),
+        widget=forms.CheckboxSelectMultiple,
     )
 
     class Meta:
@@ -44,8 +51,8 @@ class ChannelForm(ModelForm):
         if self.instance.pk:
             self.initial["url"] = ""
             self.fields["url"].required = False
-            kept = f"An address of {self.instance.service}:// is kept. Write another to replace it."
-            self.fields["url"].help_text = kept
+            kept = _("An address of %(service)s:// is kept. Write another to replace it.")
+            self.fields["url"].help_text = kept % {"service": self.instance.service}
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"].strip()
@@ -68,7 +75,7 @@ class ChannelAdmin(ModelAdmin):
     autocomplete_fields = ("group", "policy")
     fields = ChannelForm.Meta.fields
 
-    @admin.display(description="told of")
+    @admin.display(description=gettext_lazy("told of"))
     def told_of(self, channel: Channel) -> str:
         return ", ".join(LABELS.get(matter, matter) for matter in channel.matters)
 
@@ -89,38 +96,50 @@ class ChannelAdmin(ModelAdmin):
         return False
 
 
+TONES = {NoticeState.SENT: "good", NoticeState.FAILED: "bad"}
+
+
 @admin.register(Notice)
 class NoticeAdmin(Attending):
     """Who was told what: read it, tell again, or put it aside."""
 
     noun = "notice"
     date_hierarchy = "created_at"
-    list_display = ("told", "matter", "approval", "state", "why", "tries", "created_at")
+    list_display = ("told", "matter", "approval", "current", "why", "tries", "created_at")
     list_filter = (AttentionFilter.of(Kind.NOTICE), "state", "matter", "channel")
     list_select_related = ("approval", "user", "channel")
     search_fields = ("approval__title", "approval__pk", "address", "channel__name")
     fields = (
-        *("told", "matter", "approval", "state", "why", "tries"),
+        *("told", "matter", "approval", "current", "why", "tries"),
         *("created_at", "digest_at", "next_attempt_at", "sent_at"),
     )
-    readonly_fields = ("told", "why")
+    readonly_fields = ("told", "current", "why")
     actions = ("tell_again", "put_aside")
     change_form_template = "admin/notice.html"
 
-    @admin.display(description="who is told")
+    @admin.display(description=gettext_lazy("who is told"))
     def told(self, notice: Notice) -> str:
         return visible(notice.recipient)
 
-    @admin.display(description="reason")
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def current(self, notice: Notice) -> str:
+        return chip(notice.get_state_display(), TONES.get(NoticeState(notice.state), ""))
+
+    @admin.display(description=gettext_lazy("reason"))
     def why(self, notice: Notice) -> str:
         return visible(notice.reason)
 
-    @admin.action(description="Tell again", permissions=["attend"])
-    def tell_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+    @admin.action(description=gettext_lazy("Tell again"), permissions=["attend"])
+    def tell_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> HttpResponse | None:
         """Queue them once more; what has left stays as it is."""
+        says = _("These messages are sent once more, but for those that have left already.")
+        if page := asks_first(self, request, queryset, title=_("Tell again"), says=says):
+            return page
         by = str(operator(request))
         done = [notice.again(by=by) for notice in queryset]
-        self.message_user(request, f"Queued again: {sum(done)}.", messages.SUCCESS)
+        queued = _("Queued again: %(number)s.") % {"number": sum(done)}
+        self.message_user(request, queued, messages.SUCCESS)
         if not all(done):
-            text = f"Left alone, sent already: {len(done) - sum(done)}."
-            self.message_user(request, text, messages.INFO)
+            left = _("Left alone, sent already: %(number)s.") % {"number": len(done) - sum(done)}
+            self.message_user(request, left, messages.INFO)
+        return None

@@ -8,6 +8,8 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, operator
 from approvals.admin.type_form import TypeForm
@@ -43,29 +45,33 @@ class PolicyAdmin(ModelAdmin):
             count_open=Count("versions__approvals", filter=waiting, distinct=True),
         )
 
-    @admin.display(description="version", ordering="last_version")
+    @admin.display(description=gettext_lazy("version"), ordering="last_version")
     def version(self, policy: Any) -> int | None:
         found: int | None = policy.last_version
         return found
 
-    @admin.display(description="waiting", ordering="count_open")
+    @admin.display(description=gettext_lazy("waiting"), ordering="count_open")
     def open_now(self, policy: Any) -> int:
         return int(policy.count_open)
 
-    @admin.display(description="asked", ordering="count_asked")
+    @admin.display(description=gettext_lazy("asked"), ordering="count_asked")
     def asked(self, policy: Any) -> int:
         return int(policy.count_asked)
 
     def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
         """Who may only look reads the terms as a table."""
-        history = ((("Versions"), {"fields": ("history",)}),) if obj else ()
+        history = ((gettext_lazy("Versions"), {"fields": ("history",)}),) if obj else ()
         if obj and not self.has_change_permission(request, obj):
-            return ((None, {"fields": ABOUT}), ("What it says", {"fields": ("now",)}), *history)
+            return (
+                (None, {"fields": ABOUT}),
+                (gettext_lazy("What it says"), {"fields": ("now",)}),
+                *history,
+            )
         return (
             (None, {"fields": (*ABOUT, "seen")}),
-            ("Who decides", {"fields": WHO}),
-            ("How", {"fields": HOW}),
-            ("Until when", {"fields": WHEN}),
+            (gettext_lazy("Who decides"), {"fields": WHO}),
+            (gettext_lazy("How"), {"fields": HOW}),
+            (gettext_lazy("Until when"), {"fields": WHEN}),
             *history,
         )
 
@@ -84,12 +90,12 @@ class PolicyAdmin(ModelAdmin):
         """What was asked under it stays readable; to end a type, take away "active"."""
         return False
 
-    @admin.display(description="what it says")
+    @admin.display(description=gettext_lazy("what it says"))
     def now(self, policy: Policy) -> str:
         version = policy.versions.order_by("-number").first()
-        return _table(terms_of(version)) if version else "Nothing yet."
+        return _table(terms_of(version)) if version else _("Nothing yet.")
 
-    @admin.display(description="versions")
+    @admin.display(description=gettext_lazy("versions"))
     def history(self, policy: Policy) -> str:
         """Each version: who made it when, what it changed, and how many were asked under it."""
         counted = policy.versions.annotate(asked=Count("approvals")).select_related("policy")
@@ -98,10 +104,10 @@ class PolicyAdmin(ModelAdmin):
         rows = []
         for version, older in zip(found[:MOST_VERSIONS], before, strict=False):
             when = formats.date_format(timezone.localtime(version.created_at), "DATETIME_FORMAT")
-            said = changes(version, older) or ["The first version"]
+            said = changes(version, older) or [_("The first version")]
             who = version.created_by.removeprefix("user:")
             rows.append((version.number, when, who, _lines(said), version.asked))
-        titles = ("Version", "When", "Who", "What changed", "Asked")
+        titles = (_("Version"), _("When"), _("Who"), _("What changed"), _("Asked"))
         head = format_html_join("", "<th>{}</th>", ((each,) for each in titles))
         cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
         return format_html("<table><tr>{}</tr>{}</table>", head, format_html_join("", cells, rows))
@@ -117,7 +123,7 @@ class PolicyVersionAdmin(ReadOnlyAdmin):
     fields = ("policy", "number", "created_at", "created_by", "says")
     readonly_fields = ("says",)
 
-    @admin.display(description="what it says")
+    @admin.display(description=gettext_lazy("what it says"))
     def says(self, version: PolicyVersion) -> str:
         return _table(terms_of(version))
 

@@ -7,6 +7,7 @@ from approvals.views.decision import decide, receipt, take_back
 from approvals.views.detail import detail
 from approvals.views.handover import hand_over, reassign
 from approvals.views.inbox import inbox
+from approvals.views.insights import insights, insights_chart, insights_file
 from approvals.views.profile import absence, end_absence, profile, revoke_token, telling, token
 from approvals.views.records import export, receipt_file, receipt_keys
 from approvals.views.start import start, start_list, started
@@ -24,6 +25,9 @@ __all__ = [
     "export",
     "hand_over",
     "inbox",
+    "insights",
+    "insights_chart",
+    "insights_file",
     "profile",
     "reassign",
     "receipt",
