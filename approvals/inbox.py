@@ -16,6 +16,8 @@ from approvals.models.record import Vote
 from approvals.orders import MOST_PRESSING, Order
 
 PAGE = 50
+WITH = ("caller", "decided_by", "delivery", "policy__policy")
+"""What is read with each row."""
 MANY = 1000
 """Nothing is counted beyond this: a badge then reads “999+”."""
 FEW = 5000
@@ -146,9 +148,7 @@ def page_of(
         order: the usual one of the tab if not given.
     """
     found = (order or tab.order).sort(tab.approvals if rows is None else rows, behind=after)
-    page = list(
-        found.select_related("caller", "decided_by", "delivery", "policy__policy")[: PAGE + 1]
-    )
+    page = list(found.select_related(*WITH)[: PAGE + 1])
     return Page(page[:PAGE], page[PAGE - 1].pk if len(page) > PAGE else None)
 
 

@@ -8,6 +8,7 @@ from django.db.models.functions import Concat
 from approvals.models import User
 
 Names = dict[str, str]
+MOST_WORDS, MOST_PEOPLE = 5, 100
 
 
 def names_of(addresses: Iterable[str]) -> Names:
@@ -40,6 +41,14 @@ def colleagues(text: str = "", *, but: Iterable[str] = ()) -> QuerySet[User]:
             Q(email__icontains=word) | Q(first_name__icontains=word) | Q(last_name__icontains=word)
         )
     return people.order_by("first_name", "last_name", "email")
+
+
+def called_so(text: str) -> list[User]:
+    """The people in whose name these words are, all of them in one; those who have left too."""
+    people = User.objects.all()
+    for word in text.split()[:MOST_WORDS]:
+        people = people.filter(Q(first_name__icontains=word) | Q(last_name__icontains=word))
+    return list(people[:MOST_PEOPLE])
 
 
 def person_called(text: str) -> User | None:

@@ -1,11 +1,12 @@
 """The rows of a list: how far each approval is, whether a question is open, in whose right."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext
 
 from approvals.models import Approval, Event, StandIn, User, Vote
 from approvals.models.content import NEGATIVE, PENDING
@@ -21,13 +22,26 @@ class Row:
     asks: bool
     for_whom: str
     answered: str
+    gone: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its element is called in a page, where it is replaced when it changes."""
+        return f"row-{self.approval.pk}"
 
 
-def rows_of(approvals: Sequence[Approval], user: User, tab: str) -> list[Row]:
+def rows_of(
+    approvals: Sequence[Approval],
+    user: User,
+    tab: str,
+    *,
+    still: Collection[UUID] | None = None,
+) -> list[Row]:
     """Rows for one page of a list: a few queries for all of them together.
 
     Args:
         tab: where they stand; in “needs-me” it is said for whom.
+        still: those that belong there; the others have gone since. All of them if not given.
     """
     pending = [approval for approval in approvals if approval.status == PENDING]
     others = [approval for approval in pending if approval.requester_mailbox != user.mailbox]
@@ -41,6 +55,7 @@ def rows_of(approvals: Sequence[Approval], user: User, tab: str) -> list[Row]:
             approval.pk in asking,
             whose.get(approval.pk, ""),
             _answered(approval, votes[approval.pk], user),
+            gone=still is not None and approval.pk not in still,
         )
         for approval in approvals
     ]
@@ -99,7 +114,10 @@ def _progress(approval: Approval, votes: Sequence[Vote], silent: int) -> str:
     needed = approval.votes_needed
     if needed is None:
         needed = silent + len({vote.user_id for vote in votes})
-    return f"{agreeing} of {needed}" if approval.status == PENDING and needed > 1 else ""
+    if approval.status != PENDING or needed < 2:
+        return ""
+    # Translators: how many have agreed, of how many that must
+    return gettext("%(agreeing)s of %(needed)s") % {"agreeing": agreeing, "needed": needed}
 
 
 def _answered(approval: Approval, votes: Sequence[Vote], user: User) -> str:

@@ -115,13 +115,17 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Open, and mine to decide."""
         return self.open().asking(user)
 
-    def owing(self, user: User) -> "ApprovalQuerySet":
-        """Open requests of this person in which somebody's question has no answer yet."""
+    def with_open_question(self) -> "ApprovalQuerySet":
+        """Those in which somebody's question has no answer yet."""
         spoken = Event.objects.filter(
             approval=models.OuterRef("pk"), kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER)
         )
         last = models.Subquery(spoken.order_by("-number").values("kind")[:1])
-        return self.open().alias(word=last).filter(_asked_by(user), word=Event.Kind.QUESTION)
+        return self.alias(word=last).filter(word=Event.Kind.QUESTION)
+
+    def owing(self, user: User) -> "ApprovalQuerySet":
+        """Open requests of this person in which somebody's question has no answer yet."""
+        return self.open().filter(_asked_by(user)).with_open_question()
 
     def waiting_for(self, user: User) -> "ApprovalQuerySet":
         """Tab "needs me": mine to decide, or mine to explain to those who asked."""

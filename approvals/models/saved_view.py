@@ -4,8 +4,13 @@ from typing import ClassVar
 
 from django.contrib.auth.models import Group
 from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.user import User
+
+MOST, MOST_LETTERS = 50, 1000
+"""Views that a person may keep, and letters of one's address."""
 
 
 class SavedViewQuerySet(models.QuerySet["SavedView"]):
@@ -21,12 +26,20 @@ class SavedView(models.Model):
 
     owner = models.ForeignKey(User, models.CASCADE, related_name="saved_views")
     group = models.ForeignKey(
-        Group, models.CASCADE, null=True, blank=True, help_text="With whom it is shared."
+        Group,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        help_text=_("With whom it is shared."),
     )
     name = models.CharField(max_length=60)
-    query = models.CharField(max_length=1000, help_text="What stands in the address behind “?”.")
+    query = models.CharField(
+        max_length=MOST_LETTERS, help_text=_("What stands in the address behind “?”.")
+    )
     is_default = models.BooleanField(
-        default=False, db_default=False, help_text="Its owner's inbox opens with it."
+        default=False,
+        db_default=False,
+        help_text=_("Its owner's inbox opens with it."),
     )
 
     objects: ClassVar[SavedViewQuerySet] = SavedViewQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
@@ -44,3 +57,6 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return f"{reverse('approvals:inbox')}?{self.query}"

@@ -5,11 +5,13 @@ from approvals.views.bulk import bulk, bulk_confirm
 from approvals.views.common import csrf_failure
 from approvals.views.decision import decide, receipt, take_back
 from approvals.views.detail import detail
+from approvals.views.device import manifest, offline, worker
 from approvals.views.handover import hand_over, reassign
-from approvals.views.inbox import inbox
+from approvals.views.inbox import inbox, news
 from approvals.views.insights import insights, insights_chart, insights_file
 from approvals.views.profile import absence, end_absence, profile, revoke_token, telling, token
 from approvals.views.records import export, receipt_file, receipt_keys
+from approvals.views.saved import change_view, remove_view, saved_views
 from approvals.views.start import start, start_list, started
 from approvals.views.talk import say
 
@@ -18,6 +20,7 @@ __all__ = [
     "attend",
     "bulk",
     "bulk_confirm",
+    "change_view",
     "csrf_failure",
     "decide",
     "detail",
@@ -28,12 +31,17 @@ __all__ = [
     "insights",
     "insights_chart",
     "insights_file",
+    "manifest",
+    "news",
+    "offline",
     "profile",
     "reassign",
     "receipt",
     "receipt_file",
     "receipt_keys",
+    "remove_view",
     "revoke_token",
+    "saved_views",
     "say",
     "start",
     "start_list",
@@ -41,4 +49,5 @@ __all__ = [
     "take_back",
     "telling",
     "token",
+    "worker",
 ]

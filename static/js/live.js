@@ -17,6 +17,11 @@
   showTab();
   document.addEventListener("htmx:afterSwap", showTab);
 
+  // Whoever asked for the new rows goes on in the list; the button that they pressed has gone.
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    if (detail.requestConfig?.elt.id === "show-new") document.getElementById("rows")?.focus();
+  });
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden) event.preventDefault();
   });
@@ -36,7 +41,7 @@
     }
     const asker = detail.requestConfig.elt; // detail.elt is what is replaced
     const select = asker.getAttribute("hx-select");
-    if (!detail.shouldSwap || asker.hasAttribute("hx-select-oob")) return;
+    if (!detail.shouldSwap || !select || asker.hasAttribute("hx-select-oob")) return;
     const fresh = new DOMParser().parseFromString(detail.serverResponse, "text/html").querySelector(select);
     if (!fresh || fresh.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
   });
@@ -65,6 +70,9 @@
 
   // Equal text is not swapped: it would be read out again, and focus would be lost.
   document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
-    if (detail.fragment.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
+    // What replaces an element as a whole comes in a fragment, which has no HTML of its own.
+    const fresh = detail.fragment.innerHTML === undefined ? detail.fragment.firstElementChild : detail.fragment;
+    const alike = fresh === detail.fragment || fresh.className === detail.target.className;
+    if (alike && fresh.innerHTML === detail.target.innerHTML) detail.shouldSwap = false;
   });
 })();
