@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Approval, Delivery, Execution, Notice, User
 from approvals.models.attending import put_delivery_aside, put_notice_aside
 from approvals.reasons import UNREGISTERED, Kind, execution_name, not_told, what_is_wrong
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +30,16 @@ class Noun:
 
 NOUNS: Mapping[str, Noun] = {
     "delivery": Noun(
-        lambda _: Delivery.objects.select_related("approval__decided_by"),
+        lambda _user: Delivery.objects.select_related("approval__decided_by"),
         lambda delivery: str(delivery.approval),
         what_is_wrong,
     ),
     "approval": Noun(Approval.objects.visible_to, str, lambda approval: str(approval.trouble)),
     "execution": Noun(
-        lambda _: Execution.objects.all(), execution_name, lambda _: UNREGISTERED, str
+        lambda _user: Execution.objects.all(), execution_name, lambda _row: str(UNREGISTERED), str
     ),
     "notice": Noun(
-        lambda _: Notice.objects.select_related("approval", "user", "channel"), str, not_told
+        lambda _user: Notice.objects.select_related("approval", "user", "channel"), str, not_told
     ),
 }
 
@@ -54,16 +58,16 @@ class Deed:
 
     noun: str
     verb: str
-    label: str
+    label: "StrOrPromise"
     permission: str
-    does: str
-    done: str
-    late: str
+    does: "StrOrPromise"
+    done: "StrOrPromise"
+    late: "StrOrPromise"
     act: Callable[[Any, User, str], bool]
     at_once: bool = False
 
 
-NEEDS_NOBODY = "It needs no attention any more. Nothing was changed."
+NEEDS_NOBODY = _("It needs no attention any more. Nothing was changed.")
 
 
 def _withdraw(approval: Approval, user: User, why: str) -> bool:
@@ -95,79 +99,91 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
         Deed(
             "delivery",
             "again",
-            "Deliver again",
+            _("Deliver again"),
             "approvals.change_delivery",
-            "The worker looks at Google first, and sends the answer if it is not there. The"
-            " decision stays as it is.",
-            "It is delivered again. What comes of it is seen here.",
-            "Left alone: the workflow has the answer.",
-            lambda delivery, user, _: delivery.requeue(actor=user.actor),
+            _(
+                "The worker looks at Google first, and sends the answer if it is not there. The"
+                " decision stays as it is."
+            ),
+            _("It is delivered again. What comes of it is seen here."),
+            _("Left alone: the workflow has the answer."),
+            lambda delivery, user, _why: delivery.requeue(actor=user.actor),
             at_once=True,
         ),
         Deed(
             "delivery",
             "aside",
-            "Put aside",
+            _("Put aside"),
             "approvals.change_delivery",
-            "It leaves the list of every operator, until something else is wrong with it. The"
-            " answer stays as it is, and the record keeps your reason.",
-            "Put aside.",
+            _(
+                "It leaves the list of every operator, until something else is wrong with it. The"
+                " answer stays as it is, and the record keeps your reason."
+            ),
+            _("Put aside."),
             NEEDS_NOBODY,
             lambda delivery, user, why: put_delivery_aside(delivery, why, actor=user.actor),
         ),
         Deed(
             "approval",
             "withdraw",
-            "Withdraw",
+            _("Withdraw"),
             "approvals.change_approval",
-            "It closes unanswered, and its workflow gets “withdrawn”. Your reason goes into the"
-            " record, and to those who were asked and who asked.",
-            "Withdrawn.",
-            "It was withdrawn already.",
+            _(
+                "It closes unanswered, and its workflow gets “withdrawn”. Your reason goes into the"
+                " record, and to those who were asked and who asked."
+            ),
+            _("Withdrawn."),
+            _("It was withdrawn already."),
             _withdraw,
         ),
         Deed(
             "execution",
             "aside",
-            "Not for this inbox",
+            _("Not for this inbox"),
             "approvals.change_execution",
-            "It leaves the list of every operator. The workflow goes on waiting, for whoever"
-            " answers it.",
-            "It is not listed any more.",
+            _(
+                "It leaves the list of every operator. The workflow goes on waiting, for whoever"
+                " answers it."
+            ),
+            _("It is not listed any more."),
             NEEDS_NOBODY,
             _dismiss,
         ),
         Deed(
             "execution",
             "workflow",
-            "Nor any of this workflow",
+            _("Nor any of this workflow"),
             "approvals.change_execution",
-            "Whatever this workflow waits for at callbacks that were not registered here, now or"
-            " later, leaves the list of every operator. What it asks here is answered as ever. In"
-            " the admin it can be listed again.",
-            "No wait of its workflow is listed any more.",
-            "That was said already. Nothing was changed.",
+            _(
+                "Whatever this workflow waits for at callbacks that were not registered here, now"
+                " or later, leaves the list of every operator. What it asks here is answered as"
+                " ever. In the admin it can be listed again."
+            ),
+            _("No wait of its workflow is listed any more."),
+            _("That was said already. Nothing was changed."),
             _dismiss_workflow,
         ),
         Deed(
             "notice",
             "again",
-            "Tell again",
+            _("Tell again"),
             "approvals.change_notice",
-            "It is sent once more.",
-            "It is sent once more. What comes of it is seen here.",
-            "Left alone: it was sent.",
-            lambda notice, user, _: notice.again(by=str(user)),
+            _("It is sent once more."),
+            _("It is sent once more. What comes of it is seen here."),
+            _("Left alone: it was sent."),
+            lambda notice, user, _why: notice.again(by=str(user)),
             at_once=True,
         ),
         Deed(
             "notice",
             "aside",
-            "Put aside",
+            _("Put aside"),
             "approvals.change_notice",
-            "It is not sent any more, and leaves the list of every operator. The record keeps your"
-            " reason.",
-            "Put aside.",
+            _(
+                "It is not sent any more, and leaves the list of every operator. The record keeps"
+                " your reason."
+            ),
+            _("Put aside."),
             NEEDS_NOBODY,
             lambda notice, user, why: put_notice_aside(notice, why, by=str(user), actor=user.actor),
         ),

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from approvals.models import Approval, Delivery, Execution, Notice, Timer, Worker
 from approvals.models.outbox import LATE, State, Trouble
@@ -128,7 +129,7 @@ def _deliveries_of(kind: Kind) -> Callable[[], QuerySet[Any]]:
 
 
 def _delivery(row: Any) -> Item:
-    trouble = ADVICE.get(Trouble(row.trouble), "") if row.trouble else ""
+    trouble = str(ADVICE.get(Trouble(row.trouble), "")) if row.trouble else ""
     kind = Kind(row.kind)
     advice = trouble if kind == Kind.UNDELIVERABLE else ""
     return Item(kind, str(row.pk), what_is_wrong(row), row.since, row, row.approval, advice)
@@ -139,7 +140,7 @@ def _nobodys() -> "QuerySet[Approval]":
 
 
 def _nobody(row: Any) -> Item:
-    return Item(Kind.NOBODY, str(row.pk), NOBODY, row.since, row, row)
+    return Item(Kind.NOBODY, str(row.pk), gettext(NOBODY), row.since, row, row)
 
 
 def _orphans() -> "QuerySet[Execution]":
@@ -148,7 +149,7 @@ def _orphans() -> "QuerySet[Execution]":
 
 
 def _orphan(row: Any) -> Item:
-    return Item(Kind.ORPHANED, row.name, UNREGISTERED, row.since, row)
+    return Item(Kind.ORPHANED, row.name, str(UNREGISTERED), row.since, row)
 
 
 def _untold() -> "QuerySet[Notice]":
@@ -248,7 +249,7 @@ def conditions() -> list[Item]:
     found = []
     if due:
         reason = UNDONE[what] if workers else NO_WORKER
-        found.append(Item(Kind.WORKER, "undone" if workers else "none", reason, due))
+        found.append(Item(Kind.WORKER, "undone" if workers else "none", str(reason), due))
     hosts = {host: since for worker in workers for host, since in _paused(worker)}
     return found + [
         Item(Kind.HOST, host, host_away(host), since) for host, since in sorted(hosts.items())

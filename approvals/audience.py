@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from countersign.phrases import phrase
+
 
 class Matter(StrEnum):
     """What somebody is told: the kind of a notice."""
@@ -23,17 +25,17 @@ class Matter(StrEnum):
 
 
 LABELS: Mapping[str, str] = {
-    Matter.ASKED.value: "Asked",
-    Matter.REMINDER.value: "Reminder",
-    Matter.ESCALATED.value: "Asked as well",
-    Matter.HANDED_OVER.value: "Handed over",
-    Matter.QUESTION.value: "Question",
-    Matter.ANSWER.value: "Answer to a question",
-    Matter.RECEIPT.value: "Receipt",
-    Matter.RESULT.value: "Result",
-    Matter.REPORT.value: "What the workflow reported",
-    Matter.CLOSED.value: "Closed",
-    Matter.ATTENTION.value: "Needs attention",
+    Matter.ASKED.value: phrase("Asked"),
+    Matter.REMINDER.value: phrase("Reminder"),
+    Matter.ESCALATED.value: phrase("Asked as well"),
+    Matter.HANDED_OVER.value: phrase("Handed over"),
+    Matter.QUESTION.value: phrase("Question"),
+    Matter.ANSWER.value: phrase("Answer to a question"),
+    Matter.RECEIPT.value: phrase("Receipt"),
+    Matter.RESULT.value: phrase("Result"),
+    Matter.REPORT.value: phrase("What the workflow reported"),
+    Matter.CLOSED.value: phrase("Closed"),
+    Matter.ATTENTION.value: phrase("Needs attention"),
 }
 """How people read them."""
 TO_ANSWER = (Matter.ASKED, Matter.REMINDER, Matter.ESCALATED, Matter.HANDED_OVER)

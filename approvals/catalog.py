@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
+from django.utils.translation import gettext
 from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError
 
@@ -52,7 +53,9 @@ class Startable:
 def startable() -> list[Startable]:
     """Every workflow that declares a form, broken ones too. Raises `CannotRead`."""
     if not settings.GOOGLE_CLOUD_PROJECT:
-        raise CannotRead("GOOGLE_CLOUD_PROJECT is not set, so no workflows are looked for.")
+        raise CannotRead(
+            gettext("GOOGLE_CLOUD_PROJECT is not set, so no workflows are looked for.")
+        )
     parent = f"projects/{settings.GOOGLE_CLOUD_PROJECT}/locations/{settings.WORKFLOWS_LOCATION}"
     key = _key("list", settings.WORKFLOWS_EMULATOR_HOST, parent)
     found: list[Startable] | None = cache.get(key)
@@ -77,12 +80,16 @@ def _asked(parent: str) -> list[Startable]:
             sources = list(pool.map(lambda flow: _source(client, flow), listed))
     except Forbidden:
         raise CannotRead(
-            "Google does not let this inbox read workflows: it needs the role Workflows Viewer."
+            gettext(
+                "Google does not let this inbox read workflows: it needs the role Workflows Viewer."
+            )
         ) from None
     except GoogleAuthError as error:
-        raise CannotRead(f"There is no access to Google ({type(error).__name__}).") from None
+        told = {"kind": type(error).__name__}
+        raise CannotRead(gettext("There is no access to Google (%(kind)s).") % told) from None
     except (GoogleAPICallError, OSError) as error:
-        raise CannotRead(f"Google could not be asked ({type(error).__name__}).") from None
+        told = {"kind": type(error).__name__}
+        raise CannotRead(gettext("Google could not be asked (%(kind)s).") % told) from None
     return sorted(_read(listed, sources), key=_by_title)
 
 

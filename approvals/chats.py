@@ -2,6 +2,9 @@
 
 import re
 
+from django.conf import settings
+from django.utils import translation
+
 from approvals.letters import Letter, letter_of
 from approvals.models import Notice
 
@@ -10,9 +13,10 @@ LONGEST = 200  # characters of one fact, or of what somebody said
 
 
 def message_of(notice: Notice) -> tuple[str, str]:
-    """Title and text."""
-    letter = letter_of(notice)
-    return harmless(letter.subject), "\n".join(_lines(letter))
+    """Title and text, in the language of this inbox: a room has none of its own."""
+    with translation.override(settings.DEFAULT_LANGUAGE):
+        letter = letter_of(notice)
+        return harmless(letter.subject), "\n".join(_lines(letter))
 
 
 def _lines(letter: Letter) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from approvals.forms import DayField
 from approvals.models import Approval
@@ -15,12 +16,14 @@ from approvals.models.querysets import ApprovalQuerySet
 class ExportForm(forms.Form):
     """Which approvals go into an export: what the API's list can be filtered by, and days."""
 
-    status = forms.CharField(max_length=50, required=False, help_text="pending, approved, …")
-    type = forms.CharField(max_length=100, required=False)
-    execution = forms.CharField(max_length=400, required=False)
-    requested_by = forms.CharField(max_length=254, required=False, label="Requested by")
-    since = DayField(required=False, label="Asked from", help_text="2026-01-31")
-    until = DayField(required=False, label="Asked until", help_text="that day included")
+    status = forms.CharField(
+        max_length=50, required=False, label=_("State"), help_text="pending, approved, …"
+    )
+    type = forms.CharField(max_length=100, required=False, label=_("Type"))
+    execution = forms.CharField(max_length=400, required=False, label=_("Execution"))
+    requested_by = forms.CharField(max_length=254, required=False, label=_("Requested by"))
+    since = DayField(required=False, label=_("Asked from"), help_text="2026-01-31")
+    until = DayField(required=False, label=_("Asked until"), help_text=_("that day included"))
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)

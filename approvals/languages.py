@@ -46,7 +46,8 @@ class PersonMiddleware:
         if chosen is None:
             return self.get_response(request)
         language = chosen.language if chosen.language in CODES else translation.get_language()
-        with translation.override(language), timezone.override(chosen.zone):
+        zone = chosen.zone if chosen.time_zone else timezone.get_current_timezone()
+        with translation.override(language), timezone.override(zone):
             response = self.get_response(request)
         if language:
             response.headers["Content-Language"] = language

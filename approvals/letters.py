@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import formats, timezone
+from django.utils.translation import gettext, ngettext
 
 from approvals.asked import Asked, asked_of
 from approvals.audience import TO_ANSWER, Matter
@@ -14,7 +15,10 @@ from approvals.models.outbox import FINAL, State
 from approvals.people import Names, address_of, called, names_of
 from approvals.plain import visible
 from approvals.progress import AGAIN, what_now
-from approvals.templatetags.approvals import exact, fact
+from approvals.retold import length_retold, retold
+from approvals.templatetags.approvals import fact
+from approvals.times import exact, short_day
+from countersign.phrases import phrase
 
 KEY_FACT = 40  # characters of a fact that goes into the subject
 
@@ -79,7 +83,7 @@ def _to_answer(notice: Notice, names: Names) -> Letter:
         why=_why(asked) if asked else (),
         choices=[
             (visible(option["label"]), visible(option["consequence"]))
-            for option in approval.options
+            for option in approval.buttons
         ],
         deadline=deadline(approval),
         facts=_facts(approval),
@@ -91,10 +95,12 @@ def _question(notice: Notice) -> str:
     """The subject: "Approve? Pay ACME, 12,400 EUR, due today 17:00"."""
     approval = notice.approval
     declared = [option["value"] for option in approval.options]
-    verb = "Approve?" if APPROVED in declared else "Decide?"
+    verb = gettext("Approve?") if APPROVED in declared else gettext("Decide?")
     parts = [f"{verb} {approval.title}", key_fact(approval), _due(approval.expires_at)]
     subject = ", ".join(part for part in parts if part)
-    return _line(f"Reminder: {subject}" if notice.matter == Matter.REMINDER else subject)
+    if notice.matter == Matter.REMINDER:
+        subject = gettext("Reminder: %(subject)s") % {"subject": subject}
+    return _line(subject)
 
 
 def key_fact(approval: Approval) -> str:
@@ -108,49 +114,74 @@ def _due(at: datetime | None) -> str:
     if at is None:
         return ""
     local, today = timezone.localtime(at), timezone.localdate()
-    days = {today: "today", today + timedelta(days=1): "tomorrow"}
-    day = days.get(local.date()) or formats.date_format(local, "j F")
-    return f"due {day} {formats.date_format(local, 'H:i')}"
+    clock = {"clock": formats.date_format(local, "H:i"), "day": short_day(local)}
+    if local.date() == today:
+        return gettext("due today %(clock)s") % clock
+    if local.date() == today + timedelta(days=1):
+        return gettext("due tomorrow %(clock)s") % clock
+    return gettext("due %(day)s %(clock)s") % clock
 
 
 def _who_asks(notice: Notice, names: Names) -> str:
     approval, event = notice.approval, notice.event
     asker = approval.requested_by
-    who = names.get(asker.lower(), asker) or f"The workflow of {approval.caller.name}"
-    actor = called(event.actor, names)
+    of_caller = gettext("The workflow of %(caller)s") % {"caller": approval.caller.name}
+    told = {
+        "who": names.get(asker.lower(), asker) or of_caller,
+        "actor": called(event.actor, names),
+        "after": length_retold(event.data.get("after", "")),
+    }
     match notice.matter:
         case Matter.REMINDER:
-            return f"{who} still waits for an answer, {event.data['after']} after asking."
+            text = gettext("%(who)s still waits for an answer, %(after)s after asking.")
         case Matter.ESCALATED:
-            after = event.data["after"]
-            return f"{who} asks, and nobody had answered after {after}: now you are asked as well."
+            text = gettext(
+                "%(who)s asks, and nobody had answered after %(after)s: now you are asked as well."
+            )
         case Matter.HANDED_OVER:
-            return f"{actor} handed this over. {who} asks."
+            text = gettext("%(actor)s handed this over. %(who)s asks.")
         case _:
-            return f"{who} asks for an answer."
+            text = gettext("%(who)s asks for an answer.")
+    return text % told
 
 
 def _why(asked: Asked) -> list[str]:
     """Why this person, in sentences."""
-    found = [*asked.why]
+    found = [retold(each) for each in asked.why]
     if asked.through:
-        found.append(f"You are in {' and '.join(asked.through)}")
+        groups = gettext(" and ").join(asked.through)
+        found.append(gettext("You are in %(groups)s") % {"groups": groups})
     if asked.for_whom and asked.until:
-        found.append(f"You stand in for {asked.for_whom} until {exact(asked.until)}")
+        told = {"who": asked.for_whom, "until": exact(asked.until)}
+        found.append(gettext("You stand in for %(who)s until %(until)s") % told)
     if asked.others:
-        more = f" and {asked.more} more" if asked.more else ""
-        found.append(f"Others who may answer: {', '.join(asked.others)}{more}")
+        found.append(_others(asked))
     if asked.progress:
-        found.append(f"So far: {asked.progress} answers")
+        found.append(gettext("So far: %(progress)s answers") % {"progress": asked.progress})
     return [visible(each) for each in found]
+
+
+def _others(asked: Asked) -> str:
+    told = {"names": ", ".join(asked.others), "count": asked.more}
+    if not asked.more:
+        return gettext("Others who may answer: %(names)s") % told
+    text = ngettext(
+        "Others who may answer: %(names)s and %(count)d more",
+        "Others who may answer: %(names)s and %(count)d more",
+        asked.more,
+    )
+    return text % told
 
 
 def deadline(approval: Approval) -> str:
     """Until when, and what comes then."""
     if approval.expires_at is None:
-        return "There is no time limit."
-    until = exact(approval.expires_at)
-    return f"Answer by {until}. Then it is closed as “{approval.label_of(approval.on_expiry)}”."
+        return gettext("There is no time limit.")
+    told = {
+        "until": exact(approval.expires_at),
+        "label": approval.label_of(approval.on_expiry),
+    }
+    return gettext("Answer by %(until)s. Then it is closed as “%(label)s”.") % told
 
 
 # --- all others ------------------------------------------------------------------------------
@@ -160,40 +191,48 @@ Told = tuple[str, str, str]
 
 
 def _of_question(notice: Notice, names: Names) -> Told:
-    who = called(notice.event.actor, names)
-    lead = f"{who} asks before answering. Your answer goes onto the page; the request stays open."
     if notice.user is None:
-        lead = f"{who} asks before answering. You have no account here: ask whoever keeps it."
-    return "Question", lead, notice.event.data["text"]
+        text = gettext(
+            "%(who)s asks before answering. You have no account here: ask whoever keeps it."
+        )
+    else:
+        text = gettext(
+            "%(who)s asks before answering. Your answer goes onto the page; the request stays open."
+        )
+    lead = text % {"who": called(notice.event.actor, names)}
+    return gettext("Question"), lead, notice.event.data["text"]
 
 
 def _of_answer(notice: Notice, names: Names) -> Told:
-    lead = f"{called(notice.event.actor, names)} answered."
-    return "Answer", lead, notice.event.data["text"]
+    lead = gettext("%(who)s answered.") % {"who": called(notice.event.actor, names)}
+    return gettext("Answer"), lead, notice.event.data["text"]
 
 
 def _of_receipt(notice: Notice, names: Names) -> Told:
     approval, event = notice.approval, notice.event
-    label = approval.label_of(event.data["outcome"])
-    when = exact(event.at)
-    who = called(event.actor, names)
-    principal = event.data.get("on_behalf_of")
+    told = {
+        "who": called(event.actor, names),
+        "whom": event.data.get("on_behalf_of"),
+        "label": approval.label_of(event.data["outcome"]),
+        "when": exact(event.at),
+    }
     if notice.address != address_of(event.actor):
-        lead = f"{who} answered “{label}” for you on {when}."
-    elif principal:
-        lead = f"You answered “{label}” for {principal} on {when}."
+        text = gettext("%(who)s answered “%(label)s” for you on %(when)s.")
+    elif told["whom"]:
+        text = gettext("You answered “%(label)s” for %(whom)s on %(when)s.")
     else:
-        lead = f"You answered “{label}” on {when}."
-    return "Receipt", f"{lead} {_standing(approval)}", event.data.get("comment", "")
+        text = gettext("You answered “%(label)s” on %(when)s.")
+    lead = f"{text % told} {_standing(approval)}"
+    return gettext("Receipt"), lead, event.data.get("comment", "")
 
 
 def _standing(approval: Approval) -> str:
     """What an answer came to so far."""
     if approval.status != PENDING:
-        return f"That settled it: “{approval.status_label}”."
+        return gettext("That settled it: “%(label)s”.") % {"label": approval.status_label}
     if approval.settles_as:
-        return "It goes out in a moment."
-    return "It is not settled yet: others are still to answer."
+        return gettext("It goes out in a moment.")
+    return gettext("It is not settled yet: others are still to answer.")
 
 
 def _of_result(notice: Notice, _names: Names) -> Told:
@@ -201,10 +240,19 @@ def _of_result(notice: Notice, _names: Names) -> Told:
     if notice.event.kind == Event.Kind.MISSED:
         return _too_late(notice)
     if notice.event.kind == Event.Kind.BLOCKED:
-        whose = _whose(notice)
-        lead = f"{whose} has not arrived yet. The operators have been told; you need do nothing."
-        return "Not arrived yet", f"{lead} It is tried again by itself.", ""
-    said = notice.event.data.get("reason", "")
+        text = _mine_or_not(
+            notice,
+            gettext(
+                "Your answer “%(label)s” has not arrived yet. The operators have been told; you"
+                " need do nothing. It is tried again by itself."
+            ),
+            gettext(
+                "The answer “%(label)s” has not arrived yet. The operators have been told; you"
+                " need do nothing. It is tried again by itself."
+            ),
+        )
+        return gettext("Not arrived yet"), text % {"label": approval.status_label}, ""
+    said = retold(notice.event.data.get("reason", ""))
     if approval.decided_by_id:
         votes = approval.standing_votes().filter(user=approval.decided_by_id)
         said = votes.values_list("comment", flat=True).last() or ""
@@ -213,47 +261,66 @@ def _of_result(notice: Notice, _names: Names) -> Told:
 
 def _too_late(notice: Notice) -> Told:
     """An answer that its workflow did not live to read, or perhaps did."""
-    happened, delivery = notice.event.data.get("reason", ""), notice.approval.outgoing
-    whose, advice = _whose(notice), what_now(delivery)
+    advice = what_now(notice.approval.outgoing)
+    told = {
+        "label": notice.approval.status_label,
+        "happened": retold(notice.event.data.get("reason", "")),
+        "advice": advice,
+    }
     if advice != AGAIN:
-        lead = f"{whose} may have come too late. {happened} {advice}"
-        return "Perhaps too late", lead, ""
-    lead = f"{whose} came too late. {happened} Nothing was done with it. {advice}"
-    return "Came too late", lead, ""
+        text = _mine_or_not(
+            notice,
+            gettext("Your answer “%(label)s” may have come too late. %(happened)s %(advice)s"),
+            gettext("The answer “%(label)s” may have come too late. %(happened)s %(advice)s"),
+        )
+        return gettext("Perhaps too late"), text % told, ""
+    text = _mine_or_not(
+        notice,
+        gettext(
+            "Your answer “%(label)s” came too late. %(happened)s Nothing was done with it."
+            " %(advice)s"
+        ),
+        gettext(
+            "The answer “%(label)s” came too late. %(happened)s Nothing was done with it."
+            " %(advice)s"
+        ),
+    )
+    return gettext("Came too late"), text % told, ""
 
 
-def _whose(notice: Notice) -> str:
-    """What did not arrive, as this reader calls it."""
+def _mine_or_not(notice: Notice, mine: str, others: str) -> str:
+    """What is said of an answer to who gave it, and to all others."""
     approval = notice.approval
     votes = approval.standing_votes().filter(outcome=approval.status)
     votes = votes.select_related("user", "principal")
     theirs = {address for vote in votes for address in (vote.user.email, vote.principal.email)}
-    mine = notice.channel is None and notice.address in theirs
-    return f"{'Your' if mine else 'The'} answer “{approval.status_label}”"
+    return mine if notice.channel is None and notice.address in theirs else others
 
 
 def _of_closed(notice: Notice, _names: Names) -> Told:
     approval = notice.approval
-    lead = f"{approval.how_it_closed()} No answer is needed any more."
-    return "No answer needed", lead, notice.event.data.get("reason", "")
+    lead = f"{approval.how_it_closed()} {gettext('No answer is needed any more.')}"
+    return gettext("No answer needed"), lead, retold(notice.event.data.get("reason", ""))
 
 
 def _of_report(notice: Notice, _names: Names) -> Told:
     data = notice.event.data
-    failed = data.get("result") == Approval.Result.FAILED
-    lead = f"The workflow reported: {'it failed' if failed else 'done'}."
-    return ("Failed" if failed else "Done"), lead, data.get("result_message", "")
+    said = data.get("result_message", "")
+    if data.get("result") == Approval.Result.FAILED:
+        return gettext("Failed"), gettext("The workflow reported: it failed."), said
+    return gettext("Done"), gettext("The workflow reported: done."), said
 
 
 def _of_attention(notice: Notice, _names: Names) -> Told:
-    return "Needs attention", _trouble(notice) or "All is well again.", ""
+    return gettext("Needs attention"), _trouble(notice) or gettext(ALL_WELL), ""
 
 
 def _trouble(notice: Notice) -> str:
     """Why an operator should look: how it stands, or an escalation that reached nobody."""
     approval, data = notice.approval, notice.event.data
-    failed = f"Nobody was asked in time: {data['failed']}" if data.get("failed") else ""
-    return approval.trouble or (failed if approval.is_open else "")
+    if data.get("failed") and approval.is_open and not approval.trouble:
+        return gettext("Nobody was asked in time: %(why)s") % {"why": retold(data["failed"])}
+    return approval.trouble
 
 
 TELLERS: Mapping[Matter, Callable[[Notice, Names], Told]] = {
@@ -281,31 +348,46 @@ def _further(notice: Notice) -> list[str]:
 
 
 def _vote(approval: Approval, vote: Vote) -> str:
-    behalf = f" for {vote.on_behalf_of}" if vote.on_behalf_of else ""
-    said = f": {vote.comment}" if vote.comment and vote.outcome in NEGATIVE else ""
-    return f"{vote.user}{behalf} answered “{approval.label_of(vote.outcome)}”{said}"
+    told = {
+        "who": vote.user,
+        "whom": vote.on_behalf_of,
+        "label": approval.label_of(vote.outcome),
+    }
+    text = gettext("%(who)s answered “%(label)s”") % told
+    if vote.on_behalf_of:
+        text = gettext("%(who)s, for %(whom)s, answered “%(label)s”") % told
+    return f"{text}: {vote.comment}" if vote.comment and vote.outcome in NEGATIVE else text
 
 
 # --- is it still news? -----------------------------------------------------------------------
+
+# Why a notice was dropped: kept with it, and read in many languages.
+CANNOT_SIGN_IN = phrase("%(who)s cannot sign in any more.")
+SWITCHED_OFF = phrase("The channel was switched off.")
+CLOSED_BEFORE = phrase("It was answered or closed before this was sent.")
+NOT_ASKED = phrase("%(who)s has nothing to answer there any more.")
+TAKEN_BACK = phrase("The answer was taken back.")
+ALL_WELL = phrase("All is well again.")
+ARRIVED = phrase("It arrived, or came too late, before this was sent.")
 
 
 def overtaken(notice: Notice) -> str:
     """Why nobody needs this any more, as a sentence; empty while somebody does."""
     user, approval = notice.user, notice.approval
     if user is not None and not user.is_active:
-        return f"{user} cannot sign in any more."
+        return CANNOT_SIGN_IN % {"who": user}
     if notice.channel is not None and not notice.channel.is_active:
-        return "The channel was switched off."
+        return SWITCHED_OFF
     if notice.matter in (*TO_ANSWER, Matter.ANSWER, Matter.QUESTION) and not approval.is_open:
-        return "It was answered or closed before this was sent."
+        return CLOSED_BEFORE
     if notice.matter in TO_ANSWER and user is not None and not approval.may_be_decided_by(user):
-        return f"{user} has nothing to answer there any more."
+        return NOT_ASKED % {"who": user}
     if notice.matter == Matter.RECEIPT and not _still_stands(notice.event):
-        return "The answer was taken back."
+        return TAKEN_BACK
     if notice.matter == Matter.ATTENTION and not _trouble(notice):
-        return "All is well again."
+        return ALL_WELL
     if notice.matter == Matter.RESULT and _arrived_since(notice):
-        return "It arrived, or came too late, before this was sent."
+        return ARRIVED
     return ""
 
 

@@ -1,7 +1,8 @@
 """Notices as mails: text and HTML of one letter, or of a summary; threads, and what is no reply."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,16 +11,18 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext, ngettext
 
 from approvals.audience import TO_ANSWER
+from approvals.languages import language_of
 from approvals.letters import Letter, key_fact, letter_of
 from approvals.models import Approval, Notice, Preference, User
 from approvals.orders import MOST_PRESSING
 from approvals.people import Names, names_of
 from approvals.plain import visible
 from approvals.senders import Mail
-from approvals.templatetags.approvals import exact
+from approvals.times import exact
 
 MOST_LISTED = 50
 
@@ -40,9 +43,16 @@ def zone_of(user: User | None) -> ZoneInfo:
     return (preference or Preference()).zone
 
 
+@contextmanager
+def as_read_by(user: User | None) -> Iterator[None]:
+    """In the language of this reader, with times as their clock has them."""
+    with translation.override(language_of(user)), timezone.override(zone_of(user)):
+        yield
+
+
 def mail_of(notice: Notice) -> Mail:
-    """The mail of one notice, with times as its reader's clock has them."""
-    with timezone.override(zone_of(notice.user)):
+    """The mail of one notice."""
+    with as_read_by(notice.user):
         letter = letter_of(notice)
         root = message_id(f"approval-{notice.approval_id}")
         headers = _headers(message_id(str(notice.pk)), account=notice.user is not None)
@@ -60,7 +70,7 @@ def summary_of(notices: Sequence[Notice]) -> Mail | None:
     first = notices[0]
     user = first.user
     assert user is not None  # only people with an account choose summaries
-    with timezone.override(zone_of(user)):
+    with as_read_by(user):
         needing = Approval.objects.needing(user)
         waiting = list(MOST_PRESSING.sort(needing)[: MOST_LISTED + 1])
         news = [letter_of(each) for each in notices if each.matter not in TO_ANSWER]
@@ -96,8 +106,9 @@ def _lines(approvals: Sequence[Approval]) -> list[Waiting]:
 
 def _summary_subject(count: int, news: Sequence[Letter]) -> str:
     if not count:
-        return "News of your requests" if len(news) > 1 else news[0].subject
-    return f"{count} request{'s' if count > 1 else ''} wait{'s' if count == 1 else ''} for you"
+        return gettext("News of your requests") if len(news) > 1 else news[0].subject
+    text = ngettext("%(count)d request waits for you", "%(count)d requests wait for you", count)
+    return text % {"count": count}
 
 
 def message_id(name: str) -> str:

@@ -22,8 +22,16 @@ from approvals.models import Approval, Delivery, Notice
 from approvals.models.notice import NoticeState, begin, dropped, postponed, refused, sent
 from approvals.models.telling import tell_operators
 from approvals.trouble import TROUBLE
+from countersign.phrases import phrase
 
 log = logging.getLogger(__name__)
+
+# Kept with a notice, and read in many languages.
+NOT_WRITTEN = phrase("It could not be written; the log of the worker says why.")
+ALL_ANSWERED = phrase("All of it was answered before the summary was sent.")
+PERHAPS_SENT = phrase(
+    "The worker died while it sent this: it may have arrived. Look, and send it again."
+)
 
 
 def send_due() -> bool:
@@ -57,7 +65,7 @@ def _round(notices: list[Notice], send: Callable[[Sequence[Notice]], None]) -> b
     except Exception:
         # Whatever is wrong with this one, the others have their turn.
         log.exception("notice not written", extra=about)
-        postponed(wanted, "It could not be written; the log of the worker says why.")
+        postponed(wanted, NOT_WRITTEN)
     return True
 
 
@@ -75,7 +83,7 @@ def _send_mails(notices: Sequence[Notice]) -> None:
     """
     mail = mail_of(notices[0]) if notices[0].digest_at is None else summary_of(notices)
     if mail is None:
-        dropped(notices, "All of it was answered before the summary was sent.")
+        dropped(notices, ALL_ANSWERED)
     elif begin(notices):
         senders.send_mail(mail)
         sent(notices)
@@ -87,9 +95,7 @@ def _send_message(notices: Sequence[Notice]) -> None:
     assert notice.channel is not None
     if notice.state == NoticeState.SENDING:
         # A chat has no names of messages by which a repetition would be seen.
-        raise senders.Refused(
-            "The worker died while it sent this: it may have arrived. Look, and send it again."
-        )
+        raise senders.Refused(PERHAPS_SENT)
     title, text = message_of(notice)
     if begin(notices):
         senders.send_chat(notice.channel.url, title, text)

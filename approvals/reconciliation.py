@@ -29,6 +29,7 @@ from approvals.models.content import PENDING
 from approvals.models.execution import ENDED, EVERY, FRESH, LOOKING, MISSING
 from approvals.pace import Pace
 from approvals.trouble import TROUBLE
+from countersign.phrases import phrase
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +56,10 @@ RAREST = timedelta(hours=6)
 DELETED = timedelta(hours=6)
 
 WHY = {
-    "SUCCEEDED": "The workflow finished without waiting for the answer.",
-    "FAILED": "The workflow failed before the request was answered.",
-    "CANCELLED": "The workflow was cancelled before the request was answered.",
-    "GONE": "Google does not know the workflow's execution any more.",
+    "SUCCEEDED": phrase("The workflow finished without waiting for the answer."),
+    "FAILED": phrase("The workflow failed before the request was answered."),
+    "CANCELLED": phrase("The workflow was cancelled before the request was answered."),
+    "GONE": phrase("Google does not know the workflow's execution any more."),
 }
 
 

@@ -29,11 +29,23 @@ from approvals.models.policy import Policy
 from approvals.models.record import utc
 from approvals.models.timer import Timer
 from approvals.models.user import mailbox
+from countersign.phrases import phrase
 from countersign.questionnaire import check_form, fitting
-from countersign.terms import EVERYONE, Asked, Stage, Terms, TermsRefused, Wish, agreed
+from countersign.terms import (
+    EVERYONE,
+    NAMED_IN_REQUEST,
+    Asked,
+    Stage,
+    Terms,
+    TermsRefused,
+    Wish,
+    agreed,
+)
 
 SENT = ("title", "type", "summary", "links", "requested_by", "options", "prefill")
 """What is kept as it is sent; the rest follows from the terms."""
+NOBODY_NAMED = phrase("Asked when nobody is named")
+ASKED_ANEW = phrase("It was asked again with changes.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,7 @@ def _policy(name: str) -> PolicyVersion | None:
 def _wish(content: dict[str, Any]) -> Wish:
     stages = tuple(
         Stage(
-            tuple(Asked(name, "Named in the request") for name in stage["approvers"]),
+            tuple(Asked(name, NAMED_IN_REQUEST) for name in stage["approvers"]),
             EVERYONE if stage["votes_needed"] == "everyone" else stage["votes_needed"],
             stage["name"],
         )
@@ -167,7 +179,7 @@ def _members(terms: Terms) -> dict[str, list[str]]:
 
 
 def _approvers(terms: Terms) -> Iterable[Approver]:
-    default = [Asked(name, "Asked when nobody is named") for name in settings.DEFAULT_APPROVERS]
+    default = [Asked(name, NOBODY_NAMED) for name in settings.DEFAULT_APPROVERS]
     for number, stage in enumerate(terms.stages):
         asked = stage.asked or default
         if not asked:
@@ -278,7 +290,7 @@ def _store(caller: Caller, place: Place, content: dict[str, Any], planned: Plan)
 def _replace(old: Approval, new: Approval) -> None:
     """Close the one that is asked anew, where it is open."""
     pending = Approval.objects.filter(pk=old.pk, status=PENDING)
-    data = {"reason": "It was asked again with changes.", "superseded_by": str(new.pk)}
+    data = {"reason": ASKED_ANEW, "superseded_by": str(new.pk)}
     old.close(pending, "withdrawn", Event.Kind.WITHDRAWN, new.caller.actor, data=data)
 
 

@@ -12,6 +12,7 @@ from apprise import Apprise, AppriseAsset
 from django.core.mail import EmailMultiAlternatives
 
 from approvals.plain import visible
+from countersign.phrases import phrase
 
 CHAT_TIMEOUT = 15.0  # seconds for all of one message
 # Services of Apprise that are no services: they act on the machine itself.
@@ -19,6 +20,16 @@ LOCAL = frozenset(
     {"blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"}
 )
 _NEVER = range(500, 600)  # statuses of SMTP that another try does not change
+
+
+# What is kept with a notice that did not leave: its words are read in many languages.
+MAIL_REFUSED = phrase("The mail server refused %(address)s: %(said)s")
+NO_MAIL_FROM_HERE = phrase("The mail server does not take mail from this inbox: %(said)s")
+THIS_MAIL_REFUSED = phrase("The mail server refused the mail: %(said)s")
+NO_MAIL_SERVER = phrase("The mail server cannot be reached: %(said)s.")
+NO_ROOM = phrase("The channel's address is none that Apprise knows.")
+CHAT_REFUSED = phrase("The chat did not take it: %(said)s")
+NO_ANSWER = phrase("no answer")
 
 
 class NotSent(Exception):
@@ -52,25 +63,27 @@ def send_mail(mail: Mail) -> None:
         message.send()
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
-        raise _answered(f"The mail server refused {mail.to}", code, said) from error
+        text = MAIL_REFUSED % {"address": mail.to, "said": _words(code, said)}
+        raise _answered(text, code) from error
     except (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused) as error:
-        text = "The mail server does not take mail from this inbox"
-        raise ServerAway(_sentence(text, error.smtp_code, error.smtp_error)) from error
+        said = _words(error.smtp_code, error.smtp_error)
+        raise ServerAway(NO_MAIL_FROM_HERE % {"said": said}) from error
     except smtplib.SMTPDataError as error:
-        text = "The mail server refused the mail"
-        raise _answered(text, error.smtp_code, error.smtp_error) from error
+        text = THIS_MAIL_REFUSED % {"said": _words(error.smtp_code, error.smtp_error)}
+        raise _answered(text, error.smtp_code) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise ServerAway(f"The mail server cannot be reached: {_short(str(error))}.") from error
+        raise ServerAway(NO_MAIL_SERVER % {"said": _short(str(error))}) from error
 
 
-def _answered(text: str, code: int, said: object) -> NotSent:
+def _answered(text: str, code: int) -> NotSent:
     kind = Refused if code in _NEVER else NotSent
-    return kind(_sentence(text, code, said))
+    return kind(text)
 
 
-def _sentence(text: str, code: int, said: object) -> str:
+def _words(code: int, said: object) -> str:
+    """The server's own words."""
     words = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-    return f"{text}: {code} {_short(words)}"
+    return f"{code} {_short(words)}"
 
 
 def _short(text: str) -> str:
@@ -81,12 +94,12 @@ def send_chat(url: str, title: str, text: str) -> None:
     """Write into a room. Raises `NotSent`, without the address; `Refused` for no address."""
     room = Apprise(asset=_asset())
     if problem_with(url) or not room.add(url):
-        raise Refused("The channel's address is none that Apprise knows.")
+        raise Refused(NO_ROOM)
     result = room.notify(body=text, title=title, body_format="text", timeout=CHAT_TIMEOUT)
     if not result:
         said = [entry.message for entry in result.logs()]
-        reason = _without(url, said[-1]) if said else "no answer"
-        raise NotSent(f"The chat did not take it: {_short(reason)}")
+        reason = _without(url, said[-1]) if said else NO_ANSWER
+        raise NotSent(CHAT_REFUSED % {"said": _short(reason)})
 
 
 def problem_with(url: str) -> str:

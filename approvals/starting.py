@@ -17,9 +17,15 @@ from approvals.google.clients import executions_client
 from approvals.google.executions import NotStarted, start_execution
 from approvals.google.wire import CannotLook
 from approvals.models import Started, User
+from countersign.phrases import phrase
 
 TIMEOUT = 15.0  # seconds for Google to say that it has begun
 MAX_ARGUMENT = 32 * 1024  # bytes, of which Google's limit of 512 kB is far
+# Why it was not started: kept with it, and read in many languages.
+TOO_LONG = phrase("This is too long; please shorten it.")
+NO_ACCESS = phrase("There is no access to Google (%(kind)s).")
+REFUSED = phrase("Google refused it (%(kind)s).")
+LOST = phrase("Google's answer was lost (%(kind)s).")
 # Errors of the client after which it may have been started all the same: the answer was too late.
 LATE = frozenset({408, 409, 499})
 
@@ -35,7 +41,7 @@ def start(
     argument = {**values, REQUESTER: user.email}
     text = json.dumps(argument, sort_keys=True, ensure_ascii=False, allow_nan=False)
     if len(text.encode()) > MAX_ARGUMENT:
-        raise NotStarted("This is too long; please shorten it.")
+        raise NotStarted(TOO_LONG)
     try:
         with transaction.atomic():
             started = Started.objects.create(
@@ -72,10 +78,10 @@ def _ask(workflow: str, argument: Mapping[str, Any]) -> str:
                 retry=None,
             )
     except GoogleAuthError as error:
-        raise NotStarted(f"There is no access to Google ({type(error).__name__}).") from None
+        raise NotStarted(NO_ACCESS % {"kind": type(error).__name__}) from None
     except ClientError as error:
         failure = CannotLook if error.code in LATE else NotStarted
-        raise failure(f"Google refused it ({type(error).__name__}).") from None
+        raise failure(REFUSED % {"kind": type(error).__name__}) from None
     except GoogleAPICallError as error:
-        raise CannotLook(f"Google's answer was lost ({type(error).__name__}).") from None
+        raise CannotLook(LOST % {"kind": type(error).__name__}) from None
     return str(execution.name)

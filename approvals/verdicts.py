@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from approvals.google.callbacks import Answer, Reply, Sight
 from approvals.models.outbox import State, Trouble
+from countersign.phrases import phrase
 
 # Seconds before each further try; then every minute for an hour, then every ten minutes.
 PAUSES = (1, 2, 5, 10, 30, 60)
@@ -26,10 +27,73 @@ SETTLES_WITHIN = 30.0
 # A 404 for an execution that is not seen to have ended is asked about once more, after this.
 ONCE_MORE = 30.0
 
-NO_CREDENTIALS = (
+# What a delivery's state is explained with. It is kept as it is, and read in many languages.
+ACCEPTED = phrase("Google has accepted the answer.")
+AGAIN_SOON = phrase("Google could not take the answer yet. Trying again.")
+UNCLEAR = phrase("Google gave no clear answer. Checking whether it arrived.")
+UNCLEAR_AND_IDLE = phrase(
+    "Google gave no clear answer, and the workflow is not waiting now."
+    " Checking whether it has the answer before it is sent again."
+)
+NO_CREDENTIALS = phrase(
     "Google did not accept the credentials of this inbox."
     " An operator has to check the service account it runs as."
 )
+MAY_NOT_SEND = phrase(
+    "Google does not let this inbox answer the workflow. An operator has to grant its"
+    " service account a role with workflows.callbacks.send (docs: Operations, step 1)."
+)
+MAY_NOT_LOOK = phrase(
+    "Google does not let this inbox see whether the answer arrived. An operator has to"
+    " grant its service account the role Workflows Viewer (workflows.callbacks.list)."
+)
+REFUSED = phrase("Google refused the answer. An operator has to look at it.")
+BAD_ADDRESS = phrase(
+    "Answers may not be sent to the address that the workflow gave. An operator has to look at it."
+)
+REDIRECTED = phrase(
+    "Something between this inbox and Google sends it elsewhere; it does not follow."
+    " An operator has to look at it."
+)
+UNSEEN = phrase("Google cannot be asked just now whether the answer arrived. Checking again.")
+BUSY = phrase("Google is busy. Trying again.")
+UNKNOWN_ONCE = phrase("Google does not know the question. Checking once more.")
+UNKNOWN_TWICE = phrase(
+    "Google does not know the question any more, though the workflow is running."
+    " An operator has to look at it."
+)
+TAKEN_BEFORE_ANOTHER = phrase(
+    "The workflow took the answer. Somebody else then answered it directly too."
+    " An operator has to look at it."
+)
+BEHIND_ANOTHER = phrase(
+    "Somebody else has answered this workflow directly, and this answer waits behind"
+    " that one. An operator has to look at it."
+)
+KEPT = phrase("Google keeps the answer; the workflow has not read it yet.")
+MOVED_ON = phrase(
+    "Google keeps the answer, but the workflow is not listening for it: it has moved on, as when"
+    " its wait has timed out."
+)
+MOVED_ON_OR_COPY = phrase(
+    "Google keeps the answer, but the workflow is not listening for it: it took an earlier copy, or"
+    " it has moved on, as when its wait has timed out."
+)
+TAKEN = phrase("The workflow took the answer.")
+STILL_WAITING = phrase("Google has accepted the answer, and the workflow is still waiting.")
+FINISHED_AFTER = phrase("The workflow finished after the answer was delivered.")
+UNHEARD = phrase(
+    "The workflow %(how)s. When last seen it had not read the answer and was not"
+    " listening for it; whether it read the answer is not known."
+)
+PERHAPS_READ = phrase("The workflow %(how)s; whether it read the answer is not known.")
+UNDELIVERED = phrase("The workflow %(how)s before the answer could be delivered.")
+ENDS = {
+    "SUCCEEDED": phrase("had finished"),
+    "FAILED": phrase("had failed"),
+    "CANCELLED": phrase("was cancelled"),
+}
+ENDED = phrase("had ended")
 
 
 class Step(StrEnum):
@@ -138,36 +202,27 @@ def _answered(past: Past, reply: Reply, chance: float) -> Verdict:
     wait = pause(past.tries, reply.retry_after, chance)
     match reply.answer:
         case Answer.STORED:
-            reason = "Google has accepted the answer."
-            return Verdict(State.STORED, reason, look_pause(0, chance))
+            return Verdict(State.STORED, ACCEPTED, look_pause(0, chance))
         case Answer.RETRY:
-            reason = "Google could not take the answer yet. Trying again."
-            return Verdict(State.QUEUED, reason, wait)
+            return Verdict(State.QUEUED, AGAIN_SOON, wait)
         case Answer.UNKNOWN:
-            reason = "Google gave no clear answer. Checking whether it arrived."
-            return Verdict(State.UNKNOWN, reason, wait)
+            return Verdict(State.UNKNOWN, UNCLEAR, wait)
         case Answer.DENIED if reply.status == 401:
             wait = max(wait, _spread(60.0, chance))
             return Verdict(State.BLOCKED, NO_CREDENTIALS, wait, Trouble.CREDENTIALS)
         case Answer.DENIED:
-            reason = (
-                "Google does not let this inbox answer the workflow. An operator has to grant its"
-                " service account a role with workflows.callbacks.send (docs: Operations, step 1)."
-            )
-            return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), Trouble.ROLE)
+            return Verdict(State.BLOCKED, MAY_NOT_SEND, _spread(SLOW, chance), Trouble.ROLE)
         case _:
             return _refused(reply, chance)
 
 
 def _refused(reply: Reply, chance: float) -> Verdict:
     """A redirect, another 4xx, or an address that nothing is sent to."""
-    what, trouble = "Google refused the answer.", Trouble.REFUSED
+    reason, trouble = REFUSED, Trouble.REFUSED
     if reply.status is None:
-        what = "Answers may not be sent to the address that the workflow gave."
-        trouble = Trouble.ADDRESS
+        reason, trouble = BAD_ADDRESS, Trouble.ADDRESS
     elif reply.status < 400:
-        what = "Something between this inbox and Google sends it elsewhere; it does not follow."
-    reason = f"{what} An operator has to look at it."
+        reason = REDIRECTED
     return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), trouble)
 
 
@@ -181,34 +236,23 @@ def _unseen(past: Past, sight: Unseen, reply: Reply | None, chance: float) -> Ve
         wait = max(wait, _spread(60.0, chance))
         return Verdict(state, NO_CREDENTIALS, wait, Trouble.CREDENTIALS, past.unheard)
     if sight.status == 403:
-        reason = (
-            "Google does not let this inbox see whether the answer arrived. An operator has to"
-            " grant its service account the role Workflows Viewer (workflows.callbacks.list)."
-        )
         wait = max(wait, _spread(60.0, chance))
-        return Verdict(state, reason, wait, Trouble.ROLE, past.unheard)
-    reason = "Google cannot be asked just now whether the answer arrived. Checking again."
-    return Verdict(state, reason, wait, past.trouble, past.unheard)
+        return Verdict(state, MAY_NOT_LOOK, wait, Trouble.ROLE, past.unheard)
+    return Verdict(state, UNSEEN, wait, past.trouble, past.unheard)
 
 
 def _unexplained(past: Past, sight: Sight, reply: Reply | None, chance: float) -> Verdict | None:
     """A 404 or 429 that Google's state does not explain."""
     empty = not sight.payloads
     if reply is not None and reply.answer == Answer.FULL and empty and not sight.ended:
-        reason = "Google is busy. Trying again."
-        return Verdict(State.QUEUED, reason, pause(past.tries, reply.retry_after, chance))
+        return Verdict(State.QUEUED, BUSY, pause(past.tries, reply.retry_after, chance))
     gone = reply is not None and reply.answer == Answer.GONE and empty
     if gone and not past.gone and (sight.state == "GONE" or not sight.ended):
         wait = max(pause(past.tries, None, chance), _spread(ONCE_MORE, chance))
-        reason = "Google does not know the question. Checking once more."
-        return Verdict(State.UNKNOWN, reason, wait)
+        return Verdict(State.UNKNOWN, UNKNOWN_ONCE, wait)
     still = past.trouble == Trouble.NO_CALLBACK and empty and not sight.waiters
     if (gone or still) and not sight.ended:
-        reason = (
-            "Google does not know the question any more, though the workflow is running."
-            " An operator has to look at it."
-        )
-        return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), Trouble.NO_CALLBACK)
+        return Verdict(State.BLOCKED, UNKNOWN_TWICE, _spread(SLOW, chance), Trouble.NO_CALLBACK)
     return None
 
 
@@ -219,17 +263,9 @@ def _seen(past: Past, sight: Sight, chance: float) -> Verdict | None:
     if any(past.decision_id in payload for payload in sight.payloads):
         return _kept(past, sight, chance)
     if sight.payloads and past.landed:
-        reason = (
-            "The workflow took the answer. Somebody else then answered it directly too."
-            " An operator has to look at it."
-        )
-        return Verdict(State.CONFIRMED, reason, trouble=Trouble.FOREIGN)
+        return Verdict(State.CONFIRMED, TAKEN_BEFORE_ANOTHER, trouble=Trouble.FOREIGN)
     if sight.payloads:
-        reason = (
-            "Somebody else has answered this workflow directly, and this answer waits behind"
-            " that one. An operator has to look at it."
-        )
-        return Verdict(State.BLOCKED, reason, _spread(SLOW, chance), Trouble.FOREIGN)
+        return Verdict(State.BLOCKED, BEHIND_ANOTHER, _spread(SLOW, chance), Trouble.FOREIGN)
     return None
 
 
@@ -237,47 +273,31 @@ def _kept(past: Past, sight: Sight, chance: float) -> Verdict:
     """Our answer is in the slot, unread."""
     wait, unheard = look_pause(past.tries, chance), not sight.waiters
     if not (past.landed and unheard and past.kept > FIRST_MINUTE):
-        reason = "Google keeps the answer; the workflow has not read it yet."
-        return Verdict(State.STORED, reason, wait, unheard=unheard)
-    why = "it has moved on, as when its wait has timed out"
-    if past.doubt:
-        why = f"it took an earlier copy, or {why}"
-    reason = f"Google keeps the answer, but the workflow is not listening for it: {why}."
+        return Verdict(State.STORED, KEPT, wait, unheard=unheard)
+    reason = MOVED_ON_OR_COPY if past.doubt else MOVED_ON
     return Verdict(State.STORED, reason, wait, Trouble.NOT_LISTENING, unheard=True)
 
 
 def _ended(past: Past, state: str) -> Verdict:
     """The execution is over: nothing can be sent any more."""
     if state == "SUCCEEDED" and past.landed and not past.unheard:
-        return Verdict(State.CONFIRMED, "The workflow finished after the answer was delivered.")
-    how = {
-        "SUCCEEDED": "had finished",
-        "FAILED": "had failed",
-        "CANCELLED": "was cancelled",
-    }.get(state, "had ended")
+        return Verdict(State.CONFIRMED, FINISHED_AFTER)
     if past.unheard:
-        reason = (
-            f"The workflow {how}. When last seen it had not read the answer and was not"
-            " listening for it; whether it read the answer is not known."
-        )
+        reason = UNHEARD
     elif past.landed or past.doubt:
-        reason = f"The workflow {how}; whether it read the answer is not known."
+        reason = PERHAPS_READ
     else:
-        reason = f"The workflow {how} before the answer could be delivered."
-    return Verdict(State.MISSED, reason, trouble=Trouble.MISSED)
+        reason = UNDELIVERED
+    said = reason % {"how": ENDS.get(state, ENDED)}
+    return Verdict(State.MISSED, said, trouble=Trouble.MISSED)
 
 
 def _nothing_there(past: Past, sight: Sight, chance: float) -> Step | Verdict:
     """The execution goes on and its slot is empty."""
     if past.landed and not sight.waiters:
-        return Verdict(State.CONFIRMED, "The workflow took the answer.")
+        return Verdict(State.CONFIRMED, TAKEN)
     if past.landed:
-        reason = "Google has accepted the answer, and the workflow is still waiting."
-        return Verdict(State.STORED, reason, look_pause(past.tries, chance))
+        return Verdict(State.STORED, STILL_WAITING, look_pause(past.tries, chance))
     if past.doubt and not sight.waiters and 0 <= past.quiet < SETTLES_WITHIN:
-        reason = (
-            "Google gave no clear answer, and the workflow is not waiting now."
-            " Checking whether it has the answer before it is sent again."
-        )
-        return Verdict(State.UNKNOWN, reason, pause(past.tries, None, chance))
+        return Verdict(State.UNKNOWN, UNCLEAR_AND_IDLE, pause(past.tries, None, chance))
     return Step.SEND

@@ -11,6 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
 from countersign.errors import FormInvalid
+from countersign.phrases import phrase
 
 MAX_PROPERTIES = 30
 MAX_BYTES = 16 * 1024
@@ -25,6 +26,30 @@ KEYS = frozenset(
     }
 )
 _FORMATS = FormatChecker(("date", "email"))
+# What is said of a value. The API has it as it is, a page in the language of its reader.
+NO_FORM = phrase("This request has no form.")
+MISSING = phrase("Please fill this in.")
+SENTENCES = {
+    "enum": phrase("Please choose one of the values."),
+    "minimum": phrase("At least %(limit)s."),
+    "maximum": phrase("At most %(limit)s."),
+    "exclusiveMinimum": phrase("More than %(limit)s."),
+    "exclusiveMaximum": phrase("Less than %(limit)s."),
+    "multipleOf": phrase("In steps of %(limit)s."),
+    "minLength": phrase("At least %(limit)s characters."),
+    "maxLength": phrase("At most %(limit)s characters."),
+}
+OF_TYPES = {
+    "string": phrase("Please give a text."),
+    "integer": phrase("Please give a whole number."),
+    "number": phrase("Please give a number."),
+    "boolean": phrase("Please answer yes or no."),
+}
+OF_FORMATS = {
+    "date": phrase("Please give a date."),
+    "email": phrase("Please give an e-mail address."),
+}
+OTHER_FORMAT = phrase("This is not of the right form.")
 
 
 def check_form(form: Mapping[str, Any]) -> None:
@@ -80,7 +105,7 @@ def filled_in(
     """
     if form is None:
         if values:
-            raise FormInvalid({"form": "This request has no form."})
+            raise FormInvalid({"form": NO_FORM})
         return {}
     if negative and not values:
         return {}
@@ -95,7 +120,7 @@ def _validate(form: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         if error.validator == "required":
             for name in form.get("required", []):
                 if name not in values:
-                    errors[name] = "Please fill this in."
+                    errors[name] = MISSING
         else:
             errors[str(error.path[0]) if error.path else "form"] = _sentence(error)
     if errors:
@@ -104,25 +129,13 @@ def _validate(form: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
 def _sentence(error: Any) -> str:
     limit = error.validator_value
-    sentences = {
-        "enum": "Please choose one of the values.",
-        "minimum": f"At least {limit}.",
-        "maximum": f"At most {limit}.",
-        "exclusiveMinimum": f"More than {limit}.",
-        "exclusiveMaximum": f"Less than {limit}.",
-        "multipleOf": f"In steps of {limit}.",
-        "minLength": f"At least {limit} characters.",
-        "maxLength": f"At most {limit} characters.",
-        "type": {
-            "integer": "Please give a whole number.",
-            "number": "Please give a number.",
-            "boolean": "Please answer yes or no.",
-        }.get(str(limit), "Please give a text."),
-        "format": {"date": "Please give a date.", "email": "Please give an e-mail address."}.get(
-            str(limit), "This is not of the right form."
-        ),
-    }
-    return sentences.get(error.validator, str(error.message))
+    match error.validator:
+        case "type":
+            return OF_TYPES.get(str(limit), OF_TYPES["string"])
+        case "format":
+            return OF_FORMATS.get(str(limit), OTHER_FORMAT)
+    sentence = SENTENCES.get(error.validator)
+    return sentence % {"limit": limit} if sentence else str(error.message)
 
 
 def from_page(form: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:

@@ -10,8 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from countersign.phrases import phrase
+
 COMMENT_RULES = ("optional", "on_reject", "always")
 """From the loosest to the strictest."""
+
+NAMED_IN_REQUEST = phrase("Named in the request")
+CHOSEN = phrase("%(why)s, chosen by the request from %(group)s")
 
 EVERYONE = None
 """As a number of votes: everybody who is asked."""
@@ -158,7 +163,7 @@ def _own(wish: Wish) -> Terms:
         raise TermsRefused(
             "stages", "Name approvers and votes_needed in the stages, or leave the stages out."
         )
-    asked = tuple(Asked(name, "Named in the request") for name in wish.approvers)
+    asked = tuple(Asked(name, NAMED_IN_REQUEST) for name in wish.approvers)
     stages = wish.stages or (Stage(asked, _needed(wish.votes_needed)),)
     return Terms(
         stages=stages,
@@ -232,7 +237,7 @@ def _chosen(name: str, asked: Sequence[Asked], members: Mapping[str, Sequence[st
         if name == each.name:
             return each
         if name in members.get(each.name, ()):
-            return Asked(name, f"{each.why}, chosen by the request from {each.name}")
+            return Asked(name, CHOSEN % {"why": each.why, "group": each.name})
     raise TermsRefused("approvers", f"The type does not let {name} decide; name people it names.")
 
 

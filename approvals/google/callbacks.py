@@ -9,6 +9,12 @@ from google.auth.exceptions import GoogleAuthError
 
 from approvals.google.addresses import BadCallbackUrl, CallbackAddress
 from approvals.google.wire import TIMEOUT, CannotLook, get, pages, session, understood
+from countersign.phrases import phrase
+
+# What is kept of a try that came to nothing.
+NO_TOKEN = phrase("No access token (%(kind)s).")
+NO_CONNECTION = phrase("No connection (%(kind)s).")
+LOST = phrase("The answer was lost (%(kind)s).")
 
 
 class Answer(StrEnum):
@@ -92,13 +98,13 @@ def post(url: str, text: str) -> Reply:
     except GoogleAuthError as error:
         # Failed before the POST, or after a 401: nothing was accepted. The text may hold tokens.
         # To ask for one may take half a minute, and no other answer can leave without it either.
-        detail = f"No access token ({type(error).__name__})."
+        detail = NO_TOKEN % {"kind": type(error).__name__}
         return Reply(Answer.RETRY, detail=detail, answered=False)
     except requests.RequestException as error:
         what = type(error).__name__
         if not body.has_left:
-            return Reply(Answer.RETRY, detail=f"No connection ({what}).", answered=False)
-        return Reply(Answer.UNKNOWN, detail=f"The answer was lost ({what}).", answered=False)
+            return Reply(Answer.RETRY, detail=NO_CONNECTION % {"kind": what}, answered=False)
+        return Reply(Answer.UNKNOWN, detail=LOST % {"kind": what}, answered=False)
     # The status line has told all. A body is not waited for: it may drip for ever.
     response.close()
     return classify(response.status_code, response.headers.get("Retry-After"))

@@ -12,10 +12,14 @@ from google.auth.exceptions import GoogleAuthError
 
 from approvals.google.addresses import is_execution_name, is_workflow_name
 from approvals.google.wire import TIMEOUT, CannotLook, get, pages, session, understood
+from countersign.phrases import phrase
 
 PAGE = 1000  # executions; Google's most
 # https://cloud.google.com/workflows/docs/reference/executions/rest/v1/projects.locations.workflows.executions
 STATES = frozenset({"ACTIVE", "SUCCEEDED", "FAILED", "CANCELLED", "UNAVAILABLE", "QUEUED"})
+
+
+NOT_STARTED = phrase("%(workflow)s could not be started: %(why)s")
 
 
 class NotStarted(CannotLook):
@@ -122,12 +126,18 @@ def start_execution(workflow: str, argument: Any) -> str:
         )
         if response.status_code != 200:
             failure = NotStarted if 300 <= response.status_code < 500 else CannotLook
-            raise failure(f"{workflow} could not be started: HTTP {response.status_code}")
+            raise failure(
+                NOT_STARTED % {"workflow": workflow, "why": f"HTTP {response.status_code}"}
+            )
         return str(response.json()["name"])
     except (GoogleAuthError, requests.exceptions.ConnectTimeout) as error:
-        raise NotStarted(f"{workflow} could not be started: {type(error).__name__}") from None
+        raise NotStarted(
+            NOT_STARTED % {"workflow": workflow, "why": type(error).__name__}
+        ) from None
     except (requests.RequestException, ValueError, KeyError) as error:
-        raise CannotLook(f"{workflow} could not be started: {type(error).__name__}") from None
+        raise CannotLook(
+            NOT_STARTED % {"workflow": workflow, "why": type(error).__name__}
+        ) from None
 
 
 def _parent() -> str:

@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from approvals.models.errors import UnknownApprover
 from approvals.models.user import User
+from countersign.phrases import phrase
 from countersign.terms import Asked
+
+UNKNOWN = phrase(
+    "Nobody here is called %(names)s. Use user:E-MAIL of an active person or group:NAME; both are"
+    " kept in the admin."
+)
 
 
 class ApproverQuerySet(models.QuerySet["Approver"]):
@@ -96,10 +102,7 @@ def resolve(asked: Iterable[Asked], *, stage: int = 0, invite: bool = False) -> 
         approver = Approver(stage=stage, user=person, group=group, why=each.why[:500])
         found.setdefault(str(approver), approver)
     if unknown:
-        raise UnknownApprover(
-            f"Nobody here is called {', '.join(unknown)}. Use user:E-MAIL of an active person"
-            " or group:NAME; both are kept in the admin."
-        )
+        raise UnknownApprover(UNKNOWN % {"names": ", ".join(unknown)})
     return list(found.values())
 
 

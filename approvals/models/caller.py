@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 KEY_PREFIX = "csk_"
 
@@ -27,17 +28,17 @@ class Caller(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     email = models.EmailField(
-        "service account",
+        _("service account"),
         max_length=254,
         unique=True,
         null=True,
         blank=True,
-        help_text="The service account of the workflow. Empty: API keys only.",
+        help_text=_("The service account of the workflow. Empty: API keys only."),
     )
     projects = models.TextField(
-        help_text="Project numbers (or ids) whose callbacks it may name, one per line."
+        help_text=_("Project numbers (or ids) whose callbacks it may name, one per line."),
     )
-    is_active = models.BooleanField("active", default=True)
+    is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -55,7 +56,7 @@ class Caller(models.Model):
     def clean(self) -> None:
         self.email = self.email.strip().lower() if self.email else None
         if not split_projects(self.projects):
-            raise ValidationError({"projects": "Name at least one project."})
+            raise ValidationError({"projects": _("Name at least one project.")})
 
     def owns(self, project: str) -> bool:
         """Whether a callback of this project may be named by this caller."""
@@ -102,8 +103,8 @@ class ApiKey(models.Model):
     objects: ClassVar[models.Manager["ApiKey"]] = ApiKeyQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "API key"
-        verbose_name_plural = "API keys"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         ordering = ("-created_at",)
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.contrib.auth.models import Group
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from approvals.audience import Matter
 from approvals.models.policy import Policy
@@ -27,20 +28,24 @@ class Channel(models.Model):
     """
 
     name = models.CharField(max_length=100, unique=True)
-    url = models.TextField("address", help_text="Apprise's URL, as gchat://… or slack://…")
+    url = models.TextField(_("address"), help_text=_("Apprise's URL, as gchat://… or slack://…"))
     group = models.ForeignKey(
-        Group, models.CASCADE, null=True, blank=True, help_text="Approvals that ask this group."
+        Group,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        help_text=_("Approvals that ask this group."),
     )
     policy = models.ForeignKey(
         Policy,
         models.CASCADE,
         null=True,
         blank=True,
-        verbose_name="type",
-        help_text="Approvals of this type. Neither group nor type: all.",
+        verbose_name=_("type"),
+        help_text=_("Approvals of this type. Neither group nor type: all."),
     )
-    matters = models.JSONField("told of", default=_usual)
-    is_active = models.BooleanField("active", default=True)
+    matters = models.JSONField(_("told of"), default=_usual)
+    is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[ChannelQuerySet] = ChannelQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset

@@ -18,6 +18,9 @@ from approvals.models.querysets import ApprovalQuerySet, all_approvals
 from approvals.models.question import Question
 from approvals.models.record import Event, Vote
 from approvals.models.user import User
+from countersign.phrases import phrase
+
+WAIT_TIMED_OUT = phrase("The workflow's wait timed out.")
 
 
 class Closing(Question):
@@ -87,7 +90,7 @@ class Closing(Question):
         workflow has the outcome.
         """
         if timed_out:
-            reason = {"reason": "The workflow's wait timed out."}
+            reason = {"reason": WAIT_TIMED_OUT}
             self._close_undecided(all_approvals(), actor, reason)
         self.refresh_from_db()
         if self.status == PENDING:

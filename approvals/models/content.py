@@ -5,20 +5,35 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext, gettext_lazy
+
 from countersign import tally
+from countersign.phrases import phrase
 
 PENDING = "pending"
 NEGATIVE = tally.NEGATIVE
 APPROVED = "approved"
 # Outcomes that need no declared option, and how people read them.
 OUTCOME_LABELS = {
-    PENDING: "Waiting",
-    "approved": "Approved",
-    "rejected": "Rejected",
-    "changes_requested": "Sent back",
-    "expired": "Expired",
-    "withdrawn": "Withdrawn",
+    PENDING: gettext_lazy("Waiting"),
+    "approved": gettext_lazy("Approved"),
+    "rejected": gettext_lazy("Rejected"),
+    "changes_requested": gettext_lazy("Sent back"),
+    "expired": gettext_lazy("Expired"),
+    "withdrawn": gettext_lazy("Withdrawn"),
 }
+# The usual words on buttons, as requests have them; a label of the author's own is another.
+BUTTONS = {
+    "approved": phrase("Approve"),
+    "rejected": phrase("Reject"),
+    "changes_requested": phrase("Send back"),
+}
+
+
+def button_of(option: dict[str, str]) -> str:
+    """What stands on the button: the author's word, or the usual one in the reader's language."""
+    label = str(option["label"])
+    return gettext(label) if label == BUTTONS.get(option["value"]) else label
 
 
 def pairs_of(fields: dict[str, Any] | list[dict[str, Any]]) -> list[list[Any]]:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.outbox import (
     FINAL,
@@ -21,6 +23,12 @@ from approvals.models.outbox import (
     Trouble,
 )
 from approvals.models.record import Event
+from countersign.phrases import phrase
+
+# Reasons that are not of the table of verdicts.
+ITS_TURN = phrase("Waiting for its turn.")
+WAS_GIVEN_IT = phrase("The workflow asked for the outcome and was given it.")
+ONCE_MORE = phrase("Delivering again.")
 
 
 def lane_of(callback_url: str, execution: str) -> str:
@@ -33,21 +41,24 @@ class Delivery(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     approval = models.OneToOneField("Approval", models.PROTECT, related_name="delivery")
-    body = models.TextField(help_text="The JSON that is sent, byte for byte on every try.")
+    body = models.TextField(help_text=_("The JSON that is sent, byte for byte on every try."))
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
-    reason = models.TextField(
-        default="Waiting for its turn.", help_text="In words: why it is in this state."
-    )
+    reason = models.TextField(default=ITS_TURN, help_text=_("In words: why it is in this state."))
     trouble = models.CharField(
-        max_length=20, choices=Trouble, blank=True, default="", db_default="", db_index=True
+        max_length=20,
+        choices=Trouble,
+        blank=True,
+        default="",
+        db_default="",
+        db_index=True,
     )
     lane = models.CharField(
         max_length=300,
         default="",
         db_default="",
-        help_text="Host and workflow: deliveries of one lane never hold up another's.",
+        help_text=_("Host and workflow: deliveries of one lane never hold up another's."),
     )
-    tries = models.PositiveIntegerField(default=0, help_text="Rounds since it was last queued.")
+    tries = models.PositiveIntegerField(default=0, help_text=_("Rounds since it was last queued."))
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
     lease = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -56,10 +67,10 @@ class Delivery(models.Model):
     unheard = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="When last seen it was unread, and nobody listened for it.",
+        help_text=_("When last seen it was unread, and nobody listened for it."),
     )
     attended_at = models.DateTimeField(
-        null=True, help_text="When an operator put its trouble aside."
+        null=True, help_text=_("When an operator put its trouble aside.")
     )
     # When its lease was taken, on the clock that nobody sets; of this object, not of the row.
     claimed_at: float | None = None
@@ -67,7 +78,7 @@ class Delivery(models.Model):
     objects: ClassVar[DeliveryQuerySet] = DeliveryQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = _("deliveries")
         ordering = ("-created_at",)
         indexes = (
             models.Index(fields=["state", "created_at"], name="delivery_by_state"),
@@ -206,7 +217,7 @@ class Delivery(models.Model):
                 .exclude(state=State.CONFIRMED)
                 .update(
                     state=State.CONFIRMED,
-                    reason="The workflow asked for the outcome and was given it.",
+                    reason=WAS_GIVEN_IT,
                     trouble="",
                     unheard=False,
                     next_attempt_at=None,
@@ -224,7 +235,7 @@ class Delivery(models.Model):
                 .exclude(state=State.CONFIRMED)
                 .update(
                     state=State.UNKNOWN,
-                    reason="Delivering again.",
+                    reason=ONCE_MORE,
                     trouble="",
                     attended_at=None,
                     tries=0,
@@ -241,13 +252,13 @@ class Attempt(models.Model):
     """One HTTP try of a delivery, written before the POST leaves and completed after."""
 
     class Result(models.TextChoices):
-        STARTED = "started", "no answer recorded"
-        STORED = "stored", "accepted"
-        RETRY = "retry", "not accepted, tried again later"
-        UNKNOWN = "unknown", "the answer was lost"
-        REFUSED = "refused", "refused"
-        GONE = "gone", "the execution had ended"
-        FULL = "full", "an unread answer is there already"
+        STARTED = "started", gettext_lazy("no answer recorded")
+        STORED = "stored", gettext_lazy("accepted")
+        RETRY = "retry", gettext_lazy("not accepted, tried again later")
+        UNKNOWN = "unknown", gettext_lazy("the answer was lost")
+        REFUSED = "refused", gettext_lazy("refused")
+        GONE = "gone", gettext_lazy("the execution had ended")
+        FULL = "full", gettext_lazy("an unread answer is there already")
 
     # An attempt that may have arrived: never finished, its answer lost, or refused because of what
     # is there already, which somebody on the way may have made of the very same try.
@@ -258,7 +269,7 @@ class Attempt(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
     result = models.CharField(max_length=20, choices=Result, default=Result.STARTED)
-    status = models.PositiveIntegerField(null=True, help_text="HTTP status of the answer.")
+    status = models.PositiveIntegerField(null=True, help_text=_("HTTP status of the answer."))
     detail = models.CharField(max_length=200, blank=True)
 
     class Meta:
@@ -269,7 +280,8 @@ class Attempt(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"try {self.number}: {self.get_result_display()}"
+        told = {"number": self.number, "result": self.get_result_display()}
+        return gettext("try %(number)d: %(result)s") % told
 
     def finish(self, result: str, *, status: int | None, detail: str) -> None:
         """Record what came back."""

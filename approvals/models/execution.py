@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.workflow import FARTHEST, Workflow
 
@@ -87,32 +88,43 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
 class Execution(models.Model):
     """What Google said of one execution, and when. Several approvals may be of one execution."""
 
-    name = models.CharField(max_length=400, primary_key=True, help_text="Google's resource name.")
+    name = models.CharField(
+        max_length=400, primary_key=True, help_text=_("Google's resource name.")
+    )
     state = models.CharField(
         max_length=20,
         default="",
         db_default="",
         blank=True,
-        help_text="As Google names it; MISSING: Google did not know it when asked last;"
-        " GONE: nor when asked again; empty: not asked yet.",
+        help_text=_(
+            "As Google names it; MISSING: Google did not know it when asked last;"
+            " GONE: nor when asked again; empty: not asked yet."
+        ),
     )
-    looked_at = models.DateTimeField(null=True, help_text="When Google was asked last.")
+    looked_at = models.DateTimeField(null=True, help_text=_("When Google was asked last."))
     look_at = models.DateTimeField(
-        null=True, db_index=True, help_text="When to ask next; empty: there is no more to know."
+        null=True,
+        db_index=True,
+        help_text=_("When to ask next; empty: there is no more to know."),
     )
     looks = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Since it was registered or decided; more: rarer."
+        default=0,
+        db_default=0,
+        help_text=_("Since it was registered or decided; more: rarer."),
     )
     awaited = models.BooleanField(
-        default=False, db_default=False, help_text="Whether somebody is still to answer for it."
+        default=False,
+        db_default=False,
+        help_text=_("Whether somebody is still to answer for it."),
     )
     unregistered_since = models.DateTimeField(
         null=True,
         db_index=True,
-        help_text="Since when it is seen to wait at a callback that nobody registered.",
+        help_text=_("Since when it is seen to wait at a callback that nobody registered."),
     )
     dismissed_at = models.DateTimeField(
-        null=True, help_text="When an operator said that this wait is not for this inbox."
+        null=True,
+        help_text=_("When an operator said that this wait is not for this inbox."),
     )
 
     objects: ClassVar[ExecutionQuerySet] = ExecutionQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset

@@ -9,22 +9,31 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from approvals.audience import LABELS
 from approvals.models.channel import Channel
 from approvals.models.preference import Preference
 from approvals.models.record import Event
 from approvals.models.user import User
+from countersign.phrases import phrase
+
+# Why a notice is in its state: kept with it, and read in many languages.
+ASKED_FOR = phrase("Asked for by %(who)s.")
+PUT_ASIDE = phrase("Put aside by %(who)s: %(reason)s")
+GIVEN_UP = phrase("%(why)s Given up after a day.")
+UNWANTED = phrase("%(who)s wants to be told nothing.")
 
 
 class NoticeState(models.TextChoices):
     """States of a notice; the labels are what people read."""
 
-    QUEUED = "queued", "Waiting to be sent"
-    SENDING = "sending", "Being sent"
-    SENT = "sent", "Sent"
-    FAILED = "failed", "Not sent"
-    DROPPED = "dropped", "Not needed any more"
+    QUEUED = "queued", gettext_lazy("Waiting to be sent")
+    SENDING = "sending", gettext_lazy("Being sent")
+    SENT = "sent", gettext_lazy("Sent")
+    FAILED = "failed", gettext_lazy("Not sent")
+    DROPPED = "dropped", gettext_lazy("Not needed any more")
 
 
 OVER = (NoticeState.SENT, NoticeState.FAILED, NoticeState.DROPPED)
@@ -91,15 +100,19 @@ class Notice(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     approval = models.ForeignKey("Approval", models.PROTECT, related_name="notices")
     event = models.ForeignKey(Event, models.PROTECT, related_name="notices")
-    matter = models.CharField("what", max_length=20, choices=list(LABELS.items()))
-    address = models.CharField(max_length=254, blank=True, help_text="Of the mail.")
+    matter = models.CharField(
+        gettext_lazy("what"),
+        max_length=20,
+        choices=[(matter, gettext_lazy(label)) for matter, label in LABELS.items()],
+    )
+    address = models.CharField(max_length=254, blank=True, help_text=_("Of the mail."))
     user = models.ForeignKey(User, models.PROTECT, null=True, related_name="notices")
     channel = models.ForeignKey(Channel, models.CASCADE, null=True, related_name="notices")
     state = models.CharField(max_length=10, choices=NoticeState, default=NoticeState.QUEUED)
-    reason = models.TextField(blank=True, help_text="In words: why it is in this state.")
+    reason = models.TextField(blank=True, help_text=_("In words: why it is in this state."))
     tries = models.PositiveIntegerField(default=0)
     digest_at = models.DateTimeField(
-        "with the summary of", null=True, help_text="Empty: it goes out by itself, at once."
+        _("with the summary of"), null=True, help_text=_("Empty: it goes out by itself, at once.")
     )
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
     lease = models.UUIDField(null=True, db_index=True)
@@ -133,7 +146,8 @@ class Notice(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_matter_display()} to {self.recipient}"
+        told = {"what": self.get_matter_display(), "who": self.recipient}
+        return gettext("%(what)s to %(who)s") % told
 
     @property
     def recipient(self) -> str:
@@ -152,7 +166,7 @@ class Notice(models.Model):
         return self._change(
             Notice.objects.exclude(state=NoticeState.SENT),
             state=NoticeState.QUEUED,
-            reason=f"Asked for by {by}.",
+            reason=ASKED_FOR % {"who": by},
             tries=0,
             digest_at=None,
             next_attempt_at=timezone.now(),
@@ -163,7 +177,7 @@ class Notice(models.Model):
         return self._change(
             Notice.objects.exclude(state__in=(NoticeState.SENT, NoticeState.DROPPED)),
             state=NoticeState.DROPPED,
-            reason=f"Put aside by {by}: {why}",
+            reason=PUT_ASIDE % {"who": by, "reason": why},
             next_attempt_at=None,
         )
 
@@ -203,7 +217,7 @@ def postponed(notices: Sequence[Notice], reason: str) -> None:
     now = timezone.now()
     for notice in notices:
         if now - (notice.digest_at or notice.created_at) > GIVEN_UP_AFTER:
-            refused([notice], f"{reason} Given up after a day.")
+            refused([notice], GIVEN_UP % {"why": reason})
             continue
         due = now + pause(notice.tries)
         _finish([notice], state=NoticeState.QUEUED, reason=reason, next_attempt_at=due)
@@ -222,7 +236,7 @@ def reschedule(preference: Preference) -> None:
     now = timezone.now()
     waiting = Notice.objects.filter(user=preference.user, state=NoticeState.QUEUED)
     if preference.pace == Preference.Pace.NONE:
-        reason = f"{preference.user} wants to be told nothing."
+        reason = UNWANTED % {"who": preference.user}
         changes: dict[str, Any] = {"state": NoticeState.DROPPED, "reason": reason}
         waiting.update(next_attempt_at=None, lease=None, **changes)
         return

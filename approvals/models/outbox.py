@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 if TYPE_CHECKING:
     from approvals.models.delivery import Delivery
@@ -17,26 +18,29 @@ if TYPE_CHECKING:
 class State(models.TextChoices):
     """States of a delivery; the labels are what people read."""
 
-    QUEUED = "queued", "Sending"
-    SENDING = "sending", "Sending"
-    STORED = "stored", "Google has it"
-    CONFIRMED = "confirmed", "The workflow has it"
-    UNKNOWN = "unknown", "Sending"
-    BLOCKED = "blocked", "Needs attention"
-    MISSED = "missed", "Needs attention"
+    QUEUED = "queued", gettext_lazy("Sending")
+    SENDING = "sending", gettext_lazy("Sending")
+    STORED = "stored", gettext_lazy("Google has it")
+    CONFIRMED = "confirmed", gettext_lazy("The workflow has it")
+    UNKNOWN = "unknown", gettext_lazy("Sending")
+    BLOCKED = "blocked", gettext_lazy("Needs attention")
+    MISSED = "missed", gettext_lazy("Needs attention")
 
 
 class Trouble(models.TextChoices):
     """Why an operator should look at a delivery; the labels are what operators read."""
 
-    CREDENTIALS = "credentials", "Google does not accept the credentials of this inbox"
-    ROLE = "role", "Google does not let this inbox answer the workflow"
-    REFUSED = "refused", "Google refused the answer"
-    ADDRESS = "address", "Answers may not be sent to this address"
-    FOREIGN = "foreign", "Somebody else has answered the workflow directly"
-    NO_CALLBACK = "no_callback", "Google does not know the question any more"
-    NOT_LISTENING = "not_listening", "The workflow is not listening for the answer"
-    MISSED = "missed", "The workflow ended before it had the answer"
+    CREDENTIALS = (
+        "credentials",
+        gettext_lazy("Google does not accept the credentials of this inbox"),
+    )
+    ROLE = "role", gettext_lazy("Google does not let this inbox answer the workflow")
+    REFUSED = "refused", gettext_lazy("Google refused the answer")
+    ADDRESS = "address", gettext_lazy("Answers may not be sent to this address")
+    FOREIGN = "foreign", gettext_lazy("Somebody else has answered the workflow directly")
+    NO_CALLBACK = "no_callback", gettext_lazy("Google does not know the question any more")
+    NOT_LISTENING = "not_listening", gettext_lazy("The workflow is not listening for the answer")
+    MISSED = "missed", gettext_lazy("The workflow ended before it had the answer")
 
 
 FINAL = (State.CONFIRMED, State.MISSED)

@@ -6,15 +6,19 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.content import APPROVED
+from countersign.phrases import phrase
 from countersign.policies import rules_in, stages_in
 from countersign.terms import Terms
 
 NAME = RegexValidator(
-    r"^[a-z][a-z0-9-]*$", "Lower-case letters, digits and hyphens, a letter first."
+    r"^[a-z][a-z0-9-]*$", _("Lower-case letters, digits and hyphens, a letter first.")
 )
 MAX_UNDO = 3600
+NAMED_IN_TYPE = phrase("Named in the type “%(type)s”")
 
 
 class PolicyQuerySet(models.QuerySet["Policy"]):
@@ -28,14 +32,14 @@ class Policy(models.Model):
     """A type: the name that workflows use. What it says is in its versions."""
 
     name = models.CharField(max_length=100, unique=True, validators=[NAME])
-    title = models.CharField(max_length=100, help_text="What people read: “Supplier payment”.")
+    title = models.CharField(max_length=100, help_text=_("What people read: “Supplier payment”."))
     description = models.CharField(max_length=300, blank=True)
-    is_active = models.BooleanField("active", default=True)
+    is_active = models.BooleanField(_("active"), default=True)
 
     objects: ClassVar[PolicyQuerySet] = PolicyQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
     class Meta:
-        verbose_name = "type"
+        verbose_name = _("type")
         ordering = ("name",)
 
     def __str__(self) -> str:
@@ -69,40 +73,47 @@ class PolicyVersion(models.Model):
     stages = models.JSONField(
         default=list,
         blank=True,
-        help_text='In order: [{"name": "", "approvers": ["group:finance"], "votes_needed": 1}].'
-        " votes_needed may be “everyone”.",
+        help_text=_(
+            'In order: [{"name": "", "approvers": ["group:finance"], "votes_needed": 1}].'
+            " votes_needed may be “everyone”."
+        ),
     )
     rules = models.JSONField(
         default=list,
         blank=True,
-        help_text="The first that is true picks the approvers of the first stage:"
-        ' [{"field": "Amount", "operator": ">", "value": 10000, "approvers": ["group:cfo"]}].',
+        help_text=_(
+            "The first that is true picks the approvers of the first stage:"
+            ' [{"field": "Amount", "operator": ">", "value": 10000, "approvers": ["group:cfo"]}].'
+        ),
     )
     comment_rule = models.CharField(max_length=10, default="on_reject")
-    expires_in = models.PositiveIntegerField("time limit", null=True, blank=True)
+    expires_in = models.PositiveIntegerField(_("time limit"), null=True, blank=True)
     on_expiry = models.CharField(max_length=50, default="expired")
     silence_approves = models.BooleanField(
-        default=False, help_text="A request may say that no answer in time means yes."
+        default=False,
+        help_text=_("A request may say that no answer in time means yes."),
     )
     reject_settles = models.BooleanField(
-        default=True, help_text="One rejection is the outcome, whatever others say."
+        default=True,
+        help_text=_("One rejection is the outcome, whatever others say."),
     )
-    remind_after = models.JSONField(default=list, blank=True, help_text="Seconds after asking.")
+    remind_after = models.JSONField(default=list, blank=True, help_text=_("Seconds after asking."))
     escalate_after = models.PositiveIntegerField(null=True, blank=True)
     escalate_to = models.CharField(
-        max_length=254, blank=True, help_text="group:NAME or user:E-MAIL"
+        max_length=254, blank=True, help_text=_("group:NAME or user:E-MAIL")
     )
     undo = models.PositiveIntegerField(
-        "undo window", default=0, help_text="Seconds in which an answer can be taken back."
+        _("undo window"), default=0, help_text=_("Seconds in which an answer can be taken back.")
     )
-    form = models.JSONField(null=True, blank=True, help_text="JSON Schema of the form.")
+    form = models.JSONField(null=True, blank=True, help_text=_("JSON Schema of the form."))
     invites = models.BooleanField(
-        default=False, help_text="Unknown e-mail addresses are invited instead of refused."
+        default=False,
+        help_text=_("Unknown e-mail addresses are invited instead of refused."),
     )
     priority = models.CharField(max_length=10, default="normal")
 
     class Meta:
-        verbose_name = "version"
+        verbose_name = _("version")
         ordering = ("-number",)
         constraints = (
             models.UniqueConstraint(fields=["policy", "number"], name="policy_version_once"),
@@ -127,17 +138,19 @@ class PolicyVersion(models.Model):
             try:
                 check(getattr(self, name))
             except (TypeError, ValueError, KeyError) as error:
-                wrong[name] = f"Not as shown below: {error}"
+                wrong[name] = gettext("Not as shown below: %(why)s") % {"why": error}
         if self.on_expiry == APPROVED and not self.silence_approves:
-            wrong["on_expiry"] = "Silence approves only where that is allowed below."
+            wrong["on_expiry"] = gettext("Silence approves only where that is allowed below.")
         if self.undo > MAX_UNDO:
-            wrong["undo"] = f"At most {MAX_UNDO} seconds."
+            wrong["undo"] = gettext("At most %(most)d seconds.") % {"most": MAX_UNDO}
         if self.expires_in is not None:
             late = [after for after in self.remind_after if after >= self.expires_in]
             if late:
-                wrong["remind_after"] = "A reminder after the time limit reaches nobody."
+                wrong["remind_after"] = gettext("A reminder after the time limit reaches nobody.")
         if (self.escalate_after is None) != (not self.escalate_to):
-            wrong["escalate_to"] = "Say both after how many seconds, and to whom; or neither."
+            wrong["escalate_to"] = gettext(
+                "Say both after how many seconds, and to whom; or neither."
+            )
         if wrong:
             raise ValidationError(wrong)
 
@@ -145,7 +158,7 @@ class PolicyVersion(models.Model):
     def terms(self) -> Terms:
         """The same as a value that rules work on."""
         return Terms(
-            stages=stages_in(self.stages, f"Named in the type “{self.policy}”"),
+            stages=stages_in(self.stages, NAMED_IN_TYPE % {"type": self.policy}),
             rules=rules_in(self.rules),
             comment=self.comment_rule,
             expires_in=self.expires_in,

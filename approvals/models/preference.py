@@ -7,55 +7,65 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.user import User
 
 
 def _known_zone(name: str) -> None:
     if name not in available_timezones():
-        raise ValidationError(f"“{name}” is no time zone; one is Europe/Lisbon.")
+        sentence = gettext("“%(name)s” is no time zone; one is Europe/Lisbon.")
+        raise ValidationError(sentence % {"name": name})
 
 
 class Preference(models.Model):
     """What one person has chosen. Who has chosen nothing is told of each event at once."""
 
     class Pace(models.TextChoices):
-        EACH = "each", "Each at once"
-        HOURLY = "hourly", "Once an hour"
-        DAILY = "daily", "Once a day"
-        NONE = "none", "Nothing"
+        EACH = "each", _("Each at once")
+        HOURLY = "hourly", _("Once an hour")
+        DAILY = "daily", _("Once a day")
+        NONE = "none", _("Nothing")
 
     user = models.OneToOneField(
-        User, models.CASCADE, primary_key=True, related_name="preference", editable=False
+        User,
+        models.CASCADE,
+        primary_key=True,
+        related_name="preference",
+        editable=False,
     )
     pace = models.CharField(
-        "e-mail",
+        _("e-mail"),
         max_length=10,
         choices=Pace,
         default=Pace.EACH,
-        help_text="What would be over before the next summary is told at once.",
+        help_text=_("What would be over before the next summary is told at once."),
     )
     hour = models.PositiveSmallIntegerField(
-        "daily at", default=8, validators=[MaxValueValidator(23)], help_text="Hour, from 0 to 23."
+        _("daily at"),
+        default=8,
+        validators=[MaxValueValidator(23)],
+        help_text=_("Hour, from 0 to 23."),
     )
     time_zone = models.CharField(
         max_length=64,
         blank=True,
         validators=[_known_zone],
-        help_text="As Europe/Lisbon; empty for the one of this inbox.",
+        help_text=_("As Europe/Lisbon; empty for the one of this inbox."),
     )
     language = models.CharField(
         max_length=10,
         blank=True,
         default="",
         db_default="",
-        help_text="Empty: as the browser asks.",
+        help_text=_("Empty: as the browser asks."),
     )
     goes_on = models.BooleanField(
-        "after an answer, open the next request at once", default=False, db_default=False
+        _("after an answer, open the next request at once"), default=False, db_default=False
     )
-    receipts = models.BooleanField("receipts of my own answers", default=True)
-    results = models.BooleanField("results of what I asked or answered", default=True)
+    receipts = models.BooleanField(_("receipts of my own answers"), default=True)
+    results = models.BooleanField(_("results of what I asked or answered"), default=True)
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_pace_display()}"

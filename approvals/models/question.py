@@ -6,11 +6,13 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
-from django.utils import formats, timezone
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.approver import Approver, ApproverQuerySet
 from approvals.models.caller import Caller
-from approvals.models.content import NEGATIVE, OUTCOME_LABELS, PENDING, SEEN
+from approvals.models.content import BUTTONS, NEGATIVE, OUTCOME_LABELS, PENDING, SEEN, button_of
 from approvals.models.delivery import Delivery
 from approvals.models.errors import UnknownOption
 from approvals.models.policy import PolicyVersion
@@ -19,9 +21,11 @@ from approvals.models.record import BEGINNING, Event, Vote, VoteQuerySet
 from approvals.models.stand_in import StandIn
 from approvals.models.user import User
 from approvals.plain import visible
-from countersign.bodies import DEFAULT_OPTIONS
+from approvals.retold import retold
+from approvals.times import clock_of, exact
+from countersign.phrases import phrase
 
-NOBODY = "Nobody active who was asked may answer it."
+NOBODY = phrase("Nobody active who was asked may answer it.")
 
 
 class Question(models.Model):
@@ -32,51 +36,62 @@ class Question(models.Model):
     """
 
     class Priority(models.TextChoices):
-        LOW = "low", "Low"
-        NORMAL = "normal", "Normal"
-        HIGH = "high", "High"
-        URGENT = "urgent", "Urgent"
+        LOW = "low", gettext_lazy("Low")
+        NORMAL = "normal", gettext_lazy("Normal")
+        HIGH = "high", gettext_lazy("High")
+        URGENT = "urgent", gettext_lazy("Urgent")
 
     class CommentRule(models.TextChoices):
-        OPTIONAL = "optional", "optional"
-        ON_REJECT = "on_reject", "required to reject"
-        ALWAYS = "always", "required"
+        OPTIONAL = "optional", gettext_lazy("optional")
+        ON_REJECT = "on_reject", gettext_lazy("required to reject")
+        ALWAYS = "always", gettext_lazy("required")
 
     class Result(models.TextChoices):
-        SUCCEEDED = "succeeded", "Done"
-        FAILED = "failed", "Failed"
+        SUCCEEDED = "succeeded", gettext_lazy("Done")
+        FAILED = "failed", gettext_lazy("Failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller = models.ForeignKey(Caller, models.PROTECT, related_name="approvals")
     idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - unique if given
-    callback_url = models.CharField(max_length=700, help_text="Where the answer is delivered.")
+    callback_url = models.CharField(max_length=700, help_text=_("Where the answer is delivered."))
     execution = models.CharField(max_length=400, db_index=True)
-    request_sha256 = models.CharField(max_length=64, help_text="Digest of what the caller sent.")
-    content_sha256 = models.CharField(max_length=64, help_text="Digest of what people read.")
+    request_sha256 = models.CharField(max_length=64, help_text=_("Digest of what the caller sent."))
+    content_sha256 = models.CharField(max_length=64, help_text=_("Digest of what people read."))
     revision = models.PositiveIntegerField(default=1)
 
     type = models.CharField(max_length=100, blank=True)
     policy = models.ForeignKey(
-        PolicyVersion, models.PROTECT, null=True, related_name="approvals", verbose_name="version"
+        PolicyVersion,
+        models.PROTECT,
+        null=True,
+        related_name="approvals",
+        verbose_name=_("version"),
     )
     supersedes = models.OneToOneField(
-        "approvals.Approval", models.PROTECT, null=True, related_name="superseded_by"
+        "approvals.Approval",
+        models.PROTECT,
+        null=True,
+        related_name="superseded_by",
     )
     title = models.CharField(max_length=200)
-    summary = models.TextField(blank=True, help_text="Markdown.")
-    fields = models.JSONField(default=list, help_text="[label, value] pairs, in order.")
+    summary = models.TextField(blank=True, help_text=_("Markdown."))
+    fields = models.JSONField(default=list, help_text=_("[label, value] pairs, in order."))
     links = models.JSONField(default=list)
     options = models.JSONField(default=list)
     requested_by = models.CharField(max_length=254, blank=True)
     requester_mailbox = models.CharField(max_length=254, blank=True, db_index=True)
-    stages = models.JSONField(default=list, help_text="Of each stage, name and votes_needed.")
-    stage = models.PositiveIntegerField(default=0, help_text="The one that is asked now, from 0.")
+    stages = models.JSONField(default=list, help_text=_("Of each stage, name and votes_needed."))
+    stage = models.PositiveIntegerField(
+        default=0, help_text=_("The one that is asked now, from 0.")
+    )
     votes_needed = models.PositiveIntegerField(
-        null=True, default=1, help_text="In this stage; empty: everybody who is asked."
+        null=True,
+        default=1,
+        help_text=_("In this stage; empty: everybody who is asked."),
     )
     reject_settles = models.BooleanField(default=True)
-    undo = models.PositiveIntegerField(default=0, help_text="Seconds to take an answer back.")
-    form = models.JSONField(null=True, help_text="JSON Schema.")
+    undo = models.PositiveIntegerField(default=0, help_text=_("Seconds to take an answer back."))
+    form = models.JSONField(null=True, help_text=_("JSON Schema."))
     prefill = models.JSONField(default=dict)
     comment_rule = models.CharField(
         max_length=10, choices=CommentRule, default=CommentRule.ON_REJECT
@@ -88,13 +103,18 @@ class Question(models.Model):
 
     status = models.CharField(max_length=50, default=PENDING, db_index=True)
     settles_as = models.CharField(
-        max_length=50, blank=True, help_text="The outcome, once nobody may take it back."
+        max_length=50,
+        blank=True,
+        help_text=_("The outcome, once nobody may take it back."),
     )
     settles_at = models.DateTimeField(null=True, db_index=True)
     changed_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, db_index=True)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="decided"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="decided",
     )
 
     result = models.CharField(max_length=10, choices=Result, blank=True)
@@ -102,7 +122,8 @@ class Question(models.Model):
     result_url = models.URLField(max_length=500, blank=True)
 
     removed_at = models.DateTimeField(
-        null=True, help_text="When its contents were removed, because they were kept long enough."
+        null=True,
+        help_text=_("When its contents were removed, because they were kept long enough."),
     )
     record_length = models.PositiveIntegerField(default=0)
     record_head = models.CharField(max_length=64, default=BEGINNING)
@@ -159,19 +180,23 @@ class Question(models.Model):
     def label_of(self, outcome: str) -> str:
         """An outcome as people read it: “Approved”, or the author's own word for it."""
         words = {option["value"]: option["label"] for option in self.options}
-        usual = {option["value"]: option["label"] for option in DEFAULT_OPTIONS}
-        usual["changes_requested"] = "Send back"
-        if outcome in words and words[outcome] != usual.get(outcome):
+        if outcome in words and words[outcome] != BUTTONS.get(outcome):
             return str(words[outcome])
         return str(OUTCOME_LABELS.get(outcome, outcome))
+
+    @property
+    def buttons(self) -> list[dict[str, str]]:
+        """The options as people read them: the usual ones in the reader's language."""
+        return [{**option, "label": button_of(option)} for option in self.options]
 
     def option(self, value: str) -> dict[str, str]:
         """The declared option of this value. Raises `UnknownOption`."""
         for option in self.options:
             if option["value"] == value:
                 return dict(option)
-        labels = ", ".join(option["label"] for option in self.options)
-        raise UnknownOption(f"“{value}” is not one of the answers: {labels}.")
+        labels = ", ".join(option["label"] for option in self.buttons)
+        sentence = gettext("“%(value)s” is not one of the answers: %(labels)s.")
+        raise UnknownOption(sentence % {"value": value, "labels": labels})
 
     def needs_comment(self, outcome: str) -> bool:
         """Whether this answer must come with a comment."""
@@ -182,9 +207,9 @@ class Question(models.Model):
     def trouble(self) -> str:
         """Why an operator should look at it, in a sentence; empty when all is well."""
         if self.status != PENDING:
-            return self.outgoing.reason if self.outgoing.needs_attention else ""
+            return retold(self.outgoing.reason) if self.outgoing.needs_attention else ""
         nobody = self.rows().nobodys().exists()
-        return NOBODY if nobody else ""
+        return gettext(NOBODY) if nobody else ""
 
     def principal_for(self, user: User) -> User | None:
         """In whose right this person could answer now: their own, a colleague's, or None."""
@@ -211,23 +236,39 @@ class Question(models.Model):
     def how_it_settles(self) -> str:
         """Who answered what, and until when that can be taken back; for the undo window."""
         vote = self.standing_votes().select_related("user", "principal").last()
-        until = formats.date_format(timezone.localtime(self.settles_at), "H:i:s e")
-        whose = f", for {vote.on_behalf_of}," if vote and vote.on_behalf_of else ""
-        who = f"{vote.user}{whose}" if vote else "Somebody"
-        label = self.label_of(vote.outcome if vote else self.settles_as)
-        return f"{who} answered “{label}” already, and can take it back until {until}."
+        assert self.settles_at is not None
+        if vote and vote.on_behalf_of:
+            sentence = gettext(
+                "%(who)s, for %(whom)s, answered “%(label)s” already, and can take it back until"
+                " %(clock)s."
+            )
+        else:
+            sentence = gettext(
+                "%(who)s answered “%(label)s” already, and can take it back until %(clock)s."
+            )
+        return sentence % {
+            "who": vote.user if vote else gettext("Somebody"),
+            "whom": vote.on_behalf_of if vote else "",
+            "label": self.label_of(vote.outcome if vote else self.settles_as),
+            "clock": clock_of(self.settles_at, seconds=True),
+        }
 
     def how_it_closed(self) -> str:
         """One sentence: who, what and when."""
-        when = formats.date_format(timezone.localtime(self.decided_at), "j F Y, H:i e")
+        assert self.decided_at is not None
+        told: dict[str, Any] = {"when": exact(self.decided_at), "label": self.status_label}
         if self.decided_by:
-            return f"{self.decided_by} answered “{self.status_label}” on {when}."
+            told["who"] = self.decided_by
+            return gettext("%(who)s answered “%(label)s” on %(when)s.") % told
         if self.status == "withdrawn":
-            who = self._who_withdrew()
-            if not who:
-                return f"It was closed on {when} without an answer: its workflow had ended."
-            return f"{who} withdrew this request on {when}."
-        return f"Nobody answered in time; it was closed as “{self.status_label}” on {when}."
+            told["who"] = self._who_withdrew()
+            if told["who"]:
+                return gettext("%(who)s withdrew this request on %(when)s.") % told
+            return (
+                gettext("It was closed on %(when)s without an answer: its workflow had ended.")
+                % told
+            )
+        return gettext("Nobody answered in time; it was closed as “%(label)s” on %(when)s.") % told
 
     @property
     def reason_withdrawn(self) -> str:
@@ -245,5 +286,5 @@ class Question(models.Model):
         if kind == "system":
             return ""
         if kind != "user":
-            return "The workflow"
+            return gettext("The workflow")
         return str(User.objects.filter(email=address).first() or address)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.content import canonical, digest
 from approvals.origin import origin
@@ -41,13 +42,15 @@ class Vote(models.Model):
     stage = models.PositiveIntegerField(default=0)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="votes")
     principal = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="votes_in_their_right"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="votes_in_their_right",
     )
     outcome = models.CharField(max_length=50)
     comment = models.TextField(blank=True)
     form = models.JSONField(default=dict)
-    revision = models.PositiveIntegerField(help_text="The revision the person saw.")
-    content_sha256 = models.CharField(max_length=64, help_text="Digest of what the person saw.")
+    revision = models.PositiveIntegerField(help_text=_("The revision the person saw."))
+    content_sha256 = models.CharField(max_length=64, help_text=_("Digest of what the person saw."))
     at = models.DateTimeField(default=timezone.now)
     taken_back_at = models.DateTimeField(null=True)
 
@@ -111,38 +114,38 @@ class Event(models.Model):
     """
 
     class Kind(models.TextChoices):
-        REGISTERED = "registered", "Asked"
-        REARMED = "rearmed", "Asked again"
-        VOTED = "voted", "Answered"
-        TAKEN_BACK = "taken_back", "Taken back"
-        STAGE = "stage", "Next stage"
-        DECIDED = "decided", "Decided"
-        EXPIRED = "expired", "Expired"
-        WITHDRAWN = "withdrawn", "Withdrawn"
-        REMINDED = "reminded", "Reminded"
-        ESCALATED = "escalated", "Escalated"
-        HANDED_OVER = "handed_over", "Handed over"
-        QUESTION = "question", "Question"
-        ANSWER = "answer", "Answer"
-        STORED = "stored", "Google has it"
-        CONFIRMED = "confirmed", "The workflow has it"
-        BLOCKED = "blocked", "Needs attention"
-        MISSED = "missed", "The workflow ended first"
-        REQUEUED = "requeued", "Delivered again"
-        ATTENDED = "attended", "Put aside"
-        ENDED = "ended", "The workflow ended"
-        OUTCOME = "outcome", "The workflow reported"
-        REMOVED = "removed", "Contents removed"
+        REGISTERED = "registered", _("Asked")
+        REARMED = "rearmed", _("Asked again")
+        VOTED = "voted", _("Answered")
+        TAKEN_BACK = "taken_back", _("Taken back")
+        STAGE = "stage", _("Next stage")
+        DECIDED = "decided", _("Decided")
+        EXPIRED = "expired", _("Expired")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+        REMINDED = "reminded", _("Reminded")
+        ESCALATED = "escalated", _("Escalated")
+        HANDED_OVER = "handed_over", _("Handed over")
+        QUESTION = "question", _("Question")
+        ANSWER = "answer", _("Answer")
+        STORED = "stored", _("Google has it")
+        CONFIRMED = "confirmed", _("The workflow has it")
+        BLOCKED = "blocked", _("Needs attention")
+        MISSED = "missed", _("The workflow ended first")
+        REQUEUED = "requeued", _("Delivered again")
+        ATTENDED = "attended", _("Put aside")
+        ENDED = "ended", _("The workflow ended")
+        OUTCOME = "outcome", _("The workflow reported")
+        REMOVED = "removed", _("Contents removed")
 
     approval = models.ForeignKey("Approval", models.PROTECT, related_name="events")
-    number = models.PositiveIntegerField(help_text="Its place in the record, from 1 on.")
+    number = models.PositiveIntegerField(help_text=_("Its place in the record, from 1 on."))
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=20, choices=Kind)
-    actor = models.CharField(max_length=300, help_text="user:…, caller:… or system")
+    actor = models.CharField(max_length=300, help_text=_("user:…, caller:… or system"))
     old_status = models.CharField(max_length=50)
     new_status = models.CharField(max_length=50)
-    client = models.CharField(max_length=45, blank=True, help_text="Address it came from.")
-    request = models.CharField(max_length=100, blank=True, help_text="ID that the logs show.")
+    client = models.CharField(max_length=45, blank=True, help_text=_("Address it came from."))
+    request = models.CharField(max_length=100, blank=True, help_text=_("ID that the logs show."))
     data = models.JSONField(default=dict)
     data_sha256 = models.CharField(max_length=64)
     previous_sha256 = models.CharField(max_length=64)

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from approvals.models.approver import Approver, resolve
 from approvals.models.content import PENDING
@@ -10,7 +11,14 @@ from approvals.models.querysets import all_approvals
 from approvals.models.record import Event
 from approvals.models.user import User, mailbox
 from approvals.models.voting import Voting
+from countersign.phrases import phrase
 from countersign.terms import Asked
+
+# Why somebody is asked: kept as it is, and read in many languages.
+HANDED_OVER = phrase("Handed over by %(who)s: %(reason)s")
+IN_PLACE = phrase("In place of %(who)s: %(reason)s")
+NO_REASON = phrase("no reason given")
+NOBODY_ANSWERED = phrase("Nobody had answered after %(after)s")
 
 
 class Sharing(Voting):
@@ -28,7 +36,7 @@ class Sharing(Voting):
         """
         self._require_taker(to)
         if to == by:
-            raise CannotHandOver("Choose somebody else.")
+            raise CannotHandOver(gettext("Choose somebody else."))
         with transaction.atomic():
             # The second look is for PostgreSQL: see `_cast`.
             held = self._hold(self.rows().needing(by))
@@ -36,18 +44,22 @@ class Sharing(Voting):
             if principal is None:
                 if self.handed_over_by(by) == to.email:
                     return
-                raise NotYours("Only somebody who may decide this request can hand it over.")
-            why = f"Handed over by {by}: {reason.strip() or 'no reason given'}"
+                raise NotYours(
+                    gettext("Only somebody who may decide this request can hand it over.")
+                )
+            why = HANDED_OVER % {"who": by, "reason": reason.strip() or NO_REASON}
             ended = self.asked_now().filter(user=principal).update(ended_at=timezone.now())
             if not ended and self.votes_needed != 1:
                 raise CannotHandOver(
-                    "Several of those who were asked must answer, and you are asked through a"
-                    " group. An operator can ask somebody else."
+                    gettext(
+                        "Several of those who were asked must answer, and you are asked through a"
+                        " group. An operator can ask somebody else."
+                    )
                 )
             if not (self._ask(f"user:{to.email}", why) or ended):
                 if self.handed_over_by(by) == to.email:
                     return
-                raise CannotHandOver(f"{to} is asked already.")
+                raise CannotHandOver(gettext("%(who)s is asked already.") % {"who": to})
             self._tell_hand_over(by.actor, str(principal), to, reason)
             self.retally(timezone.now())  # the colleague may have answered, the last of everyone
 
@@ -66,20 +78,23 @@ class Sharing(Voting):
         themselves: nobody gives themselves the right to decide; `AlreadyClosed`.
         """
         if mailbox(actor.removeprefix("user:")) == self.requester_mailbox:
-            raise CannotHandOver("You asked for this: another operator must say who decides it.")
+            raise CannotHandOver(
+                gettext("You asked for this: another operator must say who decides it.")
+            )
         if mailbox(actor.removeprefix("user:")) == to.mailbox:
-            raise CannotHandOver("Choose somebody else: another operator must ask you.")
+            raise CannotHandOver(gettext("Choose somebody else: another operator must ask you."))
         self._require_taker(to)
         with transaction.atomic():
             if not self._hold(self.rows().filter(status=PENDING)):
                 self.refresh_from_db()
                 raise AlreadyClosed(self.how_it_closed())
             if self._has_answered(approver):
-                raise CannotHandOver(f"{approver.label} has answered already.")
+                answered = gettext("%(who)s has answered already.")
+                raise CannotHandOver(answered % {"who": approver.label})
             current = Approver.objects.current().filter(pk=approver.pk, approval=self.pk)
             if not current.update(ended_at=timezone.now()):
-                raise CannotHandOver("This approver was replaced already.")
-            why = f"In place of {approver.label}: {reason.strip() or 'no reason given'}"
+                raise CannotHandOver(gettext("This approver was replaced already."))
+            why = IN_PLACE % {"who": approver.label, "reason": reason.strip() or NO_REASON}
             self._ask(f"user:{to.email}", why, stage=approver.stage)
             self._tell_hand_over(actor, approver.label, to, reason)
             self.retally(timezone.now())
@@ -96,7 +111,7 @@ class Sharing(Voting):
                 return False
             told = {"to": to, "after": after}
             try:
-                self._ask(to, f"Nobody had answered after {after}")
+                self._ask(to, NOBODY_ANSWERED % {"after": after})
             except UnknownApprover as error:  # a group that was renamed since: once is enough
                 told["failed"] = str(error)
             Event.append(self.pk, Event.Kind.ESCALATED, "system", data=told)
@@ -124,7 +139,9 @@ class Sharing(Voting):
                 self.refresh_from_db()
                 raise AlreadyClosed(self.how_it_closed())
             if not (asker or self.rows().asking(by).exists()):
-                raise NotYours("Only those who decide this request, and who asked, can write here.")
+                raise NotYours(
+                    gettext("Only those who decide this request, and who asked, can write here.")
+                )
             said = {"text": text.strip()}
             last = Event.objects.filter(approval=self.pk).last()
             if last and (last.kind, last.actor, last.data) == (kind, by.actor, said):
@@ -142,9 +159,11 @@ class Sharing(Voting):
 
     def _require_taker(self, to: User) -> None:
         if not to.is_active:
-            raise CannotHandOver(f"{to} cannot sign in any more.")
+            raise CannotHandOver(gettext("%(who)s cannot sign in any more.") % {"who": to})
         if to.mailbox == self.requester_mailbox:
-            raise CannotHandOver(f"{to} asked for this, and cannot decide it.")
+            raise CannotHandOver(
+                gettext("%(who)s asked for this, and cannot decide it.") % {"who": to}
+            )
 
     def _has_answered(self, approver: Approver) -> bool:
         """Whether the person has, or somebody in their right; a group's members answer singly."""

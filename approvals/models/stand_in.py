@@ -6,6 +6,8 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.user import User
 
@@ -45,7 +47,7 @@ class StandIn(models.Model):
     objects: ClassVar[StandInQuerySet] = StandInQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
 
     class Meta:
-        verbose_name = "stand-in"
+        verbose_name = _("stand-in")
         ordering = ("-starts_at",)
         constraints = (
             models.CheckConstraint(
@@ -57,13 +59,14 @@ class StandIn(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.colleague} for {self.user}"
+        told = {"colleague": self.colleague, "user": self.user}
+        return gettext("%(colleague)s for %(user)s") % told
 
     def clean(self) -> None:
         if self.user_id and self.user_id == self.colleague_id:
-            raise ValidationError({"colleague": "Choose somebody else."})
+            raise ValidationError({"colleague": gettext("Choose somebody else.")})
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            raise ValidationError({"ends_at": "The end must be later than the beginning."})
+            raise ValidationError({"ends_at": gettext("The end must be later than the beginning.")})
 
     def end(self) -> bool:
         """End it now; False where it had ended."""

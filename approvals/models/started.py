@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.user import User
 
@@ -28,8 +29,8 @@ class Started(models.Model):
     objects: ClassVar[models.Manager["Started"]] = models.Manager()
 
     class Meta:
-        verbose_name = "started execution"
-        verbose_name_plural = "started executions"
+        verbose_name = _("started execution")
+        verbose_name_plural = _("started executions")
         ordering = ("-at",)
         indexes = (models.Index(fields=("user", "-at"), name="started_by_person"),)
 

@@ -5,8 +5,11 @@ from typing import ClassVar
 
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.content import PENDING
+from approvals.retold import length_retold
 
 
 class TimerQuerySet(models.QuerySet["Timer"]):
@@ -27,14 +30,14 @@ class Timer(models.Model):
     """One moment of one approval, as its type says. It rings once."""
 
     class Kind(models.TextChoices):
-        REMIND = "remind", "Reminder"
-        ESCALATE = "escalate", "Escalation"
+        REMIND = "remind", _("Reminder")
+        ESCALATE = "escalate", _("Escalation")
 
     approval = models.ForeignKey("Approval", models.CASCADE, related_name="timers")
     kind = models.CharField(max_length=10, choices=Kind)
     due_at = models.DateTimeField()
-    to = models.CharField(max_length=254, blank=True, help_text="Whom to ask besides.")
-    after = models.CharField(max_length=50, help_text="In words, how long after the asking.")
+    to = models.CharField(max_length=254, blank=True, help_text=_("Whom to ask besides."))
+    after = models.CharField(max_length=50, help_text=_("In words, how long after the asking."))
     done_at = models.DateTimeField(null=True)
 
     objects: ClassVar[TimerQuerySet] = TimerQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
@@ -50,7 +53,8 @@ class Timer(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} after {self.after}"
+        told = {"what": self.get_kind_display(), "after": length_retold(self.after)}
+        return gettext("%(what)s after %(after)s") % told
 
     def ring(self) -> bool:
         """Do what it is for, once; False where that was done, or where nobody is to be asked."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models.caller import digest
 from approvals.models.user import User
@@ -48,7 +49,7 @@ class PersonalToken(models.Model):
     """A secret that answers in a person's name where they are not at a page; nothing else."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
-    label = models.CharField(max_length=100, help_text="Where it is kept.")
+    label = models.CharField(max_length=100, help_text=_("Where it is kept."))
     prefix = models.CharField(max_length=10, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 
 def mailbox(email: str) -> str:
@@ -37,7 +38,7 @@ class User(AbstractUser):
     """One person. `email` is kept in lower case and is unique."""
 
     username = None  # type: ignore[assignment]  # AbstractUser's field is removed on purpose
-    email = models.EmailField("e-mail address", unique=True)
+    email = models.EmailField(_("e-mail address"), unique=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

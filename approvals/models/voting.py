@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from approvals.models.closing import Closing
 from approvals.models.content import NEGATIVE, PENDING
@@ -46,7 +47,9 @@ class Voting(Closing):
         self.option(outcome)
         comment = comment.strip()
         if self.needs_comment(outcome) and not comment:
-            raise CommentRequired("Please say why: the comment goes to the person who asked.")
+            raise CommentRequired(
+                gettext("Please say why: the comment goes to the person who asked.")
+            )
         values = filled_in(self.form, form or {}, negative=outcome in NEGATIVE)
         with transaction.atomic():
             cast = self._cast(outcome, by, revision, comment, values)
@@ -189,15 +192,15 @@ class Voting(Closing):
         # The row first, as everywhere: whoever closes it meanwhile is done before, or waits.
         mine = all_approvals().undoable(now).filter(pk=self.pk)
         if not mine.update(settles_as="", settles_at=None, changed_at=now):
-            raise TooLate("It is too late to take it back: the answer has gone out.")
+            raise TooLate(gettext("It is too late to take it back: the answer has gone out."))
         self.refresh_from_db()
         since = now - timedelta(seconds=self.undo)
         standing = self.standing_votes().filter(stage=self.stage, user=by)
         vote = standing.first()
         if vote is None:
-            raise NotYours("You have not answered this request.")
+            raise NotYours(gettext("You have not answered this request."))
         if vote.at <= since:
-            raise TooLate("It is too late to take it back.")
+            raise TooLate(gettext("It is too late to take it back."))
         now = self._next_moment()
         standing.filter(pk=vote.pk).update(taken_back_at=now)
         told = {"vote": str(vote.pk)}
@@ -224,11 +227,17 @@ class Voting(Closing):
         if self.status != PENDING:
             raise AlreadyClosed(self.how_it_closed())
         if self.settles_at is not None:
-            raise AlreadyClosed(f"{self.how_it_settles()} Nothing of your answer was saved.")
+            raise AlreadyClosed(
+                f"{self.how_it_settles()} {gettext('Nothing of your answer was saved.')}"
+            )
         if not self.is_open:
-            raise AlreadyClosed("The time to answer has passed; nothing was saved.")
+            raise AlreadyClosed(gettext("The time to answer has passed; nothing was saved."))
         if self.revision != revision:
-            raise WasChanged("The request was changed after you opened it. Please read it again.")
+            raise WasChanged(
+                gettext("The request was changed after you opened it. Please read it again.")
+            )
         if votes.exists():
-            raise AlreadyClosed("You have answered this request already; others have not yet.")
-        raise NotYours("You may read this request, but others were asked to decide it.")
+            raise AlreadyClosed(
+                gettext("You have answered this request already; others have not yet.")
+            )
+        raise NotYours(gettext("You may read this request, but others were asked to decide it."))

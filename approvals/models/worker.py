@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 # A worker says every few seconds that it is there; after this long it is taken for dead.
 SILENT = timedelta(seconds=60)
@@ -34,12 +35,13 @@ class Worker(models.Model):
     """One run of `manage.py deliver`, and its heartbeat."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=200, help_text="Host and process.")
+    name = models.CharField(max_length=200, help_text=_("Host and process."))
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now, db_index=True)
     stopped_at = models.DateTimeField(null=True)
     paused = models.JSONField(
-        default=list, help_text="Hosts that it leaves alone for a moment, as they do not answer."
+        default=list,
+        help_text=_("Hosts that it leaves alone for a moment, as they do not answer."),
     )
 
     objects: ClassVar[WorkerQuerySet] = WorkerQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset

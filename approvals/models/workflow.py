@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 # No workflow and no execution is put off for longer, by six hours and their jitter at most: one
 # that seems to be was written before the clock was set back.
@@ -31,19 +32,27 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
 class Workflow(models.Model):
     """One workflow: one with approvals, or one that is deployed where ours are."""
 
-    name = models.CharField(max_length=400, primary_key=True, help_text="Google's resource name.")
-    listed_at = models.DateTimeField(null=True, help_text="When its executions were listed last.")
+    name = models.CharField(
+        max_length=400, primary_key=True, help_text=_("Google's resource name.")
+    )
+    listed_at = models.DateTimeField(
+        null=True, help_text=_("When its executions were listed last.")
+    )
     list_at = models.DateTimeField(
         null=True,
         default=timezone.now,
         db_index=True,
-        help_text="When to list them next; empty: it is listed under another name.",
+        help_text=_("When to list them next; empty: it is listed under another name."),
     )
     trouble = models.CharField(
-        max_length=200, blank=True, default="", help_text="Why they could not be listed."
+        max_length=200,
+        blank=True,
+        default="",
+        help_text=_("Why they could not be listed."),
     )
     silenced_at = models.DateTimeField(
-        null=True, help_text="When an operator said that its waits are not for this inbox."
+        null=True,
+        help_text=_("When an operator said that its waits are not for this inbox."),
     )
 
     objects: ClassVar[WorkflowQuerySet] = WorkflowQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from approvals.attending import DEEDS, NOUNS, Deed, deeds_for
@@ -103,16 +104,20 @@ def _groups(
     for item in items:
         kind = item.kind
         if not found or found[-1].kind != kind:
-            group = Group(kind, SAYS[kind], DO[kind], SINCE[kind], numbers[kind], [])
+            group = _group(kind, numbers[kind])
             found.append(group)
         buttons = [
-            Button(deed.label, _url(deed, item.key, only), deed.at_once) for deed in may[kind]
+            Button(str(deed.label), _url(deed, item.key, only), deed.at_once) for deed in may[kind]
         ]
         there = asked.get(item.key, [])
         if kind == Kind.NOBODY and reassigns:
-            buttons.insert(0, Button("Ask somebody else", _reassign(item.subject, there)))
+            buttons.insert(0, Button(gettext("Ask somebody else"), _reassign(item.subject, there)))
         found[-1].entries.append(Entry(item, buttons, [row.label for row in there]))
     return found
+
+
+def _group(kind: Kind, number: int) -> Group:
+    return Group(kind, str(SAYS[kind]), str(DO[kind]), str(SINCE[kind]), number, [])
 
 
 def _asked(items: Iterable[Item]) -> dict[str, list[Approver]]:
@@ -144,10 +149,10 @@ def trouble_of(approval: Approval, user: User) -> Trouble | None:
     if item is None:
         return None
     buttons = [
-        Button(deed.label, f"{_url(deed, item.key, None)}?to=approval", deed.at_once)
+        Button(str(deed.label), f"{_url(deed, item.key, None)}?to=approval", deed.at_once)
         for deed in deeds_for(item.kind, user)
     ]
-    return Trouble(item, item.advice or DO[item.kind], buttons)
+    return Trouble(item, item.advice or str(DO[item.kind]), buttons)
 
 
 def way_back(request: PersonRequest) -> str:
@@ -174,9 +179,9 @@ def attend(request: PersonRequest, noun: str, verb: str, key: str) -> HttpRespon
     if not request.user.has_perm(deed.permission):
         raise PermissionDenied
     approval = subject if noun == "approval" else getattr(subject, "approval", None)
-    back, back_to = _tab(kind), "Needs attention"
+    back, back_to = _tab(kind), gettext("Needs attention")
     if approval and request.GET.get("to") == "approval":
-        back, back_to = f"{approval.get_absolute_url()}?tab=attention", "The approval"
+        back, back_to = f"{approval.get_absolute_url()}?tab=attention", gettext("The approval")
     posted = request.method == "POST"
     form = WhyForm(request.POST if posted else None)
     if posted and (deed.at_once or form.is_valid()):

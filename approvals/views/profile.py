@@ -7,10 +7,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.forms import AbsenceForm, TellingForm, TokenForm
+from approvals.languages import asked_for
 from approvals.models import PersonalToken, Preference, StandIn, User
 from approvals.models.notice import reschedule
 from approvals.people import colleagues
@@ -42,7 +44,8 @@ def absence(request: PersonRequest) -> HttpResponse:
         reason=form.cleaned_data["reason"],
         created_by=request.user.actor,
     )
-    messages.success(request, f"{made.colleague} decides for you in that time.")
+    told = {"who": made.colleague}
+    messages.success(request, gettext("%(who)s decides for you in that time.") % told)
     return see_other("approvals:profile")
 
 
@@ -52,7 +55,8 @@ def end_absence(request: PersonRequest, pk: int) -> HttpResponse:
     """End one of my absences now."""
     mine = get_object_or_404(StandIn, pk=pk, user=request.user)
     if mine.end():
-        messages.success(request, f"{mine.colleague} does not decide for you any more.")
+        told = {"who": mine.colleague}
+        messages.success(request, gettext("%(who)s does not decide for you any more.") % told)
     return see_other("approvals:profile")
 
 
@@ -75,19 +79,22 @@ def revoke_token(request: PersonRequest, pk: int) -> HttpResponse:
     """End one of my tokens now."""
     mine = get_object_or_404(PersonalToken, pk=pk, user=request.user)
     if PersonalToken.objects.filter(pk=mine.pk).revoke():
-        messages.success(request, f"The token “{mine.label}” is not valid any more.")
+        told = {"label": mine.label}
+        messages.success(request, gettext("The token “%(label)s” is not valid any more.") % told)
     return see_other("approvals:profile")
 
 
 @require_POST
 @signed_in
 def telling(request: PersonRequest) -> HttpResponse:
-    """How often I am told, and of what; what waits to be sent follows."""
+    """How often I am told, of what, and in which language; what waits to be sent follows."""
     form = TellingForm(request.POST, instance=_preference(request.user))
     if not form.is_valid():
         return _page(request, telling=form, status=422)
-    reschedule(form.save())
-    messages.success(request, "Saved: that is how you are told from now on.")
+    chosen = form.save()
+    reschedule(chosen)
+    with translation.override(chosen.language or asked_for(request)):
+        messages.success(request, gettext("Saved: that is how you are told from now on."))
     return see_other("approvals:profile")
 
 

@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.catalog import CannotRead, Startable, startable, startable_by
@@ -13,6 +15,7 @@ from approvals.fields import beginning, fields_of, sent, texts_of
 from approvals.google.executions import NotStarted, execution_state
 from approvals.google.wire import CannotLook
 from approvals.models import Approval, FormInvalid, Started
+from approvals.retold import retold
 from approvals.starting import start as start_it
 from approvals.views.common import PersonRequest, see_other, signed_in, signed_out
 from countersign.questionnaire import filled_in, from_page
@@ -21,12 +24,12 @@ MOST_STARTED = 20
 MOST_APPROVALS = 50
 LOOK_AGAIN = 3  # seconds
 IN_WORDS = {
-    "ACTIVE": "Running",
-    "QUEUED": "Waiting for its turn",
-    "SUCCEEDED": "Finished",
-    "FAILED": "Failed",
-    "CANCELLED": "Cancelled",
-    "GONE": "No longer known to Google",
+    "ACTIVE": _("Running"),
+    "QUEUED": _("Waiting for its turn"),
+    "SUCCEEDED": _("Finished"),
+    "FAILED": _("Failed"),
+    "CANCELLED": _("Cancelled"),
+    "GONE": _("No longer known to Google"),
 }
 TONES = {"SUCCEEDED": "tone-good", "FAILED": "tone-bad", "CANCELLED": "tone-warn"}
 
@@ -69,7 +72,8 @@ def _start(request: PersonRequest, workflow: str) -> HttpResponse:
     except FormInvalid as error:
         return _form(request, found, texts, error.errors)
     except NotStarted as error:
-        return _form(request, found, texts, {}, f"It was not started: {error}")
+        told = {"why": retold(str(error))}
+        return _form(request, found, texts, {}, gettext("It was not started: %(why)s") % told)
     return see_other(started.get_absolute_url())
 
 
@@ -85,7 +89,8 @@ def started(request: PersonRequest, pk: UUID) -> HttpResponse:
             context |= {"state": IN_WORDS.get(state, state), "tone": TONES.get(state, "")}
             context["look_again"] = LOOK_AGAIN if state in {"ACTIVE", "QUEUED"} else 0
         except CannotLook as error:
-            context |= {"trouble": f"Google could not be asked ({error}).", "look_again": 15}
+            sentence = gettext("Google could not be asked (%(kind)s).") % {"kind": error}
+            context |= {"trouble": sentence, "look_again": 15}
         asked = Approval.objects.visible_to(request.user).filter(execution=row.execution)
         context["approvals"] = asked.order_by("created_at")[:MOST_APPROVALS]
     return render(request, "approvals/started.html", context)
@@ -128,7 +133,7 @@ def _form(
         "workflow": found,
         "fields": fields,
         "wrong": next((each for each in fields if each.error), None),
-        "refused": refused or (errors or {}).get("form", ""),
+        "refused": refused or retold((errors or {}).get("form", "")),
         "once": uuid4(),
     }
     status = 200 if errors is None else 422
