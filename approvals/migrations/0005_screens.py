@@ -52,6 +52,10 @@ class Migration(migrations.Migration):
             model_name='approval',
             index=models.Index(condition=models.Q(('status', 'pending')), fields=['changed_at'], name='approval_pending_by_changed'),
         ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('kind', 'reminded')), fields=['at'], name='event_reminded_by_at'),
+        ),
         migrations.AddField(
             model_name='savedview',
             name='group',

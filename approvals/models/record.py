@@ -153,6 +153,12 @@ class Event(models.Model):
 
     class Meta:
         ordering = ("approval", "number")
+        # Few lines are reminders, and the insights ask for those of some days.
+        indexes = (
+            models.Index(
+                fields=["at"], condition=models.Q(kind="reminded"), name="event_reminded_by_at"
+            ),
+        )
         constraints = (
             models.UniqueConstraint(fields=["approval", "number"], name="event_number_once"),
         )
