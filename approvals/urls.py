@@ -15,6 +15,7 @@ urlpatterns = [
     path("bulk/", views.bulk, name="bulk"),
     path("bulk/confirm/", views.bulk_confirm, name="bulk_confirm"),
     path("approvals/<uuid:pk>/", views.detail, name="detail"),
+    path("approvals/<uuid:pk>/way/", views.way, name="way"),
     path("approvals/<uuid:pk>/decide/", views.decide, name="decide"),
     path("approvals/<uuid:pk>/take-back/", views.take_back, name="take_back"),
     path("approvals/<uuid:pk>/receipt/", views.receipt, name="receipt"),

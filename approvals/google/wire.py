@@ -87,13 +87,13 @@ def session() -> AuthorizedSession:
     return found
 
 
-def get(url: str, **query: str) -> dict[str, Any] | None:
+def get(url: str, timeout: tuple[float, float] = TIMEOUT, /, **query: str) -> dict[str, Any] | None:
     """One JSON object of Google's; None for a 404. Raises `CannotLook` for other statuses."""
     response = session().get(
         url,
         params={name: value for name, value in query.items() if value},
         headers={"Accept-Encoding": "identity"},
-        timeout=TIMEOUT,
+        timeout=timeout,
         allow_redirects=False,
         stream=True,
     )

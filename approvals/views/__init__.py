@@ -6,6 +6,7 @@ from approvals.views.common import csrf_failure
 from approvals.views.decision import decide, receipt, take_back
 from approvals.views.detail import detail
 from approvals.views.device import manifest, offline, worker
+from approvals.views.drawing import way
 from approvals.views.handover import hand_over, reassign
 from approvals.views.inbox import inbox, news
 from approvals.views.insights import insights, insights_chart, insights_file
@@ -49,5 +50,6 @@ __all__ = [
     "take_back",
     "telling",
     "token",
+    "way",
     "worker",
 ]

@@ -1,0 +1,207 @@
+"""What happens after each answer to an approval: the workflow read, and put into words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from approvals.drawing import words
+from approvals.drawing.following import Way, alike, decided_on, follows
+from approvals.drawing.graph import Graph, Kind, Step
+from approvals.drawing.outline import Outline, outline
+from approvals.drawing.picture import Drawn, Mark, Picture, picture
+from approvals.drawing.progress import Question, Ran, ran, site_of
+from approvals.drawing.reading import read
+from approvals.models import Approval
+from approvals.models.content import NEGATIVE, PENDING
+from approvals.plain import visible
+from approvals.runs import Told, asked
+
+MOST_PICTURES = 6  # of routines
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, and what follows it."""
+
+    label: str
+    tone: str
+    account: words.Account
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was answered, the path that the workflow then took, and what it came to."""
+
+    label: str
+    lines: tuple[words.Told, ...]
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that the page shows. Without `outline` there is nothing but the notes."""
+
+    notes: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
+    same: bool = False
+    taken: Taken | None = None
+    where: str = ""
+    pictures: tuple[Picture, ...] = ()
+    outline: Outline | None = None
+
+
+def way_of(approval: Approval) -> Shown:
+    """What follows each answer, the path so far, and the picture; notes say what is not known."""
+    told = asked(approval.execution)
+    if told.source is None:
+        return Shown((told.trouble,))
+    graph = read(told.source.text)
+    done = _progress(graph, told)
+    site = site_of(graph, done, _question(approval)) if graph.understood else None
+    if approval.is_open and site:
+        done = done.waiting(site)
+    labels = _labels(approval)
+    ways = {value: follows(graph, site, value) for value in labels} if site else {}
+    drawn = Drawn(done, _marks(ways, labels))
+    pictures = _pictures(graph, drawn, site)
+    return Shown(
+        tuple(_notes(graph, told, pictures)),
+        _answers(graph, ways, labels) if approval.status == PENDING else (),
+        same=len(ways) > 1 and alike(ways),
+        taken=_taken(approval, graph, told, done, site),
+        where=_where(approval, graph, site),
+        pictures=pictures,
+        outline=outline(graph, done),
+    )
+
+
+def _progress(graph: Graph, told: Told) -> Ran:
+    entries = [
+        (entry.place.routine, entry.place.step, entry.state, entry.thread)
+        for entry in told.entries or ()
+    ]
+    current = [(place.routine, place.step) for place in told.seen.current] if told.seen else []
+    return ran(graph, entries, current)
+
+
+def _question(approval: Approval) -> Question:
+    options = tuple((option["value"], option["label"]) for option in approval.options)
+    return Question(approval.title, (approval.idempotency_key or "").partition("/")[2], options)
+
+
+def _labels(approval: Approval) -> dict[str, str]:
+    """Each outcome that may come, as it stands on the buttons."""
+    labels = {option["value"]: str(option["label"]) for option in approval.options}
+    if approval.expires_at and approval.on_expiry not in labels:
+        labels[approval.on_expiry] = gettext("Nobody answers in time")
+    return labels
+
+
+def _tone(value: str) -> str:
+    if value == "approved":
+        return "good"
+    return "bad" if value in NEGATIVE else ""
+
+
+def _answers(graph: Graph, ways: dict[str, Way], labels: dict[str, str]) -> tuple[Answer, ...]:
+    return tuple(
+        Answer(visible(labels[value]), _tone(value), words.account(graph, way))
+        for value, way in ways.items()
+    )
+
+
+def _marks(ways: dict[str, Way], labels: dict[str, str]) -> dict[tuple[int, int], Mark]:
+    """The answers at the conditions that they decide; none where all lead the same way."""
+    found: dict[tuple[int, int], list[str]] = {}
+    for value, way in ways.items():
+        for condition in decided_on(way):
+            found.setdefault(condition, []).append(value)
+    marks = {}
+    for condition, values in found.items():
+        if len(values) < len(ways):
+            tones = {_tone(value) for value in values}
+            text = " / ".join(visible(labels[value]) for value in values)
+            marks[condition] = Mark(text, tones.pop() if len(tones) == 1 else "")
+    return marks
+
+
+def _pictures(graph: Graph, drawn: Drawn, site: Step | None) -> tuple[Picture, ...]:
+    if not graph.understood:
+        return ()
+    found = (picture(graph, name, drawn, site) for name in graph.shown[:MOST_PICTURES])
+    return tuple(each for each in found if each)
+
+
+def _where(approval: Approval, graph: Graph, site: Step | None) -> str:
+    if not approval.is_open or not graph.understood:
+        return ""
+    if site is None:
+        return gettext(
+            "Where in the workflow this question is asked cannot be told from its source, so what"
+            " follows each answer is not said here."
+        )
+    return gettext("It waits for your answer at: %(step)s.") % {"step": words.name_of(site)}
+
+
+def _taken(
+    approval: Approval, graph: Graph, told: Told, done: Ran, site: Step | None
+) -> Taken | None:
+    """What followed, as far as it is known, once it is settled."""
+    if approval.status == PENDING:
+        return None
+    label = visible(approval.status_label)
+    return Taken(label, _path(graph, done, site), _result(approval, told))
+
+
+def _path(graph: Graph, done: Ran, site: Step | None) -> tuple[words.Told, ...]:
+    """The steps that ran after the answer, in order."""
+    if site not in done.order:
+        return ()
+    after: Sequence[Step] = done.order[done.order.index(site) + 1 :]
+    told = {Kind.CALL, Kind.RETURN, Kind.RAISE}
+    return tuple(words.told(graph, step) for step in after if step.kind in told)
+
+
+def _result(approval: Approval, told: Told) -> str:
+    """What it came to: the workflow's own words, else the state of its execution."""
+    if approval.result_message:
+        return visible(approval.result_message)
+    return {
+        "ACTIVE": gettext("The workflow still runs."),
+        "CANCELLED": gettext("The workflow was cancelled."),
+        "FAILED": gettext("The workflow ended with an error."),
+        "SUCCEEDED": gettext("The workflow has ended well."),
+    }.get(told.seen.state if told.seen else "", "")
+
+
+def _notes(graph: Graph, told: Told, pictures: tuple[Picture, ...]) -> list[str]:
+    """What the reader should know of the drawing itself."""
+    notes = []
+    if told.gone:
+        notes.append(
+            gettext(
+                "Google does not keep this run of the workflow any more. This is the workflow as it"
+                " is now, without the path that was taken."
+            )
+        )
+    elif told.entries is None:
+        notes.append(
+            gettext("The path so far could not be read, so the drawing is shown without it.")
+        )
+    if told.latest and told.seen and told.latest != told.seen.revision:
+        notes.append(
+            gettext(
+                "The workflow has been changed since. This is the version that asks you, and that"
+                " will go on with your answer."
+            )
+        )
+    if not graph.understood:
+        notes.append(
+            gettext("The workflow could not be read as steps. These are names found in it.")
+        )
+    elif not pictures:
+        notes.append(gettext("There are too many ways through it for a picture."))
+    if graph.cut:
+        notes.append(gettext("The workflow is longer than what is shown here."))
+    return notes
