@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from approvals.drawing import words
-from approvals.drawing.following import Way, alike, decided_on, follows
+from approvals.drawing.following import Way, decided_on, follows, perhaps_on
 from approvals.drawing.graph import Graph, Kind, Step
 from approvals.drawing.outline import Outline, outline
 from approvals.drawing.picture import Drawn, Mark, Picture, picture
@@ -22,9 +22,9 @@ MOST_PICTURES = 6  # of routines
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, and what follows it."""
+    """Answers that lead to the same, and what follows them."""
 
-    label: str
+    labels: tuple[str, ...]
     tone: str
     account: words.Account
 
@@ -44,9 +44,8 @@ class Shown:
 
     notes: tuple[str, ...]
     answers: tuple[Answer, ...] = ()
-    same: bool = False
     taken: Taken | None = None
-    where: str = ""
+    waits_at: str = ""
     pictures: tuple[Picture, ...] = ()
     outline: Outline | None = None
 
@@ -66,11 +65,10 @@ def way_of(approval: Approval) -> Shown:
     drawn = Drawn(done, _marks(ways, labels))
     pictures = _pictures(graph, drawn, site)
     return Shown(
-        tuple(_notes(graph, told, pictures)),
+        tuple(_notes(graph, told, site, pictures)),
         _answers(graph, ways, labels) if approval.status == PENDING else (),
-        same=len(ways) > 1 and alike(ways),
         taken=_taken(approval, graph, told, done, site),
-        where=_where(approval, graph, site),
+        waits_at=_where(approval, site),
         pictures=pictures,
         outline=outline(graph, done),
     )
@@ -94,7 +92,7 @@ def _labels(approval: Approval) -> dict[str, str]:
     """Each outcome that may come, as it stands on the buttons."""
     labels = {option["value"]: str(option["label"]) for option in approval.options}
     if approval.expires_at and approval.on_expiry not in labels:
-        labels[approval.on_expiry] = gettext("Nobody answers in time")
+        labels[approval.on_expiry] = gettext("No answer in time")
     return labels
 
 
@@ -105,24 +103,44 @@ def _tone(value: str) -> str:
 
 
 def _answers(graph: Graph, ways: dict[str, Way], labels: dict[str, str]) -> tuple[Answer, ...]:
+    """The answers with what follows; those that lead to the same are one."""
+    alike: dict[object, list[str]] = {}
+    for value, way in ways.items():
+        alike.setdefault(way.gist, []).append(value)
     return tuple(
-        Answer(visible(labels[value]), _tone(value), words.account(graph, way))
-        for value, way in ways.items()
+        Answer(
+            tuple(visible(labels[value]) for value in values),
+            _tone(values),
+            words.account(graph, ways[values[0]]),
+        )
+        for values in alike.values()
     )
+
+
+def _tone(values: Sequence[str]) -> str:
+    """Whether these are a yes, or all of them a no."""
+    if set(values) == {"approved"}:
+        return "good"
+    return "bad" if set(NEGATIVE).issuperset(values) else ""
 
 
 def _marks(ways: dict[str, Way], labels: dict[str, str]) -> dict[tuple[int, int], Mark]:
     """The answers at the conditions that they decide; none where all lead the same way."""
-    found: dict[tuple[int, int], list[str]] = {}
-    for value, way in ways.items():
-        for condition in decided_on(way):
-            found.setdefault(condition, []).append(value)
+    surely = {value: decided_on(way) for value, way in ways.items()}
+    perhaps = {value: perhaps_on(way) - surely[value] for value, way in ways.items()}
     marks = {}
-    for condition, values in found.items():
-        if len(values) < len(ways):
-            tones = {_tone(value) for value in values}
-            text = " / ".join(visible(labels[value]) for value in values)
-            marks[condition] = Mark(text, tones.pop() if len(tones) == 1 else "")
+    for switch, case in set().union(*surely.values(), *perhaps.values()):
+        taken = {
+            frozenset(each for each in surely[value] | perhaps[value] if each[0] == switch)
+            for value in ways
+        }
+        if len(taken - {frozenset()}) < 2:
+            continue
+        sure = [value for value in ways if (switch, case) in surely[value]]
+        open_ = [value for value in ways if (switch, case) in perhaps[value]]
+        said = [visible(labels[value]) for value in sure]
+        said += [f"{visible(labels[value])}?" for value in open_]
+        marks[switch, case] = Mark(" / ".join(said), _tone(sure + open_))
     return marks
 
 
@@ -133,15 +151,9 @@ def _pictures(graph: Graph, drawn: Drawn, site: Step | None) -> tuple[Picture, .
     return tuple(each for each in found if each)
 
 
-def _where(approval: Approval, graph: Graph, site: Step | None) -> str:
-    if not approval.is_open or not graph.understood:
-        return ""
-    if site is None:
-        return gettext(
-            "Where in the workflow this question is asked cannot be told from its source, so what"
-            " follows each answer is not said here."
-        )
-    return gettext("It waits for your answer at: %(step)s.") % {"step": words.name_of(site)}
+def _where(approval: Approval, site: Step | None) -> str:
+    """The name of the step that waits; empty where none does."""
+    return words.name_of(site) if site and approval.is_open else ""
 
 
 def _taken(
@@ -175,7 +187,7 @@ def _result(approval: Approval, told: Told) -> str:
     }.get(told.seen.state if told.seen else "", "")
 
 
-def _notes(graph: Graph, told: Told, pictures: tuple[Picture, ...]) -> list[str]:
+def _notes(graph: Graph, told: Told, site: Step | None, pictures: tuple[Picture, ...]) -> list[str]:
     """What the reader should know of the drawing itself."""
     notes = []
     if told.gone:
@@ -202,6 +214,13 @@ def _notes(graph: Graph, told: Told, pictures: tuple[Picture, ...]) -> list[str]
         )
     elif not pictures:
         notes.append(gettext("There are too many ways through it for a picture."))
+    if graph.understood and site is None:
+        notes.append(
+            gettext(
+                "Where in the workflow this question is asked cannot be told from its source, so"
+                " what follows each answer is not said here."
+            )
+        )
     if graph.cut:
         notes.append(gettext("The workflow is longer than what is shown here."))
     return notes

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from approvals.drawing.expressions import UNKNOWN, Partial, Unknown, Value, value_of
-from approvals.drawing.graph import MAIN, Edge, Graph, Kind, Next, Role, Step, Where
+from approvals.drawing.graph import MAIN, Graph, Kind, Next, Role, Step, Where
 
 MAX_STEPS = 60  # of one way
 MAX_FORKS = 3  # decisions of the workflow's own in one another
@@ -36,7 +36,7 @@ class Way:
 
     `joins`: before which of `steps` the workflow waits for other branches. `passed` are the numbers
     of all steps on the way, the told ones and others. `decided` are the conditions that the
-    answer decides: switch, and number of the condition.
+    answer decides: switch, and number of the condition; `perhaps` those that are left open.
     """
 
     steps: tuple[Step, ...] = ()
@@ -46,6 +46,7 @@ class Way:
     joins: frozenset[int] = frozenset()  # numbers in `steps`
     passed: frozenset[int] = frozenset()
     decided: frozenset[tuple[int, int]] = frozenset()
+    perhaps: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def gist(self) -> object:
@@ -67,12 +68,14 @@ class _Walk:
     joins: set[int] = field(default_factory=set)
     passed: set[int] = field(default_factory=set)
     decided: set[tuple[int, int]] = field(default_factory=set)
+    perhaps: set[tuple[int, int]] = field(default_factory=set)
     returned: Value = None
 
     def way(self, ending: Ending, at: Step | None = None, choices: tuple[Way, ...] = ()) -> Way:
         return Way(
             *(tuple(self.steps), ending, at, choices),
-            *(frozenset(self.joins), frozenset(self.passed), frozenset(self.decided)),
+            *(frozenset(self.joins), frozenset(self.passed)),
+            *(frozenset(self.decided), frozenset(self.perhaps)),
         )
 
     def fork(self) -> "_Walk":
@@ -251,8 +254,8 @@ class _Follower:
                 break
         else:
             found.append(-1)
-        if len(found) == 1:
-            walk.decided.add((step.number, found[0]))
+        surely = walk.decided if len(found) == 1 else walk.perhaps
+        surely |= {(step.number, number) for number in found}
         return found
 
     def _round(self, loop: Step, walk: _Walk) -> Way:
@@ -279,6 +282,7 @@ class _Follower:
             steps=(*walk.steps, *only.steps),
             joins=walk.joins | {number + len(walk.steps) for number in only.joins},
             decided=walk.decided | only.decided,
+            perhaps=walk.perhaps | only.perhaps,
         )
 
 
@@ -319,21 +323,11 @@ def _set(known: dict[str, Value], name: str, value: Value) -> None:
         known[name] = value
 
 
-def alike(ways: Mapping[str, Way]) -> bool:
-    """Whether the same follows whatever is answered."""
-    return len({way.gist for way in ways.values()}) == 1
-
-
-def passed_after(way: Way) -> frozenset[int]:
-    """The numbers of all steps that may follow."""
-    return way.passed.union(*(passed_after(each) for each in way.choices))
-
-
 def decided_on(way: Way) -> frozenset[tuple[int, int]]:
     """The conditions that the answer decides, also on the ways of a fork."""
     return way.decided.union(*(decided_on(each) for each in way.choices))
 
 
-def edge_key(edge: Edge) -> tuple[int, int] | None:
-    """A line of the drawing as `Way.decided` names it."""
-    return (edge.source.number, edge.case) if edge.case is not None else None
+def perhaps_on(way: Way) -> frozenset[tuple[int, int]]:
+    """The conditions that may hold after the answer or not, also on the ways of a fork."""
+    return way.perhaps.union(*(perhaps_on(each) for each in way.choices))

@@ -11,9 +11,9 @@ from approvals.drawing.graph import Graph, Step
 from approvals.drawing.progress import Stage
 
 NAME, NOTE = 18, 15  # heights of lines
-NAME_UNITS, NOTE_UNITS = 23, 31  # letters of a usual width in a line
+NAME_UNITS, NOTE_UNITS = 21, 28  # letters of a usual width in a line
 PADDING = 9
-UNIT = 6.6  # width of a letter of a label
+UNIT = 7.2  # width of a letter of a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Text:
 def texts_of(graph: Graph, step: Step, stage: Stage | None) -> tuple[tuple[Text, ...], int]:
     """What stands in a box, and its height."""
     told = words.told(graph, step)
-    lines = [(text, "name", NAME) for text in wrapped(told.name, NAME_UNITS, 2)]
+    lines = [(text, "name", NAME) for text in wrapped(told.name, NAME_UNITS, 3)]
     what = words.doing(graph, step) if told.doing else ""
-    lines += [(text, "note", NOTE) for text in wrapped(what, NOTE_UNITS, 2)]
+    lines += [(text, "note", NOTE) for text in wrapped(what, NOTE_UNITS, 3)]
     if stage:
         lines.append((staged(stage), "stage", NOTE + 2))
     texts, y = [], PADDING

@@ -10,11 +10,11 @@ from django.utils.translation import gettext
 from approvals.drawing import words
 from approvals.drawing.graph import Edge, Graph, Kind, Part, Role, Step
 from approvals.drawing.lettering import Text, cut, label_width, staged, texts_of
-from approvals.drawing.progress import Ran
+from approvals.drawing.progress import Ran, Stage
 
 MOST_STEPS = 60
 MOST_LINES = 110
-WIDTH = 208
+WIDTH = 188
 MARGIN = 8
 ROUND = 6  # radius of the corners of lines
 ARROW = 5
@@ -63,6 +63,7 @@ class Box:
     kind: str
     title: str
     texts: tuple[Text, ...] = ()
+    here: bool = False  # whether it waits for the answer
 
     @property
     def middle(self) -> int:
@@ -275,21 +276,21 @@ class _Sketch:
         if found:
             tones = {mark.tone for mark in found}
             text = " / ".join(dict.fromkeys(mark.text for mark in found))
-            return Mark(cut(text, 28), tones.pop() if len(tones) == 1 else "")
+            return Mark(cut(text, 34), tones.pop() if len(tones) == 1 else "")
         fails = all(edge.fails for edge in group) and group[0].source.kind is not Kind.RAISE
         return Mark(gettext("if it fails")) if fails else None
 
 
 def _title(owner: Step, part: Part) -> str:
-    """What stands at a frame; empty where the steps have none."""
+    """What stands at a frame, left of the line that comes in; empty where the steps have none."""
     if part.role is Role.BRANCH:
-        return gettext("At the same time: %(name)s") % {"name": cut(words.spoken(part.name), 20)}
+        return cut(words.spoken(part.name), 14) or "…"
     if part.role is Role.EXCEPT:
         return gettext("If that fails")
     if part.role is Role.BODY and owner.kind is Kind.FOR:
         return gettext("For each")
     if part.role is Role.BODY and owner.kind is Kind.PARALLEL:
-        return gettext("For each, at the same time")
+        return gettext("Each, at once")
     return ""
 
 
@@ -330,7 +331,9 @@ def _box(sketch: _Sketch, step: Step | None, at: tuple[int, int, int, int]) -> B
     told = words.told(sketch.workflow, step)
     said = [told.name, told.doing, staged(stage) if stage else ""]
     kind = f"step {step.kind.value}" + (f" is-{stage.value}" if stage else "")
-    return Box(*at, kind, ": ".join(filter(None, said)), sketch.texts[step.number])
+    return Box(
+        *at, kind, ": ".join(filter(None, said)), sketch.texts[step.number], stage is Stage.WAITS
+    )
 
 
 def _line(

@@ -111,7 +111,7 @@ def account(graph: Graph, way: Way) -> Account:
 
 
 def _joined() -> Told:
-    return Told(gettext("wait"), gettext("until its other branches are done as well"))
+    return Told(gettext("It waits until its other branches are done as well."), "")
 
 
 def told(graph: Graph, step: Step) -> Told:
