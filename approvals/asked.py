@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext, ngettext
+
 from approvals.models import Approval, StandIn, User, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import NEGATIVE, PENDING
@@ -35,7 +37,27 @@ class Asked:
     why: Sequence[str]
     principal: User | None
     until: datetime | None
-    progress: str
+    agreeing: int
+    needed: int
+
+    @property
+    def progress(self) -> str:
+        """ "1 of 2", where more than one answer is needed; empty otherwise."""
+        words = {"there": self.agreeing, "needed": self.needed}
+        return gettext("%(there)d of %(needed)d") % words if self.needed > 1 else ""
+
+    def waits_for(self, *, me: bool) -> str:
+        """The state of an open request in words; `me`: this person is one who may answer."""
+        left = max(self.needed - self.agreeing, 1)
+        if me and left > 1:
+            said = ngettext(
+                "Waiting for you and one more", "Waiting for you and %(count)d more", left - 1
+            )
+            return said % {"count": left - 1}
+        if me:
+            return gettext("Waiting for your answer")
+        said = ngettext("Waiting for an answer", "Waiting for %(count)d answers", left)
+        return said % {"count": left}
 
     @property
     def for_whom(self) -> str:
@@ -78,7 +100,8 @@ def asked_of(approval: Approval, user: User, *, may_decide: bool) -> Asked:
         why=list(dict.fromkeys(row.why for row in reaching if row.why)),
         principal=principal,
         until=until,
-        progress=_progress(approval, here),
+        agreeing=sum(vote.outcome not in NEGATIVE for vote in here),
+        needed=_needed(approval, here),
     )
 
 
@@ -97,7 +120,7 @@ def _stages(approval: Approval, asked: Sequence[Approver]) -> list[StageLine]:
         over = approval.status != PENDING and approval.status not in UNANSWERED
         done = number < approval.stage or (over and number == approval.stage)
         place = "done" if done else "now" if number == approval.stage else "later"
-        name = stage["name"] or f"Stage {number + 1}"
+        name = stage["name"] or gettext("Stage %(number)d") % {"number": number + 1}
         found.append(StageLine(name, who, "later" if _closed_before(approval, place) else place))
     return found
 
@@ -107,14 +130,12 @@ def _closed_before(approval: Approval, place: str) -> bool:
     return place == "now" and approval.status != PENDING
 
 
-def _progress(approval: Approval, votes: Sequence[Vote]) -> str:
-    """ "1 of 2", where more than one answer is needed; empty otherwise."""
-    agreeing = sum(vote.outcome not in NEGATIVE for vote in votes)
-    needed = approval.votes_needed
-    if needed is None:
-        able = set(approval.able().values_list("pk", flat=True))
-        needed = len(able | {vote.user_id for vote in votes})
-    return f"{agreeing} of {needed}" if needed > 1 else ""
+def _needed(approval: Approval, votes: Sequence[Vote]) -> int:
+    """How many must agree in this stage; where all must, all who may and all who have."""
+    if approval.votes_needed is not None:
+        return approval.votes_needed
+    able = set(approval.able().values_list("pk", flat=True))
+    return len(able | {vote.user_id for vote in votes})
 
 
 def _principal(approval: Approval, user: User) -> tuple[User | None, datetime | None]:

@@ -1,13 +1,14 @@
-"""What a request says differently from the one it replaces."""
+"""What a request says differently from the one it replaces, apart from its facts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from django.utils.translation import gettext
 
 from approvals.models import Approval
 
 NOTHING = object()
-"""Where a fact stood in only one of the two."""
+"""Where something stood in only one of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +22,16 @@ class Change:
 
 
 def changes(old: Approval, new: Approval) -> list[Change]:
-    """What differs in the words and facts that approvers read, in reading order."""
-    return [*_words(old, new), *_facts(old, new)]
-
-
-def _words(old: Approval, new: Approval) -> Iterator[Change]:
-    for label, name in (("Title", "title"), ("Text", "summary")):
+    """What differs in the words that approvers read; the facts say it in their own table."""
+    found = []
+    for label, name in ((gettext("Title"), "title"), (gettext("Text"), "summary")):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
-            yield _change(label, before or NOTHING, now or NOTHING)
+            found.append(_change(label, before or NOTHING, now or NOTHING))
     links = [[f"{link['label']}: {link['url']}" for link in each.links] for each in (old, new)]
     if links[0] != links[1]:
-        yield _change("Links", links[0] or NOTHING, links[1] or NOTHING)
-
-
-def _facts(old: Approval, new: Approval) -> Iterator[Change]:
-    before, now = dict(old.fields), dict(new.fields)
-    for label in dict.fromkeys([*now, *before]):
-        pair = before.get(label, NOTHING), now.get(label, NOTHING)
-        if pair[0] != pair[1]:
-            yield _change(label, *pair)
+        found.append(_change(gettext("Links"), links[0] or NOTHING, links[1] or NOTHING))
+    return found
 
 
 def _change(label: str, before: Any, now: Any) -> Change:

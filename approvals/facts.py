@@ -7,23 +7,24 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.translation import gettext
 
 from approvals.plain import visible
+from approvals.times import exact
 
-# [label, value] pairs in reading order, as an approval keeps them.
-Facts = Iterable[Sequence[Any]]
+# (label, value) in reading order, as an approval keeps them.
+Facts = Iterable[tuple[str, Any]]
 
-MONEY = re.compile(
-    r"\b(amount|total|price|sum|costs?|budget|fees?|net|gross|tax|vat"
-    r"|betrag|summe|preis|kosten|gebühr|netto|brutto)\b"
+# What a label says that its number is, by its last such word: an invoice amount is money, a tax
+# number is none. Numbers that name something have no separators: 20264711 is an invoice.
+MEANING = re.compile(
+    r"\b(?:(?P<money>amount|total|price|sum|costs?|budget|fees?|net|gross|tax|vat"
+    r"|betrag|summe|preis|kosten|gebühr|netto|brutto)"
+    r"|(?P<name>id|no|nr|number|code|year|invoice|order|ref|reference|account|phone|zip|postcode"
+    r"|centre|center|version|nummer|jahr|rechnung|auftrag|konto|telefon|plz|kostenstelle))\b"
 )
-# Numbers that count nothing have no separators: 20264711 is an invoice, not twenty million.
-NAMING = re.compile(
-    r"\b(id|no|nr|number|code|year|invoice|order|ref|reference|account|phone|zip|postcode|centre"
-    r"|center|version|nummer|jahr|rechnung|auftrag|konto|telefon|plz|kostenstelle)\b"
-)
+OF = re.compile(r" (?:of|for|per|je|für) ")
 CURRENCY = re.compile(r"\b(currency|währung)\b")
 CODE = re.compile(r"[A-Z]{3}|[€$£]")
 UNIT = re.compile(r"\(([^()]{1,12})\)\s*$")
@@ -76,11 +77,11 @@ def facts_of(fields: Facts, before: Facts | None = None) -> list[Fact]:
 
     What only the other one said stands at the end.
     """
-    now = [(label, value) for label, value in fields]
+    now = list(fields)
     unit = currency_of(now)
     if before is None:
         return [Fact(label, shown(label, value, unit)) for label, value in now]
-    old = {label: value for label, value in before}
+    old = dict(before)
     old_unit = currency_of(old.items())
     found = []
     for label, value in now:
@@ -102,8 +103,7 @@ def facts_of(fields: Facts, before: Facts | None = None) -> list[Fact]:
 
 def amount_of(fields: Facts) -> Amount | None:
     """The sum that a request is about: the first of its facts that is one."""
-    pairs = [(label, value) for label, value in fields]
-    return next(_amounts(pairs), None)
+    return next(_amounts(list(fields)), None)
 
 
 def currency_of(fields: Facts) -> str:
@@ -146,10 +146,23 @@ def shown(label: str, value: Any, currency: str = "") -> Shown:
 
 
 def _number(label: str, number: float, currency: str) -> str:
-    said, inside = words_of(label), UNIT.search(str(label))
-    unit = inside[1] if inside else currency if MONEY.search(said) else ""
-    grouped = bool(unit) or (not NAMING.search(said) and abs(number) >= 10_000)
-    return in_words(number, unit, grouped=grouped or bool(MONEY.search(said)))
+    meaning, unit = _meaning(label), _unit(label)
+    if meaning == "money":
+        unit = unit or currency
+    grouped = bool(unit) or meaning == "money" or (not meaning and abs(number) >= 10_000)
+    return in_words(number, unit, grouped=grouped)
+
+
+def _meaning(label: str) -> str | None:
+    """Whether a label speaks of "money", or gives the number of something, a "name"."""
+    found = [*MEANING.finditer(OF.split(words_of(label))[0])]
+    return found[-1].lastgroup if found else None
+
+
+def _unit(label: str) -> str:
+    """The unit at the end of a label: "kg" in "Weight (kg)"; empty where there is none."""
+    found = UNIT.search(str(label))
+    return found[1] if found else ""
 
 
 def _text(text: str) -> Shown:
@@ -176,22 +189,20 @@ def _at(text: str) -> date | None:
 def _said(at: date) -> str:
     """A day or a moment in words; a moment without a zone stays where it is."""
     if not isinstance(at, datetime):
-        return formats.date_format(at, "l, j F Y")
+        return f"{formats.date_format(at, 'l')}, {formats.date_format(at, 'DATE_FORMAT')}"
     if at.tzinfo is None:
-        return formats.date_format(at, "j F Y, H:i")
-    return formats.date_format(timezone.localtime(at), "j F Y, H:i e")
+        return f"{formats.date_format(at, 'DATE_FORMAT')}, {formats.date_format(at, 'H:i')}"
+    return exact(at)
 
 
 def _amounts(pairs: Sequence[tuple[str, Any]]) -> Iterator[Amount]:
     currency = currency_of(pairs)
     for label, value in pairs:
-        said, inside = words_of(label), UNIT.search(str(label))
         if isinstance(value, str) and (found := ANY_SUM.fullmatch(value.strip())):
             if (number := _read(found[1])) is not None:
                 yield Amount(str(label), number, found[2])
-        elif isinstance(value, int | float) and not isinstance(value, bool) and MONEY.search(said):
-            unit = inside[1] if inside else currency
-            yield Amount(str(label), Decimal(str(value)), unit)
+        elif type(value) in (int, float) and _meaning(label) == "money":
+            yield Amount(str(label), Decimal(str(value)), _unit(label) or currency)
 
 
 def _read(text: str) -> Decimal | None:

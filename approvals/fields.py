@@ -1,8 +1,10 @@
 """A form as a page shows it: labels, help and limits in words, and what stands in each field."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from django.utils.translation import gettext
 
 from countersign.questionnaire import from_page
 
@@ -10,6 +12,21 @@ from countersign.questionnaire import from_page
 PREFIX = "form."
 MOST_RADIOS = 4
 INPUTS = {"date": "date", "email": "email", "uri": "url"}
+MODES = {"number": "decimal", "integer": "numeric"}
+# What a browser checks before anything is sent. The inputs take any text all the same, so that
+# nothing that was typed is ever lost.
+PATTERNS = {
+    "number": r"\s*[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?\s*",
+    "integer": r"\s*[+\-]?\d+(\.0*)?\s*",
+}
+CHECKED = {
+    "minimum": "data-least",
+    "maximum": "data-most",
+    "exclusiveMinimum": "data-above",
+    "exclusiveMaximum": "data-below",
+    "minLength": "minlength",
+    "maxLength": "data-longest",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +51,9 @@ class Field:
     error: str = ""
     type: str = "text"
     mode: str = ""
-    longest: int | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
+    first_wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +100,12 @@ def fields_of(
 ) -> list[Field]:
     """The fields of a form, in its order, holding these texts."""
     wrong = errors or {}
-    return [
+    found = [
         _field(number, name, form, texts.get(name, ""), wrong.get(name, ""))
         for number, name in enumerate(_order(form), start=1)
     ]
+    first = next((each for each in found if each.error), None)
+    return [replace(each, first_wrong=each is first) for each in found]
 
 
 def filled(
@@ -144,8 +164,8 @@ def _field(number: int, name: str, form: Mapping[str, Any], text: str, error: st
         help=" ".join(filter(None, (str(each.get("description", "")), _limits(each)))),
         error=error,
         type=INPUTS.get(shown, "text"),
-        mode={"number": "decimal", "integer": "numeric"}.get(each["type"], ""),
-        longest=each.get("maxLength"),
+        mode=MODES.get(each["type"], ""),
+        limits=_checked(each),
         choices=choices,
     )
 
@@ -158,19 +178,27 @@ def _kind(each: Mapping[str, Any], choices: int) -> str:
     return "area" if each.get("format") == "textarea" else "line"
 
 
+def _checked(each: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits of a field as attributes of its input, by name."""
+    found = {CHECKED[name]: each[name] for name in CHECKED if name in each}
+    if each["type"] in PATTERNS and "enum" not in each:
+        found["pattern"] = PATTERNS[each["type"]]
+    return found
+
+
 def _limits(each: Mapping[str, Any]) -> str:
     """The limits of a field as a sentence."""
     found = [_between(each.get("minimum"), each.get("maximum"))]
     words = {
-        "exclusiveMinimum": "more than {}",
-        "exclusiveMaximum": "less than {}",
-        "multipleOf": "in steps of {}",
+        "exclusiveMinimum": gettext("more than %(limit)s"),
+        "exclusiveMaximum": gettext("less than %(limit)s"),
+        "multipleOf": gettext("in steps of %(limit)s"),
     }
-    found += [word.format(each[name]) for name, word in words.items() if name in each]
+    found += [word % {"limit": each[name]} for name, word in words.items() if name in each]
     # One character is what every field needs that must be filled in.
     least = each.get("minLength", 0) if each.get("minLength", 0) > 1 else None
     if length := _between(least, each.get("maxLength")):
-        found.append(f"{length} characters")
+        found.append(gettext("%(length)s characters") % {"length": length})
     text = ", ".join(filter(None, found))
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
@@ -178,11 +206,14 @@ def _limits(each: Mapping[str, Any]) -> str:
 def _between(least: Any, most: Any) -> str:
     if least is None and most is None:
         return ""
+    words = {"least": least, "most": most}
     if least is None:
-        return f"at most {most}"
+        return gettext("at most %(most)s") % words
     if most is None:
-        return f"at least {least}"
-    return f"exactly {least}" if least == most else f"from {least} to {most}"
+        return gettext("at least %(least)s") % words
+    if least == most:
+        return gettext("exactly %(least)s") % words
+    return gettext("from %(least)s to %(most)s") % words
 
 
 def _text(value: Any) -> str:

@@ -4,14 +4,17 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Preference, User
 from approvals.people import person_called
 
 MAX_COMMENT = 5000
-_STALE = "This page is out of date. Please open the request again."
+_STALE = _("This page is out of date. Please open the request again.")
 
 if TYPE_CHECKING:  # generic for the type checker, a plain class at run time
     _TellingBase = forms.ModelForm[Preference]
@@ -22,9 +25,9 @@ else:
 class CommentField(forms.CharField):
     """A comment; browsers send CR LF for a line break, which counts as one character."""
 
-    def __init__(self, *, required: str = "") -> None:
+    def __init__(self, *, required: str | Promise = "") -> None:
         super().__init__(required=bool(required), error_messages={"required": required})
-        text = "Please shorten it to 5,000 characters; it has %(show_value)s."
+        text = _("Please shorten it to 5,000 characters; it has %(show_value)s.")
         self.validators.append(MaxLengthValidator(MAX_COMMENT, text))
 
     def to_python(self, value: Any) -> str:
@@ -40,14 +43,14 @@ class DayField(forms.DateField):
             (MinValueValidator, date(1900, 1, 1)),
             (MaxValueValidator, date(2999, 12, 31)),
         ):
-            self.validators.append(validator(limit, "Please check the year."))
+            self.validators.append(validator(limit, _("Please check the year.")))
 
 
 class KeyForm(forms.Form):
     """What a new API key is called: where it is kept, so that it can be found and revoked."""
 
     label = forms.CharField(
-        max_length=100, error_messages={"required": "Please say where the key will be kept."}
+        max_length=100, error_messages={"required": _("Please say where the key will be kept.")}
     )
 
 
@@ -55,7 +58,7 @@ class DecisionForm(forms.Form):
     """The pressed button, the comment, and the revision the person had before them."""
 
     outcome = forms.CharField(
-        max_length=50, error_messages={"required": "Please choose one of the answers."}
+        max_length=50, error_messages={"required": _("Please choose one of the answers.")}
     )
     revision = forms.IntegerField(
         min_value=1,
@@ -69,14 +72,18 @@ class PersonField(forms.CharField):
     """An active colleague, by address or by name."""
 
     def __init__(self) -> None:
-        super().__init__(max_length=254, error_messages={"required": "Please choose a colleague."})
+        super().__init__(
+            max_length=254, error_messages={"required": _("Please choose a colleague.")}
+        )
 
     def clean(self, value: Any) -> User:
         person = person_called(super().clean(value))
         if person is None:
             raise forms.ValidationError(
-                "Nobody here has this name or address, or several people do. Please give the"
-                " e-mail address of a colleague."
+                _(
+                    "Nobody here has this name or address, or several people do. Please give the"
+                    " e-mail address of a colleague."
+                )
             )
         return person
 
@@ -84,14 +91,14 @@ class PersonField(forms.CharField):
 class SayForm(forms.Form):
     """A question to the requester, or their answer."""
 
-    text = CommentField(required="Please write something.")
+    text = CommentField(required=_("Please write something."))
 
 
 class WhyForm(forms.Form):
     """Why an operator does it."""
 
     reason = forms.CharField(
-        max_length=500, error_messages={"required": "Please say why: it goes into the record."}
+        max_length=500, error_messages={"required": _("Please say why: it goes into the record.")}
     )
 
 
@@ -100,15 +107,15 @@ class HandOverForm(forms.Form):
 
     to = PersonField()
     reason = forms.CharField(
-        max_length=500, error_messages={"required": "Please say why: your colleague reads it."}
+        max_length=500, error_messages={"required": _("Please say why: your colleague reads it.")}
     )
 
 
 class AbsenceForm(forms.Form):
     """From which day to which a colleague decides for me. Both days count in full."""
 
-    first = DayField(error_messages={"required": "Please say from which day on."})
-    last = DayField(error_messages={"required": "Please say until which day."})
+    first = DayField(error_messages={"required": _("Please say from which day on.")})
+    last = DayField(error_messages={"required": _("Please say until which day.")})
     colleague = PersonField()
     reason = forms.CharField(max_length=200, required=False)
 
@@ -119,16 +126,16 @@ class AbsenceForm(forms.Form):
     def clean_colleague(self) -> User:
         colleague: User = self.cleaned_data["colleague"]
         if colleague == self.user:
-            raise forms.ValidationError("Please choose somebody else.")
+            raise forms.ValidationError(_("Please choose somebody else."))
         return colleague
 
     def clean_last(self) -> Any:
         last = self.cleaned_data["last"]
         if last < timezone.localdate():
-            raise forms.ValidationError("This day is over.")
+            raise forms.ValidationError(_("This day is over."))
         first = self.cleaned_data.get("first")
         if first and last < first:
-            raise forms.ValidationError("The last day is before the first.")
+            raise forms.ValidationError(_("The last day is before the first."))
         return last
 
     @property
@@ -147,16 +154,20 @@ class TokenForm(forms.Form):
     """What a personal token is called, and for how long it is good."""
 
     label = forms.CharField(
-        max_length=100, error_messages={"required": "Please say where the token will be kept."}
+        max_length=100, error_messages={"required": _("Please say where the token will be kept.")}
     )
     days = forms.TypedChoiceField(
-        choices=[(days, f"{days} days") for days in (30, 90, 365)], coerce=int
+        choices=[(30, _("30 days")), (90, _("90 days")), (365, _("365 days"))], coerce=int
     )
 
 
 class TellingForm(_TellingBase):
-    """How often a person wants to be told, and of what."""
+    """How often a person wants to be told, of what, and in which language."""
+
+    language = forms.ChoiceField(
+        choices=[("", _("As the browser asks")), *settings.LANGUAGES], required=False
+    )
 
     class Meta:
         model = Preference
-        fields = ("pace", "hour", "time_zone", "receipts", "results")
+        fields = ("pace", "hour", "time_zone", "language", "receipts", "results", "goes_on")

@@ -49,7 +49,8 @@ class Precedents:
 
 
 def precedents_of(approval: Approval, user: User) -> Precedents | None:
-    """Decisions of the type that this person may read: two queries. None where there is no type.
+    """Decisions of the type that this person may read, in two queries and one for whom they stand
+    in for. None where there is no type.
 
     First those of the same requester, then those of like amount.
     """
@@ -74,25 +75,27 @@ def precedents_of(approval: Approval, user: User) -> Precedents | None:
 
 def differs(now: Facts, then: Facts) -> str:
     """How these facts differ from those, in one line."""
-    new, old = _by_label(now), _by_label(then)
-    amounts = amount_of(new.items()), amount_of(old.items())
-    found = [_by_how_much(*amounts)]
-    known = {amount.label for amount in amounts if amount}
-    for label in new:
-        if _names_somebody(label) and label in old and new[label] != old[label]:
+    new, old = dict(now), dict(then)
+    found, known = [], set()
+    here, there = amount_of(new.items()), amount_of(old.items())
+    if here and there:
+        found.append(_by_how_much(here, there))
+        known = {here.label, there.label}
+    for label, value in new.items():
+        if _names_somebody(label) and label in old and value != old[label]:
             known.add(label)
-            there, here = _short(label, old[label]), _short(label, new[label])
-            found.append(
-                gettext("%(label)s %(now)s, not %(then)s")
-                % {"label": visible(label), "now": here, "then": there}
-            )
+            words = {"now": _short(label, value), "then": _short(label, old[label])}
+            said = gettext("%(label)s %(now)s, not %(then)s")
+            found.append(said % {"label": visible(label), **words})
     labels = {*new, *old} - known
     others = sum(new.get(label) != old.get(label) for label in labels)
     if others:
         said = ngettext("%(count)d other fact differs", "%(count)d other facts differ", others)
         found.append(said % {"count": others})
-    text = "; ".join(filter(None, found))
-    return text[:1].upper() + text[1:] if text else gettext("The same facts")
+    if new == old:
+        return gettext("The same facts")
+    text = "; ".join(found)
+    return text[:1].upper() + text[1:]
 
 
 def unusual(now: Facts, earlier: Sequence[Facts]) -> list[str]:
@@ -103,7 +106,7 @@ def unusual(now: Facts, earlier: Sequence[Facts]) -> list[str]:
     """
     if len(earlier) < ENOUGH:
         return []
-    pairs, before = _by_label(now), [_by_label(each) for each in earlier]
+    pairs, before = dict(now), [dict(each) for each in earlier]
     return [*_unusual_amount(pairs, before), *_unusual_names(pairs, before)]
 
 
@@ -150,10 +153,6 @@ def _other_account(
     return found
 
 
-def _by_label(facts: Facts) -> dict[str, Any]:
-    return {str(label): value for label, value in facts}
-
-
 def _alike(one: Any, other: Any) -> bool:
     """Whether two values are the same to people: neither case nor blanks matter."""
     return "".join(str(one).split()).casefold() == "".join(str(other).split()).casefold()
@@ -164,9 +163,7 @@ def _names_somebody(label: str) -> bool:
     return bool(PARTY.search(said) or ACCOUNT.search(said))
 
 
-def _by_how_much(now: Amount | None, then: Amount | None) -> str:
-    if now is None or then is None:
-        return ""
+def _by_how_much(now: Amount, then: Amount) -> str:
     if now.unit != then.unit:
         return gettext("%(now)s, not %(then)s") % {"now": now, "then": then}
     if now.number == then.number:

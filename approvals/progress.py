@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Approval, Delivery, Execution, Vote, Worker
 from approvals.models.content import PENDING
 from approvals.models.outbox import FINAL, State
-from approvals.timeline import ENDS
+from approvals.timeline import ENDS, reported
 
 # How long a page waits for what the workflow reports, once it has the answer.
 REPORT_WITHIN = timedelta(minutes=10)
@@ -38,16 +40,16 @@ class Step:
     since: datetime | None = None
 
 
-AGAIN = "Is it still needed? Then the workflow has to be started again, and asks anew."
-NOT_TWICE = (
+AGAIN = _("Is it still needed? Then the workflow has to be started again, and asks anew.")
+NOT_TWICE = _(
     "Ask whoever runs the workflow whether it acted on the answer, before it is started again."
 )
 FAILED = ("FAILED", "CANCELLED")
-NEED_NOTHING = (
+NEED_NOTHING = _(
     "The operators have been told; you need do nothing, and may close this page."
     " It is tried again by itself."
 )
-NOBODY_SENDS = (
+NOBODY_SENDS = _(
     "The answer is saved. It waits to be sent: the service that sends it is not running;"
     " the operators see that."
 )
@@ -61,11 +63,11 @@ def in_words(approval: Approval) -> str:
     if delivery is None:
         return ""
     if delivery.needs_attention:
-        return "Needs attention"
+        return gettext("Needs attention")
     if delivery.state == State.MISSED:
-        return "The workflow had ended"
+        return gettext("The workflow had ended")
     if _leaves_now(delivery):
-        return "Sending to Google"
+        return gettext("Sending to Google")
     return str(delivery.get_state_display())
 
 
@@ -86,7 +88,7 @@ def said_of(approval: Approval, *, operator: bool = False) -> str:
     if operator and troubled:
         return delivery.reason
     if _nobody_sends(delivery):
-        return NOBODY_SENDS
+        return str(NOBODY_SENDS)
     return _plainly(delivery) if troubled else delivery.reason
 
 
@@ -100,12 +102,14 @@ def _is_technical(delivery: Delivery) -> bool:
 def _plainly(delivery: Delivery) -> str:
     """What is wrong, for somebody who cannot mend it."""
     if delivery.state == State.CONFIRMED:
-        return "The workflow took the answer. You need do nothing."
+        return gettext("The workflow took the answer. You need do nothing.")
     if delivery.stored_at is not None:
-        return f"The workflow has not read it yet. {NEED_NOTHING}"
-    if _may_have_arrived(delivery):
-        return f"It is not known yet whether it has arrived. {NEED_NOTHING}"
-    return f"It has not arrived yet. {NEED_NOTHING}"
+        said = gettext("The workflow has not read it yet.")
+    elif _may_have_arrived(delivery):
+        said = gettext("It is not known yet whether it has arrived.")
+    else:
+        said = gettext("It has not arrived yet.")
+    return f"{said} {NEED_NOTHING}"
 
 
 def _may_have_arrived(delivery: Delivery) -> bool:
@@ -138,7 +142,7 @@ def steps(approval: Approval, *, operator: bool = False) -> list[Step]:
     confirmed = delivery.state == State.CONFIRMED
     # Not so where the workflow has asked for the outcome before the answer had left.
     if delivery.stored_at is not None or (confirmed and delivery.has_landed()):
-        found.append(Step("Google has it", Stage.DONE, delivery.stored_at))
+        found.append(Step(gettext("Google has it"), Stage.DONE, delivery.stored_at))
     if confirmed:
         found.append(_arrived(delivery, said_of(approval, operator=operator)))
     elif delivery.state == State.MISSED:
@@ -149,7 +153,7 @@ def steps(approval: Approval, *, operator: bool = False) -> list[Step]:
 
 
 def _arrived(delivery: Delivery, said: str) -> Step:
-    label, at = "The workflow has it", delivery.confirmed_at
+    label, at = gettext("The workflow has it"), delivery.confirmed_at
     if delivery.needs_attention:
         return Step(label, Stage.TROUBLE, at, said)
     return Step(label, Stage.DONE, at)
@@ -158,14 +162,15 @@ def _arrived(delivery: Delivery, said: str) -> Step:
 def _missed(delivery: Delivery) -> Step:
     """The run ended first; what can be done depends on whether it may have read the answer."""
     if delivery.approval.decided_by_id is None:
-        return Step("The workflow had ended", Stage.DONE, note=delivery.reason)
+        return Step(gettext("The workflow had ended"), Stage.DONE, note=delivery.reason)
     stage = Stage.TROUBLE if delivery.needs_attention else Stage.DONE
-    return Step("The workflow had ended", stage, note=delivery.reason, advice=what_now(delivery))
+    label, advice = gettext("The workflow had ended"), what_now(delivery)
+    return Step(label, stage, note=delivery.reason, advice=advice)
 
 
 def what_now(delivery: Delivery) -> str:
     """What people can do about an answer that came too late."""
-    return NOT_TWICE if delivery.has_landed() or delivery.in_doubt() else AGAIN
+    return str(NOT_TWICE if delivery.has_landed() or delivery.in_doubt() else AGAIN)
 
 
 def _under_way(delivery: Delivery, said: str) -> list[Step]:
@@ -173,15 +178,16 @@ def _under_way(delivery: Delivery, said: str) -> list[Step]:
     stage = Stage.TROUBLE if trouble else Stage.NOW
     if delivery.stored_at is not None:
         since = delivery.stored_at if trouble else None
-        return [Step("The workflow has not read it yet", stage, note=said, since=since)]
+        label = gettext("The workflow has not read it yet")
+        return [Step(label, stage, note=said, since=since)]
     if _may_have_arrived(delivery):
-        label = "It may have arrived"
+        label = gettext("It may have arrived")
     elif _leaves_now(delivery):
-        label = "Sending to Google…"
+        label = gettext("Sending to Google…")
     else:
-        label = "Google does not have it yet" if trouble else "Sending"
+        label = gettext("Google does not have it yet") if trouble else gettext("Sending")
     now = Step(label, stage, note=said, since=delivery.created_at if trouble else None)
-    return [now, Step("The workflow has it", Stage.TODO)]
+    return [now, Step(gettext("The workflow has it"), Stage.TODO)]
 
 
 def _came_to(approval: Approval, delivery: Delivery) -> list[Step]:
@@ -189,17 +195,16 @@ def _came_to(approval: Approval, delivery: Delivery) -> list[Step]:
     found = []
     if approval.result:
         failed = approval.result == Approval.Result.FAILED
-        label = f"The workflow reported: {'it failed' if failed else 'done'}"
         stage = Stage.FAILED if failed else Stage.DONE
-        found.append(Step(label, stage, note=approval.result_message))
+        found.append(Step(reported(failed=failed), stage, note=approval.result_message))
     if delivery.state != State.CONFIRMED:
         return found
     state = _state_of_run(approval)
     if state in FAILED or (state in ENDS and not found):
         stage = Stage.FAILED if state in FAILED else Stage.DONE
-        found.append(Step(ENDS[state], stage))
+        found.append(Step(str(ENDS[state]), stage))
     elif not found and (state is not None or _is_recent(delivery, timezone.now())):
-        found.append(Step("What it came to", Stage.TODO))
+        found.append(Step(gettext("What it came to"), Stage.TODO))
     return found
 
 

@@ -1,10 +1,13 @@
-"""What several pages share: who asks, which approval, and the page that says why not."""
+"""What several pages share: who asks, which approval, the way back, and why not."""
 
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from approvals.fields import PREFIX, title_of
 from approvals.inbox import next_for
@@ -28,12 +31,13 @@ WITH = (
     "superseded_by",
 )
 
-HEADINGS: dict[type[ApprovalError], str] = {
-    AlreadyClosed: "This is settled already",
-    WasChanged: "The request has changed",
-    NotYours: "Others decide this",
-    TooLate: "It is too late to take it back",
+HEADINGS = {
+    AlreadyClosed: _("This is settled already"),
+    WasChanged: _("The request has changed"),
+    NotYours: _("Others decide this"),
+    TooLate: _("It is too late to take it back"),
 }
+LONGEST_SEARCH = 1000  # characters of an address
 
 
 class PersonRequest(HttpRequest):
@@ -49,6 +53,28 @@ def find(request: PersonRequest, pk: UUID) -> Approval:
     """The approval, if this person may read it; 404 for all others, existing or not."""
     visible = Approval.objects.visible_to(request.user)
     return get_object_or_404(visible.select_related(*WITH), pk=pk)
+
+
+def came_from(request: HttpRequest) -> str:
+    """The search of the inbox from which this person came, as it stands behind its “?”.
+
+    Only ever that: whatever an address says, the way back leads to the inbox.
+    """
+    asked = request.GET.get("from")
+    if asked is None:
+        before = urlsplit(request.headers.get("Referer", ""))
+        inbox = before.netloc == request.get_host() and before.path == reverse("approvals:inbox")
+        asked = before.query if inbox else ""
+    return QueryDict(asked[:LONGEST_SEARCH]).urlencode()
+
+
+def ways(request: HttpRequest) -> dict[str, str]:
+    """The way back to that search, and what links and forms carry so that it is kept."""
+    search, inbox = came_from(request), reverse("approvals:inbox")
+    return {
+        "inbox": f"{inbox}?{search}" if search else inbox,
+        "carry": f"?{urlencode({'from': search})}" if search else "",
+    }
 
 
 def see_other(to: Approval | str, *args: object) -> HttpResponse:
@@ -68,11 +94,12 @@ def refused(request: PersonRequest, approval: Approval, error: ApprovalError) ->
     """Why nothing was saved, in the model's own sentence, with what was typed."""
     context = {
         "approval": approval,
-        "heading": HEADINGS.get(type(error), "This cannot be saved"),
+        "heading": HEADINGS.get(type(error), _("This cannot be saved")),
         "sentence": str(error),
         "kind": type(error).__name__,
         "posted": _in_words(request.POST, approval),
         "next": next_for(request.user, but=approval),
+        **ways(request),
     }
     status = 403 if isinstance(error, NotYours) else 409
     return render(request, "approvals/refused.html", context, status=status)

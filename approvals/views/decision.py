@@ -1,12 +1,14 @@
 """Answering: the vote, taking it back, what is said where it does not count, the receipt."""
 
 from typing import cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.asked import asked_of
@@ -28,16 +30,15 @@ from approvals.models.outbox import State
 from approvals.progress import look_again, said_of, steps, undoable_for
 from approvals.views.common import (
     PersonRequest,
+    came_from,
     find,
     refused,
     see_other,
     signed_in,
     signed_out,
+    ways,
 )
-from approvals.views.detail import detail_page
-
-# The last seconds for taking an answer back are shown one by one.
-COUNTED_DOWN = 60
+from approvals.views.detail import Typed, detail_page
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,7 +77,19 @@ def _decide(request: PersonRequest, pk: UUID) -> HttpResponse:
         return refused(request, approval, error)
     if approval.status != PENDING and approval.outgoing.state == State.QUEUED:
         deliver_now(approval.outgoing)
-    return see_other("approvals:receipt", pk)
+    return see_other(_after(request, approval))
+
+
+def _after(request: PersonRequest, approval: Approval) -> str:
+    """Where an answer leads: to its receipt, or for who goes on at once, to the next request."""
+    carried = {"from": search} if (search := came_from(request)) else {}
+    preference = getattr(request.user, "preference", None)
+    following = next_for(request.user, but=approval) if preference and preference.goes_on else None
+    if following:
+        carried = {"answered": str(approval.pk), **carried}
+        return f"{following.get_absolute_url()}?{urlencode(carried)}"
+    receipt = reverse("approvals:receipt", args=[approval.pk])
+    return f"{receipt}?{urlencode(carried)}" if carried else receipt
 
 
 def _invalid(
@@ -87,13 +100,14 @@ def _invalid(
 ) -> HttpResponse:
     """The page again with what was typed; or who decided, when somebody did meanwhile."""
     if approval.is_open:
-        return detail_page(request, approval, form=form, errors=errors, status=422)
+        return detail_page(request, approval, Typed(form, errors), status=422)
     if approval.status != PENDING:
         sentence = approval.how_it_closed()
     elif approval.settles_at:
-        sentence = f"{approval.how_it_settles()} Nothing of your answer was saved."
+        saved = gettext("Nothing of your answer was saved.")
+        sentence = f"{approval.how_it_settles()} {saved}"
     else:
-        sentence = "The time to answer has passed."
+        sentence = gettext("The time to answer has passed.")
     return refused(request, approval, AlreadyClosed(sentence))
 
 
@@ -108,8 +122,8 @@ def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
         approval.take_back(by=person.user)
     except ApprovalError as error:
         return refused(person, approval, error)
-    messages.success(request, "Your answer was taken back. Nothing has gone out.")
-    return see_other(approval)
+    messages.success(request, gettext("Your answer was taken back. Nothing has gone out."))
+    return see_other(f"{approval.get_absolute_url()}{ways(request)['carry']}")
 
 
 @require_safe
@@ -134,7 +148,8 @@ def receipt(request: PersonRequest, pk: UUID) -> HttpResponse:
         "undoable": undoable,
         "steps": steps(approval, operator=operator),
         "said": said_of(approval, operator=operator),
-        "look_again": 1 if 0 < undoable <= COUNTED_DOWN else look_again(approval),
+        "look_again": look_again(approval),
         "next": next_for(request.user, but=approval),
+        **ways(request),
     }
     return render(request, "approvals/receipt.html", context)

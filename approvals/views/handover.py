@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from approvals.asked import asked_of
@@ -25,7 +26,7 @@ from approvals.models.approver import Approver
 from approvals.models.content import PENDING
 from approvals.people import colleagues
 from approvals.templatetags.approvals import day
-from approvals.views.common import PersonRequest, find, refused, see_other, signed_in
+from approvals.views.common import PersonRequest, find, refused, see_other, signed_in, ways
 
 # So many colleagues are suggested; the others are found by typing.
 MOST_SUGGESTED = 100
@@ -83,13 +84,16 @@ def _page(
         except ApprovalError as error:
             return refused(request, approval, error)
         else:
-            messages.success(request, f"{to} has it now.{_away(to)}")
+            done = gettext("%(name)s has it now.") % {"name": to}
+            messages.success(request, " ".join(filter(None, (done, _away(to)))))
+            way = ways(request)
             if Approval.objects.visible_to(request.user).filter(pk=approval.pk).exists():
-                return see_other(approval)
-            return see_other("approvals:inbox")
+                return see_other(f"{approval.get_absolute_url()}{way['carry']}")
+            return see_other(way["inbox"])
     looked_for = request.GET.get("to", "")
     people = colleagues(looked_for, but=[approval.requester_mailbox, request.user.email])
     context |= {"approval": approval, "form": form, "people": people[:MOST_SUGGESTED]}
+    context |= ways(request)
     status = 422 if request.method == "POST" else 200
     return render(request, "approvals/hand_over.html", context, status=status)
 
@@ -99,8 +103,9 @@ def _away(to: User) -> str:
     absence = StandIn.objects.all().of(to)
     if absence is None:
         return ""
+    said = gettext("%(name)s is away until %(day)s, and %(colleague)s stands in.")
     until = day(absence.ends_at, last=True)
-    return f" {to} is away until {until}, and {absence.colleague} stands in."
+    return said % {"name": to, "day": until, "colleague": absence.colleague}
 
 
 def _why_not(approval: Approval) -> ApprovalError:
@@ -110,5 +115,5 @@ def _why_not(approval: Approval) -> ApprovalError:
     if approval.settles_at:
         return AlreadyClosed(approval.how_it_settles())
     if not approval.is_open:
-        return AlreadyClosed("The time to answer has passed.")
-    return NotYours("Only somebody who may decide this request can hand it over.")
+        return AlreadyClosed(gettext("The time to answer has passed."))
+    return NotYours(gettext("Only somebody who may decide this request can hand it over."))

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods
 from approvals.forms import SayForm
 from approvals.models import AlreadyClosed, ApprovalError
 from approvals.models.content import PENDING
-from approvals.views.common import PersonRequest, find, refused, see_other, signed_out
-from approvals.views.detail import detail_page
+from approvals.views.common import PersonRequest, find, refused, see_other, signed_out, ways
+from approvals.views.detail import Typed, detail_page
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,9 +28,9 @@ def say(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         if approval.status != PENDING:
             return refused(person, approval, AlreadyClosed(approval.how_it_closed()))
-        return detail_page(person, approval, say=form, status=422)
+        return detail_page(person, approval, Typed(say=form), status=422)
     try:
         approval.say(form.cleaned_data["text"], by=person.user)
     except ApprovalError as error:
         return refused(person, approval, error)
-    return see_other(f"{approval.get_absolute_url()}#history")
+    return see_other(f"{approval.get_absolute_url()}{ways(request)['carry']}#history")

@@ -98,7 +98,7 @@ class TestProgress:
     def test_all_involved_see_who_may_and_who_has(self, managers, ana, ben, eva, cleo):
         make_group("board", cleo)
         approval = make_approval(approvers=["group:managers", "group:board"], votes_needed=2)
-        assert "0 of 2 answers" in page(ana, approval)
+        assert "Waiting for you and one more 0 of 2 answers" in page(ana, approval)
         assert "Who else Ben Okafor, Cleo Park" in page(ana, approval)
         send(as_person(ana), approval)
 
@@ -229,15 +229,16 @@ class TestChanges:
 
         response = as_person(ben).get(new.get_absolute_url())
 
-        said = text_of(response).partition("Supplied by")[0]
-        assert "Text Please. Please once more." in said
-        assert "IBAN DE1 DE2" in said
-        assert "New was not there z" in said
-        assert "Gone y left out" in said
-        for unchanged in ("Limit", "Same"):
-            assert unchanged not in said
+        words, _, facts = text_of(response).partition("Supplied by")
+        assert "Text Please. Please once more." in words
+        assert "3 facts are others; they are marked below." in words
+        assert "IBAN changed before: DE1 now: DE2" in facts
+        assert "New new now: z" in facts
+        assert "Gone left out before: y" in facts
+        for unchanged in ("Limit 5", "Same x"):
+            assert unchanged in facts
         assert f'href="{old.get_absolute_url()}"' in response.content.decode()
-        assert "ended as “Rejected”" in said
+        assert "ended as “Rejected”" in words
 
     def test_the_old_one_says_what_replaced_it(self, again, ana):
         old, new = again

@@ -50,7 +50,7 @@ class TestWindow:
 
         assert re.search(r"Goes out in (30|29|28) s\. Take back", text_of(response))
         assert "Not sent yet. It can still be taken back." in text_of(response)
-        assert 'hx-trigger="every 1s, refresh"' in response.content.decode()
+        assert 'hx-trigger="every 2s, refresh"' in response.content.decode()
         assert not Delivery.objects.exists()
 
     def test_a_colleague_reads_that_it_is_answered_and_going_out(self, held, ana, ben, eva):

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from approvals.models import Approval, Delivery, Vote
+from approvals.models import Approval, Delivery, Preference, Vote
 from tests.browser.conftest import sign_in
-from tests.factories import make_approval
+from tests.factories import make_approval, make_type
 
 pytestmark = pytest.mark.browser
 
@@ -90,22 +90,83 @@ class TestApprove:
 
 
 class TestReject:
-    def test_it_needs_a_reason_and_keeps_what_was_typed(self, signed_in, ana, approval):
+    def test_it_needs_a_reason_before_anything_is_sent(self, signed_in, ana, approval):
         page = signed_in(ana, approval.get_absolute_url())
+        comment = page.get_by_label("Comment")
 
         page.get_by_role("button", name="Reject").click()
-        expect(page.get_by_text("Please say why")).to_be_visible()
-        expect(page.get_by_label("Comment")).to_be_focused()
+        expect(comment).to_be_focused()
+        assert comment.evaluate("e => e.validationMessage").startswith("Please say why")
         page.keyboard.insert_text("x" * 5001)
         page.get_by_role("button", name="Reject").click()
-        expect(page.get_by_text("Please shorten it to 5,000 characters")).to_be_visible()
-        expect(page.get_by_label("Comment")).to_have_value("x" * 5001)
+        assert comment.evaluate("e => e.validationMessage").startswith("Please shorten it")
+        expect(comment).to_have_value("x" * 5001)
+        expect(page).to_have_url(re.compile(f"{approval.get_absolute_url()}$"))
         assert Vote.objects.count() == 0
 
-        page.get_by_label("Comment").fill("Take the train")
+        comment.fill("Take the train")
         page.get_by_role("button", name="Reject").click()
         expect(page.get_by_text("Your answer is recorded")).to_be_visible()
         expect(page.get_by_text("Take the train")).to_be_visible()
+
+    def test_a_reason_that_was_asked_for_does_not_hold_up_a_yes(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url())
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_label("Comment")).to_be_focused()
+
+        page.get_by_role("button", name="Approve").click()
+
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        assert Vote.objects.get().outcome == "approved"
+
+    def test_without_script_it_is_asked_for_and_what_was_typed_is_kept(
+        self, signed_in, ana, approval
+    ):
+        page = signed_in(ana, approval.get_absolute_url(), java_script_enabled=False)
+
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_text("Nothing was saved yet. Please check:")).to_be_visible()
+        expect(page.get_by_label("Comment")).to_be_focused()
+        page.get_by_label("Comment").fill("x" * 5001)
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_text("Please shorten it to 5,000 characters").first).to_be_visible()
+        expect(page.get_by_label("Comment")).to_have_value("x" * 5001)
+        assert Vote.objects.count() == 0
+
+    def test_of_four_answers_the_chosen_one_says_whether_it_needs_a_reason(
+        self, signed_in, ana, approval
+    ):
+        values = ("approved", "later", "half", "rejected")
+        options = [{"value": value, "label": f"Say {value}"} for value in values]
+        many = make_approval(options=options)
+        page = signed_in(ana, many.get_absolute_url())
+
+        page.get_by_label("Say rejected").check()
+        page.get_by_role("button", name="Send my answer").click()
+        expect(page.get_by_label("Comment")).to_be_focused()
+        page.get_by_label("Say later").check()
+        page.get_by_role("button", name="Send my answer").click()
+
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        assert Vote.objects.get().outcome == "later"
+
+
+class TestGoOn:
+    def test_the_next_request_opens_with_the_receipt_line_on_top(self, signed_in, ana, approval):
+        Preference.objects.create(user=ana, goes_on=True)
+        policy = make_type("payment", "group:managers", undo=600)
+        first = make_approval(title="Pay ACME", type=policy.name, approvers=[])
+        page = signed_in(ana, first.get_absolute_url())
+
+        page.get_by_role("button", name="Approve").click()
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("Hotel in Berlin, 2 nights")
+        line = page.get_by_role("region", name="Your last answer")
+        expect(line).to_contain_text("Approved Pay ACME")
+        line.get_by_role("button", name="Take back").click()
+        expect(page.get_by_text("Your answer was taken back")).to_be_visible()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Pay ACME")
+        assert not Vote.objects.standing().exists()
 
 
 class TestTwoPeople:
@@ -134,6 +195,8 @@ class TestTwoPeople:
         expect(page.get_by_role("status")).to_contain_text("Ana Almeida answered “Approved”")
         expect(page.get_by_role("button", name="Approve")).to_be_hidden()
         expect(page.get_by_label("The answer", exact=True)).to_contain_text("Sending")
+        expect(page.get_by_label("Comment")).to_have_value("Let me think")
+        expect(page.get_by_text("What you typed is kept here. It was not sent.")).to_be_visible()
         expect(page.locator("#timeline")).to_contain_text("Ana Almeida approved it")
 
 
