@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 
 from approvals import markdown as markdown_
 from approvals.fields import PREFIX
@@ -18,6 +19,7 @@ from approvals.models import Approval
 from approvals.people import Names
 from approvals.plain import visible
 from approvals.progress import in_trouble, in_words
+from approvals.times import clock_of, exact, fully
 
 register = template.Library()
 
@@ -45,9 +47,9 @@ def fact(value: object) -> str:
     """The value of a field for people: text, number, yes or no, or a list a line each."""
     match value:
         case None | "" | []:
-            return "not given"
+            return gettext("not given")
         case bool():
-            return "Yes" if value else "No"
+            return gettext("Yes") if value else gettext("No")
         case list():
             return "\n".join(fact(item) for item in value)
         case dict():
@@ -59,6 +61,12 @@ def fact(value: object) -> str:
 def amount(number: float) -> str:
     """A sum, with separators: 3,120 or 3,120.50."""
     return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
+
+
+@register.filter
+def number(approval: Approval) -> str:
+    """The short number by which people speak of a request: how its id begins."""
+    return str(approval.pk)[:8]
 
 
 @register.filter
@@ -87,7 +95,8 @@ def typed(posted: QueryDict | None) -> Iterator[tuple[str, str]]:
         text = str(value)
         if text.strip() and not re.search("password|token|revision|next|^once$", name):
             label = name.removeprefix(PREFIX)
-            yield "Answer" if name == "outcome" else label[:1].upper() + label[1:], text
+            known = {"outcome": gettext("Answer"), "comment": gettext("Comment")}
+            yield known.get(name, label[:1].upper() + label[1:]), text
 
 
 @register.filter
@@ -107,10 +116,17 @@ def comment_hint(approval: Approval) -> str:
     """When the comment is required, in words: "required for “Reject” or “Send back”"."""
     needing = [option for option in approval.options if approval.needs_comment(option["value"])]
     if not needing:
-        return "optional"
+        return gettext("optional")
     if len(needing) == len(approval.options):
-        return "required"
-    return "required for " + " or ".join(f"“{visible(option['label'])}”" for option in needing)
+        return gettext("required")
+    labels = [gettext("“%(label)s”") % {"label": visible(each["label"])} for each in needing]
+    return gettext("required for %(answers)s") % {"answers": gettext(" or ").join(labels)}
+
+
+@register.filter
+def needing_comment(approval: Approval, outcome: str) -> bool:
+    """Whether this answer must come with a comment."""
+    return approval.needs_comment(outcome)
 
 
 @register.filter
@@ -128,14 +144,16 @@ def type_title(approval: Approval) -> str:
 @register.filter
 def seconds(count: int) -> str:
     """A short time in words: 12 s, 3 min."""
-    return f"{count} s" if count < 100 else span(count)
+    return gettext("%(count)d s") % {"count": count} if count < 100 else span(count)
 
 
 @register.filter
 def goes_out(until: datetime) -> str:
     """When an answer goes out, without seconds: it stands in a region that is read aloud."""
     left = (until - timezone.now()).total_seconds()
-    return "goes out in a moment" if left < 60 else f"goes out in {span(left)}"
+    if left < 60:
+        return gettext("goes out in a moment")
+    return gettext("goes out in %(time)s") % {"time": span(left)}
 
 
 @register.filter
@@ -145,21 +163,16 @@ def tone(status: str) -> str:
     return f"tone-{tones[status]}" if status in tones else ""
 
 
-def exact(moment: datetime) -> str:
-    """A moment in the configured time zone, with the zone: 31 January 2026, 16:04 UTC."""
-    return formats.date_format(timezone.localtime(moment), "j F Y, H:i e")
-
-
 def span(seconds: float) -> str:
     """A length of time in its two largest units: 25 min, 1 h 38 min, 2 days 22 h."""
     minutes = int(seconds // 60)
     hours, days = minutes // 60, minutes // (24 * 60)
     if minutes < 1:
-        return "less than a minute"
+        return gettext("less than a minute")
     found = (
-        (days, f"{days} day{'s' if days > 1 else ''}"),
-        (hours % 24, f"{hours % 24} h"),
-        (minutes % 60, f"{minutes % 60} min"),
+        (days, ngettext("%(count)d day", "%(count)d days", days) % {"count": days}),
+        (hours % 24, gettext("%(count)d h") % {"count": hours % 24}),
+        (minutes % 60, gettext("%(count)d min") % {"count": minutes % 60}),
     )
     largest = next(n for n, (count, _) in enumerate(found) if count)
     return " ".join(text for count, text in found[largest : largest + 2] if count)
@@ -170,38 +183,39 @@ def when(moment: datetime | None) -> str:
     """The exact time, as text."""
     if moment is None:
         return ""
-    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), exact(moment))
+    return _time(moment, exact(moment))
 
 
 @register.simple_tag
 def day(moment: datetime, *, last: bool = False) -> str:
     """The day of a moment; `last`: the day that ends then."""
     local = timezone.localtime(moment - timedelta(seconds=1) if last else moment)
-    return formats.date_format(local, "j F Y")
+    return formats.date_format(local, "DATE_FORMAT")
 
 
 @register.simple_tag
 def clock(moment: datetime, since: datetime) -> str:
     """The exact time; without the date when it is the day of `since`."""
-    local = timezone.localtime(moment)
-    same = local.date() == timezone.localtime(since).date()
-    text = formats.date_format(local, "H:i e") if same else exact(moment)
-    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), text)
+    same = timezone.localtime(moment).date() == timezone.localtime(since).date()
+    return _time(moment, clock_of(moment) if same else exact(moment))
 
 
 @register.simple_tag
 def ago(moment: datetime) -> str:
-    """How long ago, with the exact time in the title."""
+    """How long ago."""
     seconds = (timezone.now() - moment).total_seconds()
-    text = "just now" if seconds < 60 else f"{span(seconds)} ago"
-    return _relative(moment, text)
+    if seconds < 60:
+        return _time(moment, gettext("just now"))
+    return _time(moment, gettext("%(time)s ago") % {"time": span(seconds)})
 
 
 @register.simple_tag
 def due(moment: datetime) -> str:
-    """How soon the time to answer ends, with the exact time in the title."""
+    """How soon the time to answer ends."""
     seconds = (moment - timezone.now()).total_seconds()
-    return _relative(moment, f"due in {span(seconds)}" if seconds > 0 else "time is up")
+    if seconds <= 0:
+        return _time(moment, gettext("time is up"))
+    return _time(moment, gettext("due in %(time)s") % {"time": span(seconds)})
 
 
 @register.filter
@@ -210,7 +224,8 @@ def soon(moment: datetime) -> bool:
     return (moment - timezone.now()).total_seconds() < 4 * 3600
 
 
-def _relative(moment: datetime, text: str) -> SafeString:
+def _time(moment: datetime, text: str) -> SafeString:
+    """A time in these words, with all of it for programs and for who points at it."""
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact(moment), text
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), fully(moment), text
     )
