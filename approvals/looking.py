@@ -6,6 +6,7 @@ It narrows what a tab holds and never widens it: nobody finds what they may not 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -61,21 +62,22 @@ class LookForm(forms.Form):
         super().__init__(params)
         for name in OF_THE_WAITING if tab == "decided" else OF_THE_DECIDED:
             del self.fields[name]
-        for name, choices in _choices(user).items():
-            field = self.fields.get(name)
-            if isinstance(field, forms.ChoiceField):
-                field.choices = [ANY, *choices]
-        if types := dict(Policy.objects.order_by("title").values_list("name", "title")):
-            given = str(params.get("type", ""))[:100]
-            types.setdefault(given, visible(given))
-            self.fields["type"].widget = forms.Select(
-                choices=[ANY, *((name, title) for name, title in types.items() if name)]
-            )
+        # Asked for where they are needed: to show the form, or to look for one of them.
+        self._offer("outcome", _outcomes)
+        self._offer("priority", lambda: [*Approval.Priority.choices])
+        self._offer("group", cache(lambda: _groups(user)))
+        types = cache(lambda: _types(str(params.get("type", ""))))
+        self.fields["type"].widget = forms.Select(choices=lambda: [ANY, *types()])
         for field in self.fields.values():
             field.required = False
             field.widget.attrs["class"] = "input"
             if isinstance(field, DayField):
                 field.widget.input_type = "date"
+
+    def _offer(self, name: str, choices: Callable[[], list[tuple[str, Any]]]) -> None:
+        field = self.fields.get(name)
+        if isinstance(field, forms.ChoiceField):
+            field.choices = lambda: [ANY, *choices()]
 
     def shown(self, name: str) -> str:
         """The value of a field that is right, as a person reads it."""
@@ -86,16 +88,23 @@ class LookForm(forms.Form):
         return str(dict(choices).get(value, visible(str(value))))
 
 
-def _choices(user: User) -> dict[str, list[tuple[str, Any]]]:
-    """For fields with choices that are not the same always; groups: one's own, or for readers of
-    all approvals all."""
+def _outcomes() -> list[tuple[str, Any]]:
+    return [(key, label) for key, label in OUTCOME_LABELS.items() if key != PENDING]
+
+
+def _groups(user: User) -> list[tuple[str, Any]]:
+    """A person's own; for readers of all approvals all."""
     reader = user.has_perm("approvals.view_approval")
     groups = (Group.objects if reader else user.groups).order_by("name")
-    return {
-        "outcome": [(key, label) for key, label in OUTCOME_LABELS.items() if key != PENDING],
-        "priority": [*Approval.Priority.choices],
-        "group": [(name, name) for name in groups.values_list("name", flat=True)],
-    }
+    return [(name, name) for name in groups.values_list("name", flat=True)]
+
+
+def _types(given: str) -> list[tuple[str, Any]]:
+    """All that are kept, and the one that is looked for, which may be a mere label."""
+    found: dict[str, Any] = dict(Policy.objects.order_by("title").values_list("name", "title"))
+    if given:
+        found.setdefault(given, visible(given))
+    return list(found.items())
 
 
 # --- what each of them narrows to ---------------------------------------------------------------

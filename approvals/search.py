@@ -23,15 +23,15 @@ MOST_WORDS = 12
 VECTOR = "array_to_tsvector(string_to_array({column}, ' '))"
 # For PostgreSQL; the words are cut already, so that its own parser has no say.
 GIN = f"CREATE INDEX {TABLE}_words ON {TABLE} USING gin ({VECTOR.format(column='text')})"
-# For SQLite; what is not ASCII is part of a word, as blanks alone part them. A row that is put in
-# again replaces its old words, also where tests have emptied the table behind the triggers' back.
-PUT = f"INSERT OR REPLACE INTO {FTS} (rowid, text) VALUES (NEW.id, NEW.text)"
+# For SQLite; what is not ASCII is part of a word, as blanks alone part them. Old words go first,
+# also where tests have emptied the table behind the triggers' back.
+DROP = f"DELETE FROM {FTS} WHERE rowid ="  # noqa: S608 - our own names
+PUT = f"{DROP} NEW.id; INSERT INTO {FTS} (rowid, text) VALUES (NEW.id, NEW.text)"  # noqa: S608 - the same
 TRIGGERS = (
     f"CREATE VIRTUAL TABLE {FTS} USING fts5 (text, tokenize = 'ascii')",
     f"CREATE TRIGGER {TABLE}_put AFTER INSERT ON {TABLE} BEGIN {PUT}; END",
     f"CREATE TRIGGER {TABLE}_change AFTER UPDATE ON {TABLE} BEGIN {PUT}; END",
-    f"CREATE TRIGGER {TABLE}_drop AFTER DELETE ON {TABLE} BEGIN"
-    f" DELETE FROM {FTS} WHERE rowid = OLD.id; END",
+    f"CREATE TRIGGER {TABLE}_drop AFTER DELETE ON {TABLE} BEGIN {DROP} OLD.id; END",
 )
 
 
@@ -45,14 +45,14 @@ class Holds(models.Func):
         self.words = words
 
     def as_postgresql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
+        self, compiler: SQLCompiler, *_: BaseDatabaseWrapper, **__: Any
     ) -> tuple[str, list[Any]]:
         column, params = compiler.compile(self.source_expressions[1])
         query = " & ".join(f"'{word}'" for word in self.words)
         return f"{VECTOR.format(column=column)} @@ %s::tsquery", [*params, f"{query}:*"]
 
     def as_sqlite(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
+        self, compiler: SQLCompiler, *_: BaseDatabaseWrapper, **__: Any
     ) -> tuple[str, list[Any]]:
         key, params = compiler.compile(self.source_expressions[0])
         query = " ".join(f'"{word}"' for word in self.words)

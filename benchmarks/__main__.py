@@ -21,9 +21,12 @@ from tests.services import Cluster, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "countersign_bench"
-ALL = ("bench_decide", "bench_http", "bench_emulator", "bench_delivery", "bench_load")
+ALL = (
+    *("bench_decide", "bench_http", "bench_emulator", "bench_delivery", "bench_load"),
+    "bench_inbox",
+)
 # Those that are measured on both databases.
-ON_BOTH = ("bench_decide", "bench_load")
+ON_BOTH = ("bench_decide", "bench_load", "bench_inbox")
 
 
 class Durable(Cluster):

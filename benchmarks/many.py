@@ -14,7 +14,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from approvals.google.addresses import CallbackAddress
-from approvals.models import Approval, Attempt, Delivery, Event, Execution, Vote
+from approvals.models import Approval, Attempt, Delivery, Event, Execution, SearchText, Vote
 from approvals.models.approver import Approver
 from approvals.models.callback import Callback
 from approvals.models.delivery import lane_of
@@ -71,6 +71,7 @@ CHANGED: dict[type[models.Model], dict[str, str]] = {
         "next_attempt_at": "CASE WHEN t.next_attempt_at IS NULL THEN NULL ELSE c.at END",
     },
     Attempt: {"delivery_id": "delivery"},
+    SearchText: {"approval_id": "approval"},
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django import template
+from django.forms import BoundField
 
 from approvals.inbox import MANY
 from approvals.looking import Look
@@ -26,3 +27,10 @@ def among(value: object, values: Collection[object] | None) -> bool:
 def into(look: Look, tab: str) -> str:
     """The address of the same search in another tab."""
     return look.query_with(tab=tab)
+
+
+@register.filter
+def offers(field: BoundField) -> bool:
+    """Whether there is anything to choose, or the field takes any text."""
+    choices = getattr(field.field.widget, "choices", None)
+    return choices is None or len(list(choices)) > 1

@@ -34,6 +34,7 @@ from approvals.models import (
     Notice,
     PersonalToken,
     Preference,
+    SavedView,
     StandIn,
     Started,
     User,
@@ -90,6 +91,10 @@ class World:
         issued = [PersonalToken.objects.issue(user, "laptop") for user in (approver, other)]
         self.tokens = [token for token, _ in issued]
         self.starts = [_started(user) for user in (approver, other)]
+        self.views = [
+            SavedView.objects.create(owner=user, name="Kept", query="sort=due")
+            for user in (approver, other)
+        ]
         self.bearers = {
             "guessed": "csk_guessed",
             "caller": ApiKey.objects.issue(caller)[1],
@@ -126,6 +131,8 @@ class World:
         make_type("payment", "group:managers")
         Channel.objects.create(name="chat", url="json://127.0.0.1/")
         Worker.objects.create(name="laptop/1")
+        Preference.objects.create(user=self.people["approver"])
+        SavedView.objects.create(owner=self.people["approver"], name="Mine", query="sort=due")
         Workflow.objects.create(name="projects/p/locations/l/workflows/pay")
         event = Event.objects.first()
         assert event is not None
@@ -172,7 +179,11 @@ ARGUMENTS: dict[str, Callable[[World, int], list[Any]]] = {
     "approvals:attend": lambda world, n: ["approval", "withdraw", world.approvals[n].pk],
     "approvals:end_absence": lambda world, n: [world.absences[n].pk],
     "approvals:revoke_token": lambda world, n: [world.tokens[n].pk],
+    "approvals:change_view": lambda world, n: [world.views[n].pk],
+    "approvals:remove_view": lambda world, n: [world.views[n].pk],
     "approvals:export_file": lambda world, n: ["csv"],
+    "approvals:insights_chart": lambda world, n: ["outcomes"],
+    "approvals:insights_file": lambda world, n: ["outcomes"],
     "admin:approvals_caller_issue_key": lambda world, n: [world.approvals[n].caller_id],
     "admin:auth_user_password_change": lambda world, n: [world.people["employee"].pk],
     "admin:view_on_site": lambda world, n: [1, 1],
@@ -194,16 +205,19 @@ FORMS: dict[str, Callable[[World, int], dict[str, Any]]] = {
         "last": "2999-01-02",
         "colleague": "second@example.com",
     },
+    "approvals:saved_views": lambda world, n: {"name": "Renamed", "query": "sort=oldest"},
+    "approvals:change_view": lambda world, n: {"name": "Renamed"},
     "approvals:token": lambda world, n: {"label": "phone", "days": "30"},
     "approvals:telling": lambda world, n: {"pace": "daily", "hour": "8", "time_zone": "UTC"},
     "admin:approvals_caller_issue_key": lambda world, n: {"label": "x"},
 }
 
 
+OF_ALL = {"approvals:export_file", "approvals:insights_chart", "approvals:insights_file"}
 OF_OBJECTS = {
     name
     for name in (*ARGUMENTS, "approvals:bulk", "approvals:bulk_confirm")
-    if name != "approvals:export_file" and not name.startswith("admin:")
+    if name not in OF_ALL and not name.startswith("admin:")
 }
 # Call -> the body it takes, good in itself.
 BODIES: dict[str, dict[str, Any]] = {
@@ -216,10 +230,11 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def stored() -> list[Any]:
     """What the requests of these tables may change, counted."""
-    counted: list[Any] = [Event, PersonalToken, ApiKey, StandIn, Started, Preference]
+    counted: list[Any] = [Event, PersonalToken, ApiKey, StandIn, Started, Preference, SavedView]
     ended = [
         PersonalToken.objects.filter(revoked_at__isnull=False),
         StandIn.objects.filter(ended_at__isnull=False),
+        SavedView.objects.filter(name="Renamed"),
     ]
     return [*(model.objects.count() for model in counted), *(rows.count() for rows in ended)]
 

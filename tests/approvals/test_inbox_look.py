@@ -40,11 +40,15 @@ def asked(managers, eva):
     make_type("payment", "group:managers")
     make_type("travel", "group:managers")
     made = {
-        "Invoice": make_approval(title="Invoice", type="payment", priority="urgent"),
+        "Invoice": make_approval(title="Invoice", type="payment", priority="urgent", fields={}),
         "Hotel": make_approval(
-            title="Hotel", type="travel", requested_by="sam+x@example.com", expires_in=3600
+            title="Hotel",
+            type="travel",
+            requested_by="sam+x@example.com",
+            expires_in=3600,
+            fields={},
         ),
-        "Train": make_approval(title="Train", type="travel", expires_in=86400 * 5),
+        "Train": make_approval(title="Train", type="travel", expires_in=86400 * 5, fields={}),
         "Other": make_approval(title="Other", priority="low", fields={"Note": "hotel bar"}),
     }
     for days, approval in enumerate(made.values()):

@@ -140,11 +140,11 @@ class TestAsk:
         address, client = opened(ana), as_person(ana)
         client.get(address)
 
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(11):
             client.get(address)
         for approval in made:
             decide(approval, by=ben)
-        with django_assert_max_num_queries(16):
+        with django_assert_max_num_queries(17):
             client.get(address)
 
     @pytest.mark.parametrize(

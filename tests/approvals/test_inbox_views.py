@@ -12,7 +12,7 @@ HOTELS = "tab=needs-me&q=hotel"
 
 @pytest.fixture
 def hotel(managers, eva):
-    make_approval(title="Train to Porto")
+    make_approval(title="Train to Porto", fields={})
     return make_approval(title="Hotel in Berlin")
 
 

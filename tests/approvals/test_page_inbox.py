@@ -182,5 +182,5 @@ class TestInbox:
         client = as_person(ana)
 
         for tab in ("needs-me", "waiting", "decided"):
-            with django_assert_max_num_queries(17):
+            with django_assert_max_num_queries(19):
                 assert client.get(f"/?tab={tab}").status_code == 200

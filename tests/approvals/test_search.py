@@ -59,7 +59,9 @@ class TestFind:
             summary="Für **Büromöbel**, see [contract](https://x.example)",
             fields={"Amount": "1,240.00 EUR", "Cost centre": "4711 North", "Days": 17.5},
         )
-        make_approval(title="Hotel in Berlin", requested_by="sam@partner.example")
+        make_approval(
+            title="Hotel in Berlin", requested_by="sam@partner.example", fields={"Nights": 2}
+        )
 
     @pytest.mark.parametrize(
         "text",
@@ -85,8 +87,7 @@ class TestFind:
 
     def test_the_last_word_may_be_only_begun_and_no_other(self):
         assert found("hotel ber") == ["Hotel in Berlin"]
-        assert found("ber hotel") == ["Hotel in Berlin"]
-        assert found("hot berlin") == []
+        assert found("ber hotel") == found("hot berlin") == []
 
     @pytest.mark.parametrize("text", ["", "-", "nothing", "hotel NOT berlin", "hotel müller"])
     def test_all_words_must_be_there_and_none_is_an_operator(self, text):
