@@ -1,10 +1,13 @@
 """What is the same for every address: where it comes from, how it is refused, what is kept."""
 
 from collections.abc import Callable
+from functools import cache
 from ipaddress import ip_address
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 
 from approvals.origin import coming_from, traced
 
@@ -45,6 +48,30 @@ def client_of(request: HttpRequest) -> str:
 
 
 TRACE_HEADERS = ("traceparent", "X-Cloud-Trace-Context")
+
+
+class ZoneMiddleware:
+    """Writes times as the clock of the browser shows them, which tells its zone in a cookie.
+
+    Whoever has chosen a zone in their profile has that one, everywhere. Without script and without
+    a choice it is the zone of this inbox. Programs read the zone of the inbox too, or UTC.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = request.COOKIES.get("zone", "")
+        if request.path.startswith("/api/") or name not in known_zones():
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(name)):
+            return self.get_response(request)
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """The zones that there are: reading them takes a while, and they stay the same."""
+    return frozenset(available_timezones())
 
 
 class JsonErrorsMiddleware:

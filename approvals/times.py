@@ -23,6 +23,19 @@ def exact(moment: datetime) -> str:
     return gettext("%(day)s, %(clock)s") % {"day": day_of(moment), "clock": clock_of(moment)}
 
 
+def fully(moment: datetime) -> str:
+    """All of it, for who points at a time: Saturday, 31 January 2026, 16:04:09 CET (Europe/Berlin).
+
+    Short names such as IST stand for several zones; the long one stands for one.
+    """
+    return gettext("%(weekday)s, %(day)s, %(clock)s (%(zone)s)") % {
+        "weekday": formats.date_format(timezone.localtime(moment), "l"),
+        "day": day_of(moment),
+        "clock": clock_of(moment, seconds=True),
+        "zone": timezone.get_current_timezone_name(),
+    }
+
+
 def day_of(moment: datetime) -> str:
     """Its day: 31 January 2026."""
     return formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
@@ -42,6 +55,8 @@ def clock_of(moment: datetime, *, seconds: bool = False) -> str:
 
 
 def zone_of(local: datetime) -> str:
-    """The short name of its zone, as this language has it."""
+    """The short name of its zone, as this language has it; UTC-03 where the zone has no name."""
     name = local.tzname() or ""
+    if name.startswith(("+", "-")):
+        return f"UTC{name[:3]}:{name[3:]}".rstrip(":")
     return gettext(name) if name in ZONES else name

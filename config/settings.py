@@ -66,12 +66,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Pages too: a list of fifty is a tenth then. Random padding hides the length of what is told;
+    # the form's token is another in every answer.
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "approvals.middleware.NoStoreMiddleware",
     "approvals.middleware.OriginMiddleware",
     "approvals.access.AccessMiddleware",
     "approvals.languages.LanguageMiddleware",
+    "approvals.middleware.ZoneMiddleware",
     # Outside of all that may ask the database, inside of what every answer gets.
     "approvals.trouble.DatabaseTroubleMiddleware",
     "approvals.middleware.JsonErrorsMiddleware",
@@ -205,6 +209,7 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
+        "worker-src": [SELF],
     }
 }
 # The largest request body, in bytes: what the API promises for one approval.
@@ -212,7 +217,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 # --- Static files, language, mail, logs ---------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {

@@ -16,6 +16,8 @@ from tests.factories import make_approval, make_group, make_user
 # Long enough for two cores at work on other things, in milliseconds.
 PATIENCE = 15_000
 expect.set_options(timeout=PATIENCE)
+# What Playwright says where a page would keep a service worker, which most tests do without.
+NO_WORKER = "Service Worker registration blocked by Playwright"
 
 
 @dataclass  # without slots: Playwright keeps its handlers on the object
@@ -38,6 +40,8 @@ class Watch:
         # The browser itself reports every 4xx answer as an error; those are tested as answers.
         reports = ("net::ERR_", "status of 5", "Status Error Code 5", "htmx:")
         if self.without_server and any(report in message.text for report in reports):
+            return
+        if message.text == NO_WORKER:
             return
         if message.type in {"error", "warning"} and "status of 4" not in message.text:
             self.faults.append(f"console: {message.text}")
@@ -104,7 +108,8 @@ def open_browser(browser: Browser, live_server: Any, watch: Watch) -> Iterator[C
     contexts = []
 
     def open_one(**options: Any) -> Page:
-        context = browser.new_context(base_url=live_server.url, **options)
+        defaults = {"base_url": live_server.url, "service_workers": "block"}
+        context = browser.new_context(**defaults | options)
         context.set_default_timeout(PATIENCE)
         watch.follow(context)
         contexts.append(context)

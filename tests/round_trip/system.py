@@ -155,17 +155,7 @@ class System:
 
     def manage(self, *arguments: str) -> str:
         """Run `manage.py …` to its end; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return manage(self.env, *arguments)
 
     def kill(self, name: str) -> None:
         """`kill -9` of "emulator", "web" or "worker"."""
@@ -179,13 +169,7 @@ class System:
             return
         getattr(self, name).start()
         if name == "web":
-            eventually(self._healthy, "the web server")
-
-    def _healthy(self) -> bool:
-        try:
-            return requests.get(f"{self.base}/healthz", timeout=5).ok
-        except requests.RequestException:
-            return False
+            eventually(lambda: healthy(self.base), "the web server")
 
     # What a workflow's author sees
 
@@ -227,3 +211,26 @@ def database(home: Path) -> str:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return f"{server.rpartition('/')[0]}/{name}"
+
+
+def manage(env: Mapping[str, str], *arguments: str) -> str:
+    """Run `manage.py …` in this environment to its end; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def healthy(base: str) -> bool:
+    """Whether the web server at this address answers."""
+    try:
+        return requests.get(f"{base}/healthz", timeout=5).ok
+    except requests.RequestException:
+        return False
