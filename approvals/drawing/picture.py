@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 import graphlay
@@ -177,23 +178,21 @@ def _kept(steps: list[Step], edges: list[Edge], near: Step | None) -> set[int]:
             beside.setdefault(edge.source.number, []).append(edge.target.number)
             beside.setdefault(edge.target.number, []).append(edge.source.number)
     begin = near.number if near and near in steps else steps[0].number
-    found = {begin: None}
-    for each in found_in_turn(begin, beside):
-        if len(found) >= MOST_STEPS:
-            break
-        found[each] = None
-    return set(found)
+    # Then, where not so many are joined to it, those that stand near it.
+    others = sorted((step.number for step in steps), key=lambda number: abs(number - begin))
+    turn = chain(_reached(begin, beside), others)
+    return set(islice(dict.fromkeys(turn), MOST_STEPS))
 
 
-def found_in_turn(begin: int, beside: Mapping[int, Collection[int]]) -> Iterator[int]:
-    """What can be reached, the nearest first."""
+def _reached(begin: int, beside: Mapping[int, Collection[int]]) -> Iterator[int]:
+    """A step and those that are joined to it by lines, the nearest first."""
     seen, turn = {begin}, [begin]
     for each in turn:  # grows while we go
+        yield each
         for other in beside.get(each, ()):
             if other not in seen:
                 seen.add(other)
                 turn.append(other)
-                yield other
 
 
 def _merged(edges: list[Edge]) -> dict[tuple[int, int], list[Edge]]:
