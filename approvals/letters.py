@@ -299,7 +299,8 @@ def _mine_or_not(notice: Notice, mine: str, others: str) -> str:
 
 def _of_closed(notice: Notice, _names: Names) -> Told:
     approval = notice.approval
-    lead = f"{approval.how_it_closed()} {gettext('No answer is needed any more.')}"
+    no_more = gettext("No answer is needed any more.")
+    lead = f"{approval.how_it_closed()} {no_more}"
     return gettext("No answer needed"), lead, retold(notice.event.data.get("reason", ""))
 
 

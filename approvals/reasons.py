@@ -121,7 +121,7 @@ def what_is_wrong(delivery: Delivery) -> str:
     """Why a delivery needs attention, as a sentence or two."""
     late = delivery.state in UNDER_WAY and not delivery.trouble
     why = retold(delivery.reason)
-    return f"{gettext('It is not through yet.')} {why}" if late else why
+    return gettext("It is not through yet. %(why)s") % {"why": why} if late else why
 
 
 def host_away(name: str) -> str:

@@ -273,7 +273,7 @@ class Question(models.Model):
     @property
     def reason_withdrawn(self) -> str:
         """Why it was withdrawn, as long as that is kept; empty where it was not."""
-        return str(self._withdrawal.data.get("reason", "")) if self._withdrawal else ""
+        return retold(self._withdrawal.data.get("reason", "")) if self._withdrawal else ""
 
     @property
     def _withdrawal(self) -> Event | None:

@@ -227,9 +227,8 @@ class Voting(Closing):
         if self.status != PENDING:
             raise AlreadyClosed(self.how_it_closed())
         if self.settles_at is not None:
-            raise AlreadyClosed(
-                f"{self.how_it_settles()} {gettext('Nothing of your answer was saved.')}"
-            )
+            not_saved = gettext("Nothing of your answer was saved.")
+            raise AlreadyClosed(f"{self.how_it_settles()} {not_saved}")
         if not self.is_open:
             raise AlreadyClosed(gettext("The time to answer has passed; nothing was saved."))
         if self.revision != revision:
