@@ -129,7 +129,7 @@ def _copies(template: Any, number: int, *, days: float, since: float = 0) -> Non
         )
 
 
-ORIGIN, PART = "http://127.0.0.1:9", 20_000
+ORIGIN, PART = "workflowexecutions.googleapis.com", 20_000
 
 
 def _asks() -> dict[str, Ask]:

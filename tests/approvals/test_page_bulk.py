@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from approvals.bulk import totals
+from approvals.bulk import differences, totals
 from approvals.models import Approval, Delivery, Event, Vote
 from approvals.verification import verify
 from tests.approvals.reading import as_person, decide, text_of
@@ -61,6 +61,19 @@ class TestSelect:
             make_approval(title=f"Plain {n}")
 
         assert self.picks(ana) == (0, [])
+
+    def test_all_of_one_type_are_selected_by_a_link(self, lunches, ana):
+        for n in range(2):
+            make_approval(title=f"Trip {n}", type="travel")
+        client = as_person(ana)
+        link = re.search(
+            r'class="pick-all" href="([^"#]*pick=lunch)', client.get("/").content.decode()
+        )
+
+        body = client.get(f"/{link[1].replace('&amp;', '&')}").content.decode()
+
+        assert len(re.findall(r'id="pick-[^>]* checked>', body)) == 3
+        assert len(re.findall('id="pick-', body)) == 5
 
     def test_only_what_needs_me_has_boxes(self, lunches, ana, eva):
         assert self.picks(eva, "waiting") == (0, [])
@@ -195,6 +208,44 @@ class TestConfirm:
         for person in (eva, make_staff(), make_user("sam@example.com")):
             confirm(person, lunches)
         assert not Vote.objects.exists()
+
+
+class TestDifferences:
+    def found(self, *facts):
+        rows = [Approval(title=f"{n}", fields=list(each.items())) for n, each in enumerate(facts)]
+        return [
+            (each.label, each.usual, [row.title for row in each.others])
+            for each in differences(rows)
+        ]
+
+    def test_few_that_are_unlike_most_are_named(self):
+        facts = [{"Payee": "ACME"}, {"Payee": "ACME"}, {"Payee": "New Ltd"}, {"Payee": "ACME"}]
+
+        assert self.found(*facts) == [("Payee", "ACME", ["2"])]
+
+    def test_a_fact_that_is_missing_differs_too(self):
+        assert self.found({"Of": "x"}, {"Of": "x"}, {}) == [("Of", "x", ["2"])]
+        assert self.found({}, {"Of": "x"}, {}) == [("Of", None, ["1"])]
+
+    def test_where_no_value_is_usual_nothing_differs(self):
+        assert self.found({"Of": "x"}, {"Of": "y"}) == []
+        assert self.found({"Of": "x"}, {"Of": "y"}, {"Of": "z"}) == []
+        assert self.found({"Of": "x"}, {"Of": "x"}) == []
+
+    def test_amounts_are_expected_to_vary(self):
+        assert self.found({"Amount": 1}, {"Amount": 1}, {"Amount": 2.5}) == []
+
+    def test_the_summary_says_which(self, managers, eva, ana):
+        made = [
+            make_approval(title=f"Lunch {n}", type="lunch", fields={"Place": place})
+            for n, place in enumerate(["Berlin", "Berlin", "Rome"])
+        ]
+
+        said = text_of(summary(ana, made))
+
+        assert "1 differs : Place (most have Berlin)" in said
+        assert "Lunch 2 differs: Place" in said
+        assert "Lunch 1 differs" not in said
 
 
 class TestTotals:

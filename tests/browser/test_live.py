@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 
 from approvals.models import Delivery
 from approvals.models.outbox import State
-from tests.factories import make_approval
 
 pytestmark = pytest.mark.browser
 
@@ -47,45 +46,16 @@ class TestReceipt:
 
 
 class TestInbox:
-    def test_a_new_request_arrives_by_itself(self, signed_in, ana, approval):
-        page = signed_in(ana)
-        expect(page).to_have_title(re.compile(r"^\(1\)"))
-
-        make_approval(title="Train to Porto")
-
-        expect(page.get_by_role("link", name="Train to Porto")).to_be_visible()
-        expect(page).to_have_title(re.compile(r"^\(2\)"))
-
-    def test_the_focus_stays_on_its_row(self, signed_in, ana, approval):
-        page = signed_in(ana)
-        page.get_by_role("link", name="Hotel in Berlin").focus()
-        make_approval(title="Train to Porto")
-
-        page.evaluate("htmx.trigger('#live', 'refresh')")
-
-        expect(page.get_by_role("link", name="Train to Porto")).to_be_visible()
-        expect(page.get_by_role("link", name="Hotel in Berlin")).to_be_focused()
-
-    def test_what_has_not_changed_is_left_alone(self, signed_in, ana, approval):
-        page = signed_in(ana)
-        page.evaluate("document.querySelector('.rows').kept = true")
-
-        with page.expect_response("**/"):
-            page.evaluate("htmx.trigger('#live', 'refresh')")
-
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.querySelector('.rows').kept")
-
     def test_a_hidden_tab_asks_for_nothing(self, signed_in, ana, approval):
         page = signed_in(ana)
         page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.away})")
         asked = []
         page.on("requestfinished", lambda request: asked.append(request.resource_type))
 
-        page.evaluate("window.away = true; htmx.trigger('#live', 'refresh')")
+        page.evaluate("window.away = true; htmx.trigger('#ask', 'refresh')")
         page.wait_for_timeout(200)
         assert "xhr" not in asked
-        with page.expect_request("**/"):
+        with page.expect_request("**/news/**"):
             page.evaluate(
                 "window.away = false; document.dispatchEvent(new Event('visibilitychange'))"
             )
@@ -94,7 +64,7 @@ class TestInbox:
         page = signed_in(ana)
         Session.objects.all().delete()
 
-        page.evaluate("htmx.trigger('#live', 'refresh')")
+        page.evaluate("htmx.trigger('#ask', 'refresh')")
 
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
