@@ -4,8 +4,11 @@ A chart is a picture beside a table that says the same: it is shown as an image,
 script and loads nothing.
 """
 
+import sys
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from math import ceil
 from typing import Any
@@ -17,6 +20,9 @@ from pygal.style import Style
 
 from approvals.insights import OUTCOMES, Insights, Pace, Period
 from approvals.plain import visible
+
+# Its finder of further packages of maps is one of which Python warns; there are none here.
+sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, pygal.PluginImportFixer)]
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 # As static/css/tokens.css has them: surface, text, muted, line.
@@ -31,6 +37,14 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 MOST_BARS = 12
 WIDE, NARROW = 960, 400
 LONGEST_LABEL = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart as SVG, and what a Content-Security-Policy calls the style that is in it."""
+
+    svg: str
+    styles: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class Look:
             label_font_size=12,
             major_label_font_size=12,
             legend_font_size=12,
+            title_font_size=12,
             no_data_font_size=16,
         )
 
@@ -70,13 +85,16 @@ class Look:
             "width": NARROW if self.narrow else WIDE,
             "height": height,
             "margin": 6,
+            "margin_bottom": 20,
             "js": (),
+            "no_prefix": True,
             "disable_xml_declaration": True,
             "legend_at_bottom": True,
-            "legend_at_bottom_columns": 2 if self.narrow else 6,
+            "legend_at_bottom_columns": 2 if self.narrow else 4,
             "legend_box_size": 12,
             "show_x_guides": False,
             "truncate_legend": -1,
+            "truncate_label": -1,
             "no_data_text": gettext("Nothing in these days"),
             "y_labels": ticks(largest),
             "range": (0, ticks(largest)[-1]),
@@ -107,7 +125,7 @@ def _height(bars: int, each: int) -> int:
     return 110 + each * min(bars, MOST_BARS)
 
 
-def outcomes(periods: Sequence[Period], look: Look) -> str:
+def outcomes(periods: Sequence[Period], look: Look) -> Drawing:
     """What was closed in each period, as stacked bars."""
     shown = [kind for kind in OUTCOMES if any(period.counts[kind] for period in periods)]
     palette = dict(zip(OUTCOMES, OUTCOMES_DARK if look.dark else OUTCOMES_LIGHT, strict=True))
@@ -115,21 +133,21 @@ def outcomes(periods: Sequence[Period], look: Look) -> str:
     options = look.options([palette[kind] for kind in shown], 300, largest)
     chart = pygal.StackedBar(**options, show_minor_x_labels=False)
     chart.x_labels = [date_format(period.first, "MONTH_DAY_FORMAT") for period in periods]
-    every = max(1, -(-len(periods) // (4 if look.narrow else 9)))
+    every = max(1, -(-len(periods) // (3 if look.narrow else 7)))
     chart.x_labels_major = chart.x_labels[::every]
     for kind in shown:
         chart.add(str(OUTCOMES[kind]), [period.counts[kind] for period in periods])
     return _drawn(chart)
 
 
-def times(paces: Sequence[Pace], look: Look) -> str:
+def times(paces: Sequence[Pace], look: Look) -> Drawing:
     """Median and 95th percentile of each type or group, as bars that lie."""
     decided = [pace for pace in paces if pace.spread][:MOST_BARS]
     unit, name = unit_of([pace.spread.high for pace in decided if pace.spread])
     largest = max((pace.spread.high / unit for pace in decided if pace.spread), default=0)
     colours = TIMES_DARK if look.dark else TIMES_LIGHT
     chart = pygal.HorizontalBar(**look.options(colours, _height(len(decided), 48), largest))
-    chart.x_title = name
+    chart.value_formatter = lambda value: f"{value:g} {name}"
     # They are drawn from below.
     decided.reverse()
     chart.x_labels = [label_of(pace) for pace in decided]
@@ -139,7 +157,7 @@ def times(paces: Sequence[Pace], look: Look) -> str:
     return _drawn(chart)
 
 
-def people(numbers: Sequence[tuple[str, int]], look: Look) -> str:
+def people(numbers: Sequence[tuple[str, int]], look: Look) -> Drawing:
     """For whom most waits, as bars that lie."""
     largest = max((number for _, number in numbers), default=0)
     colours = TIMES_DARK if look.dark else TIMES_LIGHT
@@ -162,15 +180,29 @@ def shortened(text: str) -> str:
 
 
 def unit_of(seconds: Sequence[float]) -> tuple[int, str]:
-    """The unit in which these lengths of time are drawn, in seconds and in words."""
+    """The unit in which these lengths of time are drawn, in seconds and for the eye."""
     longest = max(seconds, default=0)
     if longest >= 2 * DAY:
-        return DAY, pgettext("axis of a chart", "days")
+        return DAY, pgettext("unit on the axis of a chart", "d")
     if longest >= 2 * HOUR:
-        return HOUR, pgettext("axis of a chart", "hours")
-    return MINUTE, pgettext("axis of a chart", "minutes")
+        return HOUR, pgettext("unit on the axis of a chart", "h")
+    return MINUTE, pgettext("unit on the axis of a chart", "min")
 
 
-def _drawn(chart: Any) -> str:
-    text: str = chart.render(is_unicode=True)
-    return text
+def _drawn(chart: Any) -> Drawing:
+    styles: list[str] = []
+
+    def alone(root: Any) -> Any:
+        """Without what pygal means for a page that runs its script: that, and its tooltips."""
+        for parent in list(root.iter()):
+            for child in list(parent):
+                if child.tag == "script" or child.get("class") == "tooltip":
+                    parent.remove(child)
+                elif child.tag == "style":
+                    styles.append(child.text)
+        return root
+
+    chart.add_xml_filter(alone)
+    svg: str = chart.render(is_unicode=True)
+    digests = (sha256(style.encode()).digest() for style in styles)
+    return Drawing(svg, [f"'sha256-{b64encode(digest).decode()}'" for digest in digests])

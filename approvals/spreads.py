@@ -17,7 +17,10 @@ MIDDLE, HIGH = 50, 95
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How long something took, in seconds: half of it at most `median`, and 95 % at most `high`."""
+    """How long something took, in seconds: half of it at most `median`, and 95 % at most `high`.
+
+    To a hundredth: SQLite reckons in days, and two hours would be a bit less than that.
+    """
 
     label: str
     number: int
@@ -62,7 +65,10 @@ SELECT label, number, place, seconds FROM (
 
 
 def _given(rows: list[Any]) -> list[Spread]:
-    return [Spread(label, number, median, high) for label, number, median, high in rows]
+    return [
+        Spread(label, number, round(median, 2), round(high, 2))
+        for label, number, median, high in rows
+    ]
 
 
 def _worked_out(rows: list[Any]) -> list[Spread]:
@@ -72,7 +78,9 @@ def _worked_out(rows: list[Any]) -> list[Spread]:
         numbers[label] = number
         places[label][place] = seconds
     return [
-        Spread(label, number, *(between(places[label], number, at) for at in (MIDDLE, HIGH)))
+        Spread(
+            label, number, *(round(between(places[label], number, at), 2) for at in (MIDDLE, HIGH))
+        )
         for label, number in numbers.items()
     ]
 

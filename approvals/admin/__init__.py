@@ -13,6 +13,7 @@ from approvals.admin import (
     requests,
     telling,
     types,
+    words,
 )
 
 __all__ = [
@@ -24,4 +25,7 @@ __all__ = [
     "requests",
     "telling",
     "types",
+    "words",
 ]
+
+words.name()

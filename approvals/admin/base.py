@@ -1,6 +1,7 @@
 """What the operators' pages share: records that are only read, texts of strangers, who may what."""
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -27,6 +28,7 @@ class Named(Base):
 
     # How many there are in all would be counted for each page of a search.
     show_full_result_count = False
+    list_per_page = 50
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -69,6 +71,11 @@ def shown(name: str) -> Any:
 
 def is_superuser(request: HttpRequest) -> bool:
     return request.user.is_active and request.user.is_superuser
+
+
+def in_lines(form: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """A line for each, escaped; a dash for none."""
+    return format_html_join("", f"<div>{form}</div>", rows) or "-"
 
 
 class ReadOnly:

@@ -11,14 +11,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.admin.attending import AttentionFilter, ReasonForm, confirm
-from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, chip, operator, shown
+from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, chip, in_lines, operator, shown
 from approvals.admin.exporting import Exporting
+from approvals.admin.type_words import form_in_words, stage_in_words
 from approvals.forms import PersonField
 from approvals.models import Approval, ApprovalError, Event, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING
 from approvals.plain import visible
 from approvals.reasons import Kind
+from approvals.templatetags.approvals import fact
 
 
 class ReassignForm(ReasonForm):
@@ -56,12 +58,8 @@ class EventInline(ReadOnlyInline):
     fields = ("at", "kind", "actor", *readonly_fields)
 
 
-SENT = {
-    name: shown(name)
-    for name in ("title", "type", "summary", "fields", "links", "options", "result_message")
-}
-
-TERMS = (*map(shown, ("stages", "form", "on_expiry")), "reject_settles", "undo")
+SENT = {name: shown(name) for name in ("title", "type", "summary", "result_message")}
+TERMS = ("steps", "fill_in", shown("on_expiry"), "reject_settles", "undo")
 
 
 TONES = {
@@ -88,9 +86,12 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     list_filter = (AttentionFilter.of(Kind.NOBODY), "status", "type", "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
-    readonly_fields = (*SENT.values(), "state", "asked", *TERMS)
+    readonly_fields = (*SENT.values(), "facts", "pages", "answers", "state", "asked", *TERMS)
     fieldsets = (
-        (gettext_lazy("Question"), {"fields": tuple(SENT.values())[:-1]}),
+        (
+            gettext_lazy("Question"),
+            {"fields": (*tuple(SENT.values())[:-1], "facts", "pages", "answers")},
+        ),
         (gettext_lazy("People"), {"fields": ("requested_by", "asked", "caller", "decided_by")}),
         (
             gettext_lazy("Rules"),
@@ -122,6 +123,37 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     def state(self, approval: Approval) -> str:
         """As the inbox names it."""
         return chip(visible(approval.status_label), TONES.get(approval.status, ""))
+
+    @admin.display(description=gettext_lazy("facts"))
+    def facts(self, approval: Approval) -> str:
+        """Each with its label, as people read them."""
+        rows = ((visible(label), fact(value)) for label, value in approval.fields)
+        return in_lines("{}: {}", rows)
+
+    @admin.display(description=gettext_lazy("links"))
+    def pages(self, approval: Approval) -> str:
+        """Where they lead, as text: nobody is sent there from here."""
+        rows = ((visible(link["label"]), visible(link["url"])) for link in approval.links)
+        return in_lines("{}: {}", rows)
+
+    @admin.display(description=gettext_lazy("answers to choose from"))
+    def answers(self, approval: Approval) -> str:
+        """Each with what follows from it."""
+        rows = (
+            (visible(option["label"]), visible(option.get("consequence") or option["value"]))
+            for option in approval.options
+        )
+        return in_lines("{}: {}", rows)
+
+    @admin.display(description=gettext_lazy("stages"))
+    def steps(self, approval: Approval) -> str:
+        """How many must agree in each."""
+        return in_lines("{}", ((visible(stage_in_words(each)),) for each in approval.stages))
+
+    @admin.display(description=gettext_lazy("form"))
+    def fill_in(self, approval: Approval) -> str:
+        """What the approver fills in."""
+        return visible(form_in_words(approval.form))
 
     @admin.display(description=gettext_lazy("who is asked"))
     def asked(self, approval: Approval) -> str:

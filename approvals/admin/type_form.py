@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from approvals.durations import in_words, seconds_of
 from approvals.models import Approval, FormInvalid, Policy, PolicyVersion, UnknownApprover
@@ -19,15 +22,19 @@ if TYPE_CHECKING:  # generic for the type checker, a plain class at run time
 else:
     ModelForm = forms.ModelForm
 
-STAGES_HELP = (
+STAGES_HELP = _(
     'Only for several stages, in order: [{"name": "Team", "approvers": ["group:team"],'
     ' "votes_needed": 1}, {"name": "Board", "approvers": ["group:board"],'
     ' "votes_needed": "everyone"}]. Then leave the two fields above empty.'
 )
-RULES_HELP = (
-    "The first that is true names the approvers of the first stage:"
-    ' [{"field": "Amount", "operator": ">", "value": 10000, "approvers": ["group:cfo"],'
-    f' "votes_needed": 1}}]. Operators: {" ".join(OPERATORS)}'
+RULES_HELP = format_lazy(
+    "{} {}",
+    _(
+        "The first that is true names the approvers of the first stage:"
+        ' [{"field": "Amount", "operator": ">", "value": 10000, "approvers": ["group:cfo"],'
+        ' "votes_needed": 1}]. Operators:'
+    ),
+    " ".join(OPERATORS),
 )
 
 
@@ -86,7 +93,7 @@ def _understood(read: Callable[[str], int], text: str) -> int:
 class DataField(forms.JSONField):
     """JSON, set out in lines."""
 
-    def __init__(self, rows: int, help_text: str) -> None:
+    def __init__(self, rows: int, help_text: Any) -> None:
         widget = forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField code"})
         super().__init__(required=False, widget=widget, help_text=help_text)
 
@@ -100,44 +107,49 @@ class TypeForm(ModelForm):
     """A type with all that it says now."""
 
     approvers = LinesField(
-        required=False, help_text="A line each: group:NAME or user:E-MAIL. All are asked at once."
+        required=False,
+        help_text=_("A line each: group:NAME or user:E-MAIL. All are asked at once."),
     )
     votes_needed = forms.CharField(
-        required=False, max_length=10, help_text="How many must agree: a number, or “everyone”."
+        required=False, max_length=10, help_text=_("How many must agree: a number, or “everyone”.")
     )
     stages = DataField(6, STAGES_HELP)
     rules = DataField(4, RULES_HELP)
-    comment_rule = forms.ChoiceField(label="Comment", choices=Approval.CommentRule.choices)
+    comment_rule = forms.ChoiceField(label=_("Comment"), choices=Approval.CommentRule.choices)
     reject_settles = forms.BooleanField(
-        required=False, label="One rejection settles it, whatever others say"
+        required=False, label=_("One rejection settles it, whatever others say")
     )
     undo = DurationField(
         empty=0,
-        label="Undo window",
-        help_text="How long an answer can be taken back, like “20 seconds”. Empty: not at all.",
+        label=_("Undo window"),
+        help_text=_("How long an answer can be taken back, like “20 seconds”. Empty: not at all."),
     )
-    form = DataField(8, "JSON Schema of what the approver fills in. Empty: no form.")
+    form = DataField(8, _("JSON Schema of what the approver fills in. Empty: no form."))
     expires_in = DurationField(
-        label="Time limit", help_text="Like “3 days”. A request may ask for less. Empty: none."
+        label=_("Time limit"),
+        help_text=_("Like “3 days”. A request may ask for less. Empty: none."),
     )
     on_expiry = forms.CharField(
         max_length=50,
-        label="When nobody answers",
-        help_text="The outcome then: expired, rejected, or a value of the request's options.",
+        label=_("When nobody answers"),
+        help_text=_("The outcome then: expired, rejected, or a value of the request's options."),
     )
     silence_approves = forms.BooleanField(
-        required=False, label="A request may say that no answer in time means yes"
+        required=False, label=_("A request may say that no answer in time means yes")
     )
     remind_after = DurationsField(
-        required=False, label="Reminders", help_text="After the asking, a line each: “1 day”."
+        required=False, label=_("Reminders"), help_text=_("After the asking, a line each: “1 day”.")
     )
-    escalate_after = DurationField(label="Escalation after", help_text="Like “2 days”.")
+    escalate_after = DurationField(label=_("Escalation after"), help_text=_("Like “2 days”."))
     escalate_to = forms.CharField(
-        required=False, max_length=254, label="Escalation to", help_text="group:NAME or user:E-MAIL"
+        required=False,
+        max_length=254,
+        label=_("Escalation to"),
+        help_text=_("group:NAME or user:E-MAIL"),
     )
     priority = forms.ChoiceField(choices=Approval.Priority.choices)
     invites = forms.BooleanField(
-        required=False, label="Unknown e-mail addresses are invited instead of refused"
+        required=False, label=_("Unknown e-mail addresses are invited instead of refused")
     )
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
@@ -162,8 +174,11 @@ class TypeForm(ModelForm):
         if self.last and given.get("seen") != self.last.number:
             self.add_error(
                 None,
-                f"{self.last.created_by} made version {self.last.number} meanwhile."
-                " Open the type again; nothing was saved.",
+                gettext(
+                    "%(who)s made version %(number)s meanwhile. Open the type again; nothing was"
+                    " saved."
+                )
+                % {"who": self.last.created_by, "number": self.last.number},
             )
         if not self.errors:
             self._check_people(given)
@@ -176,12 +191,14 @@ class TypeForm(ModelForm):
     def _check_people(self, given: dict[str, Any]) -> None:
         """Who is named exists, and somebody is."""
         if given["stages"] and (given["approvers"] or given["votes_needed"]):
-            self.add_error("stages", "Either approvers and votes above, or stages here.")
+            self.add_error("stages", gettext("Either approvers and votes above, or stages here."))
             return
         stages = given["stages"] or []
         for name, rows in (("stages", stages), ("rules", given["rules"] or [])):
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                self.add_error(name, "A list in brackets, of entries in braces, as shown below.")
+                self.add_error(
+                    name, gettext("A list in brackets, of entries in braces, as shown below.")
+                )
                 return
         named = {
             "approvers": given["approvers"],
@@ -195,7 +212,7 @@ class TypeForm(ModelForm):
             except UnknownApprover as error:
                 self.add_error(name, str(error))
         if not any(named[name] for name in ("approvers", "stages", "rules")):
-            self.add_error("approvers", "Name at least one: group:NAME or user:E-MAIL.")
+            self.add_error("approvers", gettext("Name at least one: group:NAME or user:E-MAIL."))
 
     def _check_form(self, form: Any) -> None:
         if form is not None:

@@ -140,12 +140,16 @@ class TestRecord:
 
 
 class TestDeliverAgain:
-    def press(self, client, delivery):
-        data = {"action": "deliver_again", "_selected_action": [delivery.pk]}
+    def press(self, client, delivery, **confirmed):
+        data = {"action": "deliver_again", "_selected_action": [delivery.pk], **confirmed}
         return client.post(address(Delivery, "changelist"), data, follow=True)
 
     def test_it_queues_the_delivery_and_says_who_did(self, client, decided):
-        response = self.press(client, decided.delivery)
+        asked = self.press(client, decided.delivery)
+        assert "It is looked up first whether Google has them already" in text_of(asked)
+        assert Delivery.objects.get().state == State.BLOCKED
+
+        response = self.press(client, decided.delivery, confirmed="yes")
 
         assert "Queued again: 1." in response.content.decode()
         delivery = Delivery.objects.get()
@@ -188,7 +192,7 @@ class TestDeliverAgain:
     def test_what_the_workflow_has_is_left_alone(self, client, decided):
         Delivery.confirm(decided.pk, actor="caller:x")
 
-        response = self.press(client, decided.delivery)
+        response = self.press(client, decided.delivery, confirmed="yes")
 
         assert "Left alone, the workflow has it: 1." in response.content.decode()
         assert Delivery.objects.get().state == State.CONFIRMED
@@ -260,7 +264,10 @@ class TestKeys:
     def test_revoking_ends_a_key_at_once_and_once(self, client, db):
         key, _ = ApiKey.objects.issue(make_caller())
         data = {"action": "revoke", "_selected_action": [key.pk]}
+        client.post(address(ApiKey, "changelist"), data)
+        assert ApiKey.objects.usable().exists()
 
+        data["confirmed"] = "yes"
         for count in (1, 0):
             response = client.post(address(ApiKey, "changelist"), data, follow=True)
             assert f"Revoked: {count}." in response.content.decode()
@@ -273,7 +280,7 @@ class TestKeys:
         assert text not in page
         assert token.digest not in page
 
-        data = {"action": "revoke", "_selected_action": [token.pk]}
+        data = {"action": "revoke", "_selected_action": [token.pk], "confirmed": "yes"}
         client.post(address(PersonalToken, "changelist"), data)
 
         assert PersonalToken.objects.of(text) is None

@@ -147,7 +147,7 @@ class TestWorkflows:
         Workflow.objects.create(name="projects/p/locations/l/workflows/well")
 
         response = press(
-            client, address("workflow"), Workflow.objects.all(), action="listen"
+            client, address("workflow"), Workflow.objects.all(), action="listen", confirmed="yes"
         ).content.decode()
 
         assert "Listed again: 1." in response
@@ -158,7 +158,7 @@ class TestWorkflows:
     def test_it_takes_the_permission_that_silenced_it(self, silenced):
         reader = as_person(make_reader("view_workflow", "view_approval"))
 
-        press(reader, address("workflow"), [silenced], action="listen")
+        press(reader, address("workflow"), [silenced], action="listen", confirmed="yes")
 
         assert Workflow.objects.get().silenced_at is not None
 

@@ -222,7 +222,7 @@ class TestStandIn:
         page = reverse("admin:approvals_standin_change", args=[made.pk])
         assert client.post(page, self.given(ben, ana)).status_code == 403
 
-        data = {"action": "end_now", "_selected_action": [made.pk]}
+        data = {"action": "end_now", "_selected_action": [made.pk], "confirmed": "yes"}
         client.post(reverse("admin:approvals_standin_changelist"), data)
 
         made.refresh_from_db()

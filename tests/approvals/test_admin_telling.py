@@ -141,7 +141,7 @@ class TestNotice:
         assert list(listed) == [failed]
 
     def test_one_is_sent_again(self, client, failed):
-        response = press(client, failed, "tell_again")
+        response = press(client, failed, "tell_again", confirmed="yes")
 
         assert "Queued again: 1." in response.content.decode()
         failed.refresh_from_db()
@@ -176,7 +176,7 @@ class TestNotice:
     def test_what_is_sent_stays_sent(self, client, failed):
         Notice.objects.update(state=NoticeState.SENT)
 
-        response = press(client, failed, "tell_again")
+        response = press(client, failed, "tell_again", confirmed="yes")
 
         assert "Left alone, sent already: 1." in response.content.decode()
         failed.refresh_from_db()
@@ -189,7 +189,7 @@ class TestNotice:
         page = browser.get(reverse("admin:approvals_notice_change", args=[failed.pk]))
         assert "Tell again" not in page.content.decode()
 
-        press(browser, failed, "tell_again")
+        press(browser, failed, "tell_again", confirmed="yes")
 
         failed.refresh_from_db()
         assert failed.state == NoticeState.FAILED
