@@ -1,0 +1,72 @@
+"""The drawing of a real run: the path so far, where it waits, and the path that it then took."""
+
+from tests.emulators import eventually
+from tests.round_trip.system import EXPENSE, Person
+
+
+def drawing(person: Person, approval: str) -> str:
+    answer = person.get(f"/approvals/{approval}/way/")
+    assert answer.status_code == 200
+    return answer.text
+
+
+def boxes(page: str) -> dict[str, str]:
+    """How each step of the picture stands, by its name."""
+    found = {}
+    for box in page.split('<svg class="box ')[1:]:
+        texts = [part.partition("<")[0] for part in box.split('">')[1:]]
+        words = [text for text in texts if text.strip()]
+        found[words[0]] = words[-1]
+    return found
+
+
+class TestDrawing:
+    def test_a_run_is_followed_from_the_question_to_the_end(self, system, ana):
+        execution = system.emulator.execute("expense-approval", EXPENSE)
+        approval = system.asked(execution)
+
+        page = eventually(
+            lambda: page if "waits here" in (page := drawing(ana, approval)) else None, "the path"
+        )
+
+        stages = boxes(page)
+        assert stages["describe"] == "✓ done"
+        assert stages["ask"] == "● waits here"
+        assert stages["pay"] == "writes a line to its log"
+        assert "The path so far could not be read" not in page
+
+        assert ana.decide(approval, "approved").status_code == 303
+        execution.result()
+        page = eventually(
+            lambda: page if "Paid 1240 EUR" in (page := drawing(ana, approval)) else None,
+            "the path that was taken",
+        )
+
+        stages = boxes(page)
+        assert stages["ask"] == stages["pay"] == stages["paid"] == "✓ done"
+        assert stages["give up"] != "✓ done"
+        took = page.partition('<ol class="way-lines">')[2].partition("</ol>")[0]
+        assert took.index("<bdi>pay</bdi>") < took.index("<bdi>paid</bdi>")
+        assert "waits here" not in page
+
+    def test_of_two_questions_at_once_each_has_its_step(self, system, ana):
+        release = {"service": "shop", "version": "1", "requester": "eva@example.com", "changes": ""}
+        execution = system.emulator.execute("release-gate", release)
+        approval = system.asked(execution)
+
+        page = drawing(ana, approval)
+
+        assert boxes(page)["ask"] == "● waits here"
+        assert "The workflow decides from its own data how it goes on." in page
+
+    def test_a_workflow_that_was_changed_meanwhile_says_so(self, system, ana):
+        name = f"{system.emulator.parent}/workflows/expense-approval"
+        source = system.emulator.ask("GET", name)["sourceContents"]
+        execution = system.emulator.execute("expense-approval", EXPENSE)
+        approval = system.asked(execution)
+
+        system.emulator.deploy("expense-approval", source.replace("give_up", "let_it_be"))
+
+        page = drawing(ana, approval)
+        assert "The workflow has been changed since." in page
+        assert "give up" in page
