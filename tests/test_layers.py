@@ -110,6 +110,11 @@ RULES = (
         "rules know nothing of pages, programs and the network",
     ),
     Rule(("approvals.delivery",), (*PAGES, *PROGRAMS), "the worker has no pages and no API"),
+    Rule(
+        ("approvals.drawing",),
+        (*of("approvals", "api", "google", "models", "views"), "django.db", *WORLD),
+        "a drawing is made of a text alone, whoever wrote it",
+    ),
     Rule(("approvals.verdicts",), ("django", *WORLD), "a table has no clock, chance or database"),
     Rule(of("approvals", "api", "schemas"), PAGES, "programs and people come in by two doors"),
     Rule(GROUND, ("emulator",), "everything else of the emulator builds on these"),
