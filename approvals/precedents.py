@@ -81,8 +81,9 @@ def differs(now: Facts, then: Facts) -> str:
     if here and there:
         found.append(_by_how_much(here, there))
         known = {here.label, there.label}
-    for label, value in new.items():
-        if _names_somebody(label) and label in old and value != old[label]:
+    for label in _names(new, old):
+        value = new[label]
+        if value != old[label]:
             known.add(label)
             words = {"now": _short(label, value), "then": _short(label, old[label])}
             said = gettext("%(label)s %(now)s, not %(then)s")
@@ -158,9 +159,12 @@ def _alike(one: Any, other: Any) -> bool:
     return "".join(str(one).split()).casefold() == "".join(str(other).split()).casefold()
 
 
-def _names_somebody(label: str) -> bool:
-    said = words_of(label)
-    return bool(PARTY.search(said) or ACCOUNT.search(said))
+def _names(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
+    """The labels in both under which it is said who gets it; of the same payee, the account."""
+    parties = [each for each in new if each in old and PARTY.search(words_of(each))]
+    if any(not _alike(new[each], old[each]) for each in parties):
+        return parties
+    return [*parties, *(each for each in new if each in old and ACCOUNT.search(words_of(each)))]
 
 
 def _by_how_much(now: Amount, then: Amount) -> str:

@@ -166,7 +166,7 @@ def _asked(approval: Approval, event: Event, names: Names) -> Line:
 def _voted(approval: Approval, event: Event, names: Names) -> Line:
     outcome = event.data["outcome"]
     label = approval.label_of(outcome)
-    usual = label == OUTCOME_LABELS.get(outcome)
+    usual = label == str(OUTCOME_LABELS.get(outcome))
     did = DID[outcome] if usual and outcome in DID else gettext("%(who)s answered “%(label)s”")
     who = called(event.actor, names)
     if principal := event.data.get("on_behalf_of"):

@@ -19,7 +19,7 @@ class TestDetail:
         assert "Waiting for your answer" in said
         assert "Who asks Eva Lind, just now" in said
         assert "Who is asked managers (you are a member)" in said
-        assert "Workflow expense, through workflow@emulator.invalid" in said
+        assert "Supplied by workflow@emulator.invalid Workflow expense" in said
 
     def test_someone_asked_by_name_reads_so(self, ana):
         approval = make_approval(approvers=["user:ana@example.com"])

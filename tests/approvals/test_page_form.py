@@ -218,7 +218,8 @@ class TestOptions:
         assert re.findall(r'type="radio" name="outcome" value="(\w+)"', body) == [
             f"venue_{n}" for n in range(1, 5)
         ]
-        assert body.partition("<main")[2].count('type="submit"') == 2  # this one, and “Ask”
+        main = body.partition("<main")[2].partition("</main>")[0]
+        assert main.count('type="submit"') == 2  # this one, and “Ask”
         assert "Venue 4 For 40 people" in text_of(response)
         wrong = client.post(
             f"{approval.get_absolute_url()}decide/", {"revision": 1, "comment": "kept"}

@@ -82,7 +82,7 @@ class TestHandOver:
     def test_active_people_are_suggested_but_neither_the_requester_nor_me(self, asked, ana, zoe):
         make_user("gone@example.com", is_active=False)
 
-        body = as_person(ana).get(path(asked)).content.decode()
+        body = as_person(ana).get(path(asked)).content.decode().partition("<main")[2]
 
         assert '<option value="zoe@example.com">Zoe Park</option>' in body
         for email in ("gone@example.com", "eva@example.com", "ana@example.com"):

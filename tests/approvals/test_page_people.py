@@ -202,7 +202,7 @@ class TestStages:
 
         said = page(cleo, staged)
 
-        assert "Stages Team lead (managers) done Money (finance) Workflow" in said
+        assert "Stages Team lead (managers) done Money (finance) Rejected by Ana Almeida" in said
 
     def test_a_single_stage_is_not_worth_a_list(self, approval, ana):
         assert "Stages" not in page(ana, approval)

@@ -34,11 +34,11 @@ class TestSay:
     def test_the_inbox_marks_an_open_question(self, approval, ana, ben, eva):
         say(as_person(ana), approval)
 
-        assert "Question open" in text_of(as_person(ben).get("/"))
-        assert "Question open" in text_of(as_person(eva).get("/"))
+        assert "? Question open" in text_of(as_person(ben).get("/"))
+        assert "? Question open" in text_of(as_person(eva).get("/"))
         assert approval.title not in text_of(as_person(eva).get("/?tab=waiting"))
         say(as_person(eva), approval, "It is full.")
-        assert "Question open" not in text_of(as_person(ben).get("/"))
+        assert "? Question open" not in text_of(as_person(ben).get("/"))
         assert approval.title in text_of(as_person(eva).get("/?tab=waiting"))
         assert "Nothing waits for you" in text_of(as_person(eva).get("/"))
 
