@@ -14,6 +14,7 @@ from django import forms
 from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef
 from django.utils import formats, timezone
+from django.utils.choices import CallableChoiceIterator
 from django.utils.translation import gettext, gettext_lazy
 
 from approvals.forms import DayField
@@ -67,7 +68,8 @@ class LookForm(forms.Form):
         self._offer("priority", lambda: [*Approval.Priority.choices])
         self._offer("group", cache(lambda: _groups(user)))
         types = cache(lambda: _types(str(params.get("type", ""))))
-        self.fields["type"].widget = forms.Select(choices=lambda: [ANY, *types()])
+        choices = CallableChoiceIterator(lambda: [ANY, *types()])
+        self.fields["type"].widget = forms.Select(choices=choices)
         for field in self.fields.values():
             field.required = False
             field.widget.attrs["class"] = "input"
@@ -195,7 +197,9 @@ class Look:
         asked = str(params.get("sort", ""))
         self.sort = asked if asked in tab.sorts else self.usual
         self.wrong = [
-            self._left_out(str(self.form.fields[name].label), str(params.get(name, "")), errors[0])
+            self._left_out(
+                str(self.form.fields[name].label), str(params.get(name, "")), str(errors[0])
+            )
             for name, errors in self.form.errors.items()
         ]
         if asked and asked not in tab.sorts:

@@ -51,7 +51,7 @@ class Holds(models.Func):
         query = " & ".join(f"'{word}'" for word in self.words)
         return f"{VECTOR.format(column=column)} @@ %s::tsquery", [*params, f"{query}:*"]
 
-    def as_sqlite(
+    def as_sqlite(  # type: ignore[override]  # that of a mixin for numbers
         self, compiler: SQLCompiler, *_: BaseDatabaseWrapper, **__: Any
     ) -> tuple[str, list[Any]]:
         key, params = compiler.compile(self.source_expressions[0])

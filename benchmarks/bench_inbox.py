@@ -46,7 +46,7 @@ def main() -> None:
     start = time.monotonic()
     _fill()
     seconds = time.monotonic() - start
-    jobs = [Job(name, 5, again(ask)) for name, ask in _asks().items()]
+    jobs = [Job(name, 3, again(ask)) for name, ask in _asks().items()]
     found = measure(jobs, ROUNDS)
     lines = [
         f"### {APPROVALS:,} approvals of {PEOPLE} people, {connection.display_name}",
@@ -129,7 +129,7 @@ def _copies(template: Any, number: int, *, days: float, since: float = 0) -> Non
         )
 
 
-ORIGIN, PART = "workflowexecutions.googleapis.com", 20_000
+ORIGIN, PART = "workflowexecutions.googleapis.com", 5_000
 
 
 def _asks() -> dict[str, Ask]:
@@ -169,7 +169,7 @@ def _asks() -> dict[str, Ask]:
         "decided, a type without any": "?tab=decided&type=rare",
         "needs me, a word of all": "?q=hotel",
     }
-    asks = {name: partial(ask, some, f"/{path}") for name, path in lists.items()}
+    asks: dict[str, Ask] = {name: partial(ask, some, f"/{path}") for name, path in lists.items()}
     asks["decided, page 20"] = partial(ask, some, deep(some, "/?tab=decided"))
     asks["needs me, newest, page 10"] = partial(ask, some, deep(some, "/?sort=newest", 10))
     asks["decided, of somebody new"] = partial(ask, new, "/?tab=decided")

@@ -79,7 +79,7 @@ def saved_views(request: PersonRequest) -> HttpResponse:
         else:
             view = form.save(query)
             messages.success(request, gettext("“%(view)s” is saved.") % {"view": view})
-            return see_other(view)
+            return see_other(view.get_absolute_url())
     return _page(request, new=form, query=query, status=422)
 
 
