@@ -7,7 +7,6 @@ from django import forms
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Preference, User
@@ -17,6 +16,8 @@ MAX_COMMENT = 5000
 _STALE = _("This page is out of date. Please open the request again.")
 
 if TYPE_CHECKING:  # generic for the type checker, a plain class at run time
+    from django.utils.functional import _StrPromise
+
     _TellingBase = forms.ModelForm[Preference]
 else:
     _TellingBase = forms.ModelForm
@@ -25,7 +26,7 @@ else:
 class CommentField(forms.CharField):
     """A comment; browsers send CR LF for a line break, which counts as one character."""
 
-    def __init__(self, *, required: str | Promise = "") -> None:
+    def __init__(self, *, required: "str | _StrPromise" = "") -> None:
         super().__init__(required=bool(required), error_messages={"required": required})
         text = _("Please shorten it to 5,000 characters; it has %(show_value)s.")
         self.validators.append(MaxLengthValidator(MAX_COMMENT, text))

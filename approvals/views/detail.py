@@ -222,11 +222,11 @@ def _problems(form: DecisionForm, fields: Sequence[Field], errors: dict[str, str
     found = [Problem(field.id, field.label, field.error) for field in fields if field.error]
     if "form" in errors:
         found.append(Problem("", "", errors["form"]))
-    found += [Problem("", "", sentence) for sentence in form.non_field_errors()]
+    found += [Problem("", "", str(sentence)) for sentence in form.non_field_errors()]
     labels = {"outcome": gettext("Answer"), "revision": "", "comment": gettext("Comment")}
     for name, label in labels.items():
         at = name if name == "comment" else ""
-        found += [Problem(at, label if at else "", each) for each in form.errors.get(name, ())]
+        found += [Problem(at, label if at else "", str(each)) for each in form.errors.get(name, ())]
     return found
 
 

@@ -11,6 +11,7 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from approvals.models import Approval, User
+from approvals.runs import Told
 from tests.factories import make_approval, make_group, make_user
 
 # Long enough for two cores at work on other things, in milliseconds.
@@ -61,8 +62,9 @@ def _database_beside_the_browser() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _database(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that the server's threads see; nothing is sent to Google from here."""
+    """Rows that the server's threads see; Google is told and asked nothing from here."""
     monkeypatch.setattr("approvals.views.decision.deliver_now", lambda delivery: None)
+    monkeypatch.setattr("approvals.way.asked", lambda execution: Told(trouble="Nobody was asked."))
 
 
 @pytest.fixture

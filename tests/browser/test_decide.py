@@ -141,10 +141,10 @@ class TestReject:
         many = make_approval(options=options)
         page = signed_in(ana, many.get_absolute_url())
 
-        page.get_by_label("Say rejected").check()
+        page.get_by_role("radio", name="Say rejected").check()
         page.get_by_role("button", name="Send my answer").click()
         expect(page.get_by_label("Comment")).to_be_focused()
-        page.get_by_label("Say later").check()
+        page.get_by_role("radio", name="Say later").check()
         page.get_by_role("button", name="Send my answer").click()
 
         expect(page.get_by_text("Your answer is recorded")).to_be_visible()
