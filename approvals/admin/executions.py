@@ -1,6 +1,8 @@
 """Executions as Google last described them, their workflows, and workers: to read, and to say
 which waits are for this inbox."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -29,12 +31,28 @@ class ExecutionAdmin(Attending):
         return execution_name(execution)
 
 
+class SilencedFilter(admin.SimpleListFilter):
+    """Workflows whose waits are listed, or are not for this inbox."""
+
+    title = gettext_lazy("their waits")
+    parameter_name = "silenced"
+
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
+        return [("no", _("Listed")), ("yes", _("Not for this inbox"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        if self.value() not in {"no", "yes"}:
+            return queryset
+        return queryset.filter(silenced_at__isnull=self.value() == "no")
+
+
 @admin.register(Workflow)
 class WorkflowAdmin(ReadOnlyAdmin):
     """Which workflows are looked after, and of which no wait is for this inbox."""
 
     list_display = ("name", "listed_at", "trouble", "silenced_at")
-    list_filter = (("silenced_at", admin.EmptyFieldListFilter),)
+    list_filter = (SilencedFilter,)
     search_fields = ("name",)
     actions = ("listen",)
 

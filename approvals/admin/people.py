@@ -51,6 +51,15 @@ class NewUserForm(BaseNewUserForm):
         fields = ("email", "first_name", "last_name")
 
 
+RIGHTS = {
+    "is_active": gettext_lazy("Who has left is made inactive, not deleted: the record names them."),
+    "is_staff": gettext_lazy("May open these pages, as far as the rights below go."),
+    "is_superuser": gettext_lazy("May do everything here."),
+    "groups": gettext_lazy("What asks one of these groups reaches this person."),
+    "user_permissions": gettext_lazy("What this person may do besides deciding."),
+}
+
+
 @admin.register(User)
 class UserAdmin(Named, BaseUserAdmin):
     """People, who sign in with their e-mail address."""
@@ -93,6 +102,13 @@ class UserAdmin(Named, BaseUserAdmin):
         """Open approvals that ask this person by name."""
         asked = Approver.objects.current().filter(user=user).values("approval")
         return links_to(Approval.objects.open().filter(pk__in=asked))
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """What each right means here, in place of Django's words."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name in RIGHTS:
+            field.help_text = RIGHTS[db_field.name]
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Nobody hands out rights they do not have: a superuser alone gives those of Django.

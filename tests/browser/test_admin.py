@@ -102,7 +102,7 @@ class TestFind:
         expect(rows).to_contain_text("Hotel in Berlin")
 
         page.goto(REQUESTS)
-        page.get_by_label("Search").fill("Ghent")
+        page.get_by_role("textbox", name="Search").fill("Ghent")
         page.get_by_role("button", name="Search").click()
         expect(rows).to_have_count(1)
 

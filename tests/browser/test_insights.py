@@ -18,6 +18,7 @@ PHONE = {"viewport": {"width": 320, "height": 640}}
 def decided(approval, ana, ben):
     """Two weeks of decisions, of two types."""
     make_type("trip", "group:managers")
+    make_type("expense", "group:managers")
     now = timezone.now()
     for day in range(14):
         at, took = now - timedelta(days=day), timedelta(hours=1 + day)
