@@ -96,12 +96,6 @@ def _labels(approval: Approval) -> dict[str, str]:
     return labels
 
 
-def _tone(value: str) -> str:
-    if value == "approved":
-        return "good"
-    return "bad" if value in NEGATIVE else ""
-
-
 def _answers(graph: Graph, ways: dict[str, Way], labels: dict[str, str]) -> tuple[Answer, ...]:
     """The answers with what follows; those that lead to the same are one."""
     alike: dict[object, list[str]] = {}

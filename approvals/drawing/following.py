@@ -277,12 +277,13 @@ class _Follower:
         if len(found) > 1 or len(ways) > MAX_CHOICES:
             return walk.way(Ending.DECIDES, None, tuple(found.values()))
         (only,) = found.values()
+        only_joins = frozenset(number + len(walk.steps) for number in only.joins)
         return replace(
             only,
             steps=(*walk.steps, *only.steps),
-            joins=walk.joins | {number + len(walk.steps) for number in only.joins},
-            decided=walk.decided | only.decided,
-            perhaps=walk.perhaps | only.perhaps,
+            joins=only_joins | frozenset(walk.joins),
+            decided=only.decided | walk.decided,
+            perhaps=only.perhaps | walk.perhaps,
         )
 
 

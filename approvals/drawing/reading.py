@@ -76,7 +76,7 @@ class _Reader:
         if depth >= MAX_NESTED:
             self.cut = self.cut or bool(listed)
             return ()
-        found = []
+        found: list[Step] = []
         for entry in listed:
             for name, body in entry.items() if isinstance(entry, dict) else ():
                 if self.number >= MAX_STEPS:

@@ -87,7 +87,7 @@ class _Builder:
             self.end()
         elif isinstance(event, yaml.AliasEvent):
             # Not known while it is still open: so nothing holds itself.
-            value, size = self.anchors.get(event.anchor, (None, 1))
+            value, size = self.anchors.get(event.anchor or "", (None, 1))
             self.count(size)
             self.put(value)
 
