@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.core.cache import cache
@@ -154,8 +154,7 @@ class Insights:
         self._key = digest(f"{rights} {selection} {timezone.get_current_timezone_name()}")
 
     def _kept(self, name: str, work: Callable[[], T]) -> T:
-        found: T = cache.get_or_set(f"insights:{self._key}:{name}", work, KEPT)
-        return found
+        return cast("T", cache.get_or_set(f"insights:{self._key}:{name}", work, KEPT))
 
     # --- now ------------------------------------------------------------------------------------
 
@@ -274,12 +273,10 @@ class Insights:
         sent = Event.objects.filter(
             kind=Event.Kind.REMINDED, at__gte=self.selection.begins, at__lt=self.selection.ends
         )
-        votes = Vote.objects.standing().alias(given=Epoch("at"), reminded=Epoch(OuterRef("at")))
-        within = votes.filter(
-            approval=OuterRef("approval"),
-            given__gte=F("reminded"),
-            given__lte=F("reminded") + HELPED_WITHIN.total_seconds(),
-        )
+        votes = Vote.objects.standing().filter(approval=OuterRef("approval"))
+        answered = votes.annotate(after=Epoch("at") - Epoch(OuterRef("at")))
+        # To the second: SQLite reckons in days, and a day is not quite 86,400 seconds to it.
+        within = answered.filter(after__gt=0, after__lt=HELPED_WITHIN.total_seconds() + 1)
         ours = sent.filter(approval__in=self._rows.values("pk")).order_by()
         numbers = ours.alias(helps=Exists(within)).aggregate(
             number=Count("*"), helped=Count("pk", filter=Q(helps=True))

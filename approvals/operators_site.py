@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class OperatorsSite(admin.AdminSite):
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> TemplateResponse:
         """What needs attention, then the lists."""
         from approvals.attention import counts  # noqa: PLC0415 - the site is made before models
         from approvals.inbox import is_operator  # noqa: PLC0415 - as above
@@ -101,7 +102,7 @@ class OperatorsSite(admin.AdminSite):
             context["attention"] = {"kinds": kinds, "total": sum(number for _kind, number in kinds)}
         return super().index(request, context | (extra_context or {}))
 
-    def app_index(
+    def app_index(  # type: ignore[override]  # the stubs know of no redirect
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """There is one index: which application a list is of is nobody's question."""

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
 from django.core.management import call_command
@@ -60,7 +60,7 @@ def _fill() -> "tuple[User, User]":
     for n in range(GROUPS):
         person = make_user(f"person{n}@example.com")
         make_group(f"group{n}", person)
-        asked = {"approvers": [f"group:group{n}"], "type": f"type{n % 7}"}
+        asked: dict[str, Any] = {"approvers": [f"group:group{n}"], "type": f"type{n % 7}"}
         waiting, done = (make_approval(callback_url=url(), **asked) for _ in range(2))
         done.decide("approved", by=person, revision=1)
         multiply(waiting, copies(each * WAITING // 100, 5))

@@ -82,7 +82,7 @@ class AttentionFilter(admin.SimpleListFilter):
         return type("KindFilter", (cls,), {"kinds": kinds})
 
     def lookups(self, *_args: object) -> list[tuple[str, str]]:
-        return [(kind.value, kind.label) for kind in self.kinds]
+        return [(kind.value, str(kind.label)) for kind in self.kinds]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         del request
@@ -107,7 +107,7 @@ class Attending(ReadOnlyAdmin):
         """As the operators' tab names it."""
         actions = super().get_actions(request)
         if found := actions.get("put_aside"):
-            actions["put_aside"] = (*found[:2], self.deed.label)
+            actions["put_aside"] = (*found[:2], str(self.deed.label))
         return actions
 
     @admin.action(description=gettext_lazy("Put aside"), permissions=["attend"])
@@ -115,7 +115,7 @@ class Attending(ReadOnlyAdmin):
         """They leave the list of what needs attention; asked for on a page first."""
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
-            says, title = self.deed.does, self.deed.label
+            says, title = str(self.deed.does), str(self.deed.label)
             return confirm(self, request, queryset, form, title=title, says=says)
         user, why = operator(request), form.cleaned_data["reason"]
         done = [self.deed.act(row, user, why) for row in queryset]

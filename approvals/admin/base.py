@@ -36,7 +36,7 @@ class Named(Base):
         """The list, by its name."""
         named = {
             "title": capfirst(self.opts.verbose_name_plural),
-            "about": ABOUT.get(self.opts.object_name, ""),
+            "about": ABOUT.get(str(self.opts.object_name), ""),
         }
         return super().changelist_view(request, named | (extra_context or {}))
 

@@ -62,7 +62,7 @@ class DeliveryAdmin(Attending):
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def current(self, delivery: Delivery) -> str:
-        return chip(state_words(delivery.state), TONES.get(delivery.state, ""))
+        return chip(state_words(delivery.state), TONES.get(State(delivery.state), ""))
 
     @admin.display(description=gettext_lazy("what is sent"))
     def payload(self, delivery: Delivery) -> str:

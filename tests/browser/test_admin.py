@@ -31,7 +31,7 @@ def pages():
         yield reverse(f"{name}_changelist")
         if model._meta.model_name in {"user", "group", "standin", "caller", "channel", "policy"}:
             yield reverse(f"{name}_add")
-        if row := model.objects.first():
+        if row := model._default_manager.first():
             yield reverse(f"{name}_change", args=[row.pk])
 
 
