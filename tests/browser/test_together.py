@@ -168,11 +168,11 @@ class TestUndo:
         assert Approval.objects.get(pk=approval.pk).settles_as == "rejected"
 
     def test_the_countdown_runs_and_the_button_leaves_with_it(self, signed_in, ana, held):
-        approval = held(4)
+        approval = held(8)
         page = signed_in(ana, approval.get_absolute_url())
         page.get_by_role("button", name="Approve").click()
 
-        expect(page.get_by_text("Goes out in 2 s")).to_be_visible()
+        expect(page.get_by_text("Goes out in 3 s")).to_be_visible()
         expect(page.get_by_role("button", name="Take back")).to_be_hidden()
         Approval.objects.get(pk=approval.pk).conclude()
 
