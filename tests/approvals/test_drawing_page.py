@@ -150,7 +150,7 @@ class TestWay:
     def test_a_revision_is_kept_for_longer_than_a_state(self, client, ana, asked, google):
         usual(google)
         look(client, ana, asked)
-        with time_machine.travel(timezone.now() + timedelta(hours=1)):
+        with time_machine.travel(timezone.now() + timedelta(minutes=10)):
             play(google, execution(), entries(ENTRIES), {"revisionId": REVISION})
             page = look(client, ana, asked).content
 
