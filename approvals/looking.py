@@ -60,7 +60,7 @@ class LookForm(forms.Form):
     asked_to = DayField(label=gettext_lazy("Asked until"))
 
     def __init__(self, params: Mapping[str, Any], *, tab: str, user: User) -> None:
-        super().__init__(params)
+        super().__init__({name: params[name] for name in self.base_fields if name in params})
         for name in OF_THE_WAITING if tab == "decided" else OF_THE_DECIDED:
             del self.fields[name]
         # Asked for where they are needed: to show the form, or to look for one of them.
@@ -202,6 +202,10 @@ class Look:
             )
             for name, errors in self.form.errors.items()
         ]
+        # That is said in words; the form shows what is looked for.
+        right = {name: value for name, value in self.form.data.items() if name in self.given}
+        self.form.data = right
+        self.form.errors.clear()
         if asked and asked not in tab.sorts:
             choice = gettext("There is no such order here.")
             self.wrong.append(self._left_out(gettext("Order"), asked, choice))

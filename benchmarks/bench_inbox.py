@@ -70,6 +70,11 @@ def _fill() -> None:
 
     from tests.factories import make_caller, make_group, make_user  # noqa: PLC0415 - after setup
 
+    on_postgres = connection.vendor == "postgresql"
+    if on_postgres:  # a part takes longer than a request may
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
     caller = make_caller()
     make_user("eva@example.com", first="Eva", last="Lind")
     each = APPROVALS // PEOPLE
@@ -87,13 +92,8 @@ def _fill() -> None:
         done = _waiting(caller, name, "Zeppelin", ["rare"])
         done.decide("approved", by=person, revision=1)
         _copies(done, number, days=days, since=300)
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            cursor.execute("VACUUM ANALYZE")
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE" if on_postgres else "ANALYZE")
 
 
 def _waiting(caller: Any, group: object, title: str, types: list[str]) -> Any:
