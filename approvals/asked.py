@@ -9,6 +9,7 @@ from django.utils.translation import gettext, ngettext
 from approvals.models import Approval, StandIn, User, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import NEGATIVE, PENDING
+from approvals.retold import retold
 
 MOST_NAMES = 12
 UNANSWERED = ("expired", "withdrawn")
@@ -97,7 +98,7 @@ def asked_of(approval: Approval, user: User, *, may_decide: bool) -> Asked:
         more=more,
         by_name=principal in (None, user) and any(row.user_id == user.pk for row in now),
         through=[str(row.group) for row in reaching if row.group],
-        why=list(dict.fromkeys(row.why for row in reaching if row.why)),
+        why=list(dict.fromkeys(retold(row.why) for row in reaching if row.why)),
         principal=principal,
         until=until,
         agreeing=sum(vote.outcome not in NEGATIVE for vote in here),

@@ -1,6 +1,8 @@
-"""Lengths of time as people write them: "3 days", "1 day 12 hours". Pure."""
+"""Lengths of time as people write them: "3 days", "1 day 12 hours", in their own language."""
 
 import re
+
+from django.utils.translation import gettext, npgettext, pgettext
 
 UNITS = {
     "week": 7 * 24 * 3600,
@@ -12,25 +14,30 @@ UNITS = {
 SHORT = {"w": "week", "d": "day", "h": "hour", "min": "minute", "m": "minute", "s": "second"}
 SHORT |= {"sec": "second", "hr": "hour"}
 LONGEST = 10 * 365 * UNITS["day"]
-_PART = re.compile(r"(\d+)\s*([a-z]+)")
+_PART = re.compile(r"(\d+)\s*([^\W\d_]+)")
 
 
 def seconds_of(text: str) -> int:
-    """The seconds in a text like "3 days" or "1 h 30 min". Raises ValueError with a sentence."""
+    """The seconds in a text like "3 days" or "1 h 30 min". Raises ValueError with a sentence.
+
+    Units may be given in the active language, and in English always.
+    """
     rest = text.strip().lower()
     parts = _PART.findall(rest)
-    if not parts or re.sub(r"[\s,]|\band\b", "", _PART.sub("", rest)):
-        raise ValueError("Write a length of time, like “3 days” or “1 hour 30 minutes”.")
+    own_and = pgettext("between two lengths of time", "and")
+    between = rf"[\s,]|\b(and|{re.escape(own_and)})\b"
+    if not parts or re.sub(between, "", _PART.sub("", rest)):
+        raise ValueError(gettext("Write a length of time, like “3 days” or “1 hour 30 minutes”."))
+    names = _names()
     total = 0
     for number, unit in parts:
-        name = SHORT.get(unit, unit.removesuffix("s"))
-        if name not in UNITS:
-            raise ValueError(
-                f"“{unit}” is no unit here: {', '.join(f'{each}s' for each in UNITS)}."
-            )
-        total += int(number) * UNITS[name]
+        if unit not in names:
+            units = ", ".join(_word(each, 2) for each in UNITS)
+            sentence = gettext("“%(unit)s” is no unit here: %(units)s.")
+            raise ValueError(sentence % {"unit": unit, "units": units})
+        total += int(number) * UNITS[names[unit]]
     if not 0 < total <= LONGEST:
-        raise ValueError("More than nothing, and less than ten years.")
+        raise ValueError(gettext("More than nothing, and less than ten years."))
     return total
 
 
@@ -42,5 +49,32 @@ def in_words(seconds: int) -> str:
             continue  # "10 days" reads better than "1 week 3 days"
         number, seconds = divmod(seconds, length)
         if number:
-            found.append(f"{number} {unit}{'s' if number > 1 else ''}")
+            found.append(_part(unit, number))
     return " ".join(found)
+
+
+def _names() -> dict[str, str]:
+    """Every word for a unit that is understood, in lower case."""
+    english = SHORT | {f"{unit}{end}": unit for unit in UNITS for end in ("", "s")}
+    own = {_word(unit, number).lower(): unit for unit in UNITS for number in (1, 2)}
+    return english | own
+
+
+def _word(unit: str, number: int) -> str:
+    """A unit alone, in the form of this number."""
+    return _part(unit, number).partition(" ")[2]
+
+
+def _part(unit: str, number: int) -> str:
+    match unit:
+        case "week":
+            text = npgettext("length of time", "%(number)d week", "%(number)d weeks", number)
+        case "day":
+            text = npgettext("length of time", "%(number)d day", "%(number)d days", number)
+        case "hour":
+            text = npgettext("length of time", "%(number)d hour", "%(number)d hours", number)
+        case "minute":
+            text = npgettext("length of time", "%(number)d minute", "%(number)d minutes", number)
+        case _:
+            text = npgettext("length of time", "%(number)d second", "%(number)d seconds", number)
+    return text % {"number": number}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from approvals.retold import retold
 from countersign.questionnaire import from_page
 
 # Before the name of a field in what a page sends, so that no field is taken for another input.
@@ -162,7 +163,7 @@ def _field(number: int, name: str, form: Mapping[str, Any], text: str, error: st
         required=required and each["type"] != "boolean",
         text=text,
         help=" ".join(filter(None, (str(each.get("description", "")), _limits(each)))),
-        error=error,
+        error=retold(error),
         type=INPUTS.get(shown, "text"),
         mode=MODES.get(each["type"], ""),
         limits=_checked(each),

@@ -12,13 +12,21 @@ from approvals.audience import TO_ANSWER, Matter
 from approvals.models import Approval, Event, Notice, Vote
 from approvals.models.content import APPROVED, NEGATIVE, PENDING
 from approvals.models.outbox import FINAL, State
+from approvals.models.sentences import (
+    ALL_WELL,
+    ARRIVED,
+    CANNOT_SIGN_IN,
+    CLOSED_BEFORE,
+    NOT_ASKED,
+    SWITCHED_OFF,
+    TAKEN_BACK,
+)
 from approvals.people import Names, address_of, called, names_of
 from approvals.plain import visible
 from approvals.progress import AGAIN, what_now
 from approvals.retold import length_retold, retold
 from approvals.templatetags.approvals import fact
 from approvals.times import exact, short_day
-from countersign.phrases import phrase
 
 KEY_FACT = 40  # characters of a fact that goes into the subject
 
@@ -147,7 +155,7 @@ def _who_asks(notice: Notice, names: Names) -> str:
 
 def _why(asked: Asked) -> list[str]:
     """Why this person, in sentences."""
-    found = [retold(each) for each in asked.why]
+    found = [*asked.why]
     if asked.through:
         groups = gettext(" and ").join(asked.through)
         found.append(gettext("You are in %(groups)s") % {"groups": groups})
@@ -361,15 +369,6 @@ def _vote(approval: Approval, vote: Vote) -> str:
 
 
 # --- is it still news? -----------------------------------------------------------------------
-
-# Why a notice was dropped: kept with it, and read in many languages.
-CANNOT_SIGN_IN = phrase("%(who)s cannot sign in any more.")
-SWITCHED_OFF = phrase("The channel was switched off.")
-CLOSED_BEFORE = phrase("It was answered or closed before this was sent.")
-NOT_ASKED = phrase("%(who)s has nothing to answer there any more.")
-TAKEN_BACK = phrase("The answer was taken back.")
-ALL_WELL = phrase("All is well again.")
-ARRIVED = phrase("It arrived, or came too late, before this was sent.")
 
 
 def overtaken(notice: Notice) -> str:

@@ -20,18 +20,11 @@ from approvals.letters import overtaken
 from approvals.mails import mail_of, summary_of
 from approvals.models import Approval, Delivery, Notice
 from approvals.models.notice import NoticeState, begin, dropped, postponed, refused, sent
+from approvals.models.sentences import ALL_ANSWERED, NOT_WRITTEN, PERHAPS_SENT
 from approvals.models.telling import tell_operators
 from approvals.trouble import TROUBLE
-from countersign.phrases import phrase
 
 log = logging.getLogger(__name__)
-
-# Kept with a notice, and read in many languages.
-NOT_WRITTEN = phrase("It could not be written; the log of the worker says why.")
-ALL_ANSWERED = phrase("All of it was answered before the summary was sent.")
-PERHAPS_SENT = phrase(
-    "The worker died while it sent this: it may have arrived. Look, and send it again."
-)
 
 
 def send_due() -> bool:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import Approval, Delivery, Execution, Vote, Worker
 from approvals.models.content import PENDING
 from approvals.models.outbox import FINAL, State
+from approvals.retold import retold
 from approvals.timeline import ENDS, reported
 
 # How long a page waits for what the workflow reports, once it has the answer.
@@ -86,10 +87,10 @@ def said_of(approval: Approval, *, operator: bool = False) -> str:
         return ""
     troubled = _is_technical(delivery)
     if operator and troubled:
-        return delivery.reason
+        return retold(delivery.reason)
     if _nobody_sends(delivery):
         return str(NOBODY_SENDS)
-    return _plainly(delivery) if troubled else delivery.reason
+    return _plainly(delivery) if troubled else retold(delivery.reason)
 
 
 def _is_technical(delivery: Delivery) -> bool:
@@ -162,10 +163,10 @@ def _arrived(delivery: Delivery, said: str) -> Step:
 def _missed(delivery: Delivery) -> Step:
     """The run ended first; what can be done depends on whether it may have read the answer."""
     if delivery.approval.decided_by_id is None:
-        return Step(gettext("The workflow had ended"), Stage.DONE, note=delivery.reason)
+        return Step(gettext("The workflow had ended"), Stage.DONE, note=retold(delivery.reason))
     stage = Stage.TROUBLE if delivery.needs_attention else Stage.DONE
     label, advice = gettext("The workflow had ended"), what_now(delivery)
-    return Step(label, stage, note=delivery.reason, advice=advice)
+    return Step(label, stage, note=retold(delivery.reason), advice=advice)
 
 
 def what_now(delivery: Delivery) -> str:

@@ -27,9 +27,9 @@ from approvals.models import Approval, Execution, Workflow
 from approvals.models.callback import Callback
 from approvals.models.content import PENDING
 from approvals.models.execution import ENDED, EVERY, FRESH, LOOKING, MISSING
+from approvals.models.sentences import ENDED_FIRST
 from approvals.pace import Pace
 from approvals.trouble import TROUBLE
-from countersign.phrases import phrase
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +54,6 @@ LONG = 5
 RAREST = timedelta(hours=6)
 # A workflow that was deleted may be there again.
 DELETED = timedelta(hours=6)
-
-WHY = {
-    "SUCCEEDED": phrase("The workflow finished without waiting for the answer."),
-    "FAILED": phrase("The workflow failed before the request was answered."),
-    "CANCELLED": phrase("The workflow was cancelled before the request was answered."),
-    "GONE": phrase("Google does not know the workflow's execution any more."),
-}
 
 
 def pause(looks: int) -> timedelta:
@@ -284,7 +277,7 @@ def _end(execution: Execution, state: str) -> None:
     approvals = list(Approval.objects.filter(execution=execution.name))
     closed = 0
     for approval in approvals:
-        if approval.status == PENDING and approval.abandon(WHY[state]):
+        if approval.status == PENDING and approval.abandon(ENDED_FIRST[state]):
             closed += 1
         else:
             approval.note_end(state)

@@ -16,6 +16,7 @@ from approvals.models.content import OUTCOME_LABELS
 from approvals.models.notice import NoticeState
 from approvals.models.record import REMOVED
 from approvals.people import Names, address_of, called
+from approvals.retold import length_retold, retold
 
 Kind = Event.Kind
 # What a person did, for the outcomes that every approval may have, unless its author has words.
@@ -120,7 +121,7 @@ def _told(said: str, notices: Sequence[Notice]) -> Line:
         named = more % {"who": named, "count": len(who) - MOST_NAMED}
     failed = notices[0].state == NoticeState.FAILED
     matter = str(notices[0].get_matter_display())
-    reasons = dict.fromkeys(notice.reason for notice in notices if failed and notice.reason)
+    reasons = dict.fromkeys(retold(notice.reason) for notice in notices if failed and notice.reason)
     return Line(
         max(notice.sent_at or notice.created_at for notice in notices),
         said % {"who": named},
@@ -151,7 +152,7 @@ def _line(approval: Approval, event: Event, names: Names) -> Line:
     lost = event.kind == Kind.MISSED and approval.decided_by_id is not None
     text = str(SAYINGS.get(Kind(event.kind), event.get_kind_display()))
     trouble = lost or event.kind == Kind.BLOCKED
-    return Line(event.at, text, note=event.data.get("reason", ""), trouble=trouble)
+    return Line(event.at, text, note=retold(event.data.get("reason", "")), trouble=trouble)
 
 
 def _asked(approval: Approval, event: Event, names: Names) -> Line:
@@ -213,18 +214,18 @@ def _decided(approval: Approval, event: Event, _names: Names) -> Line:
 def _expired(approval: Approval, event: Event, _names: Names) -> Line:
     words = {"outcome": approval.label_of(event.data["outcome"])}
     text = gettext("Nobody answered in time; closed as “%(outcome)s”") % words
-    return Line(event.at, text, note=event.data.get("reason", ""))
+    return Line(event.at, text, note=retold(event.data.get("reason", "")))
 
 
 def _withdrawn(_approval: Approval, event: Event, names: Names) -> Line:
     """By its workflow or by an operator, or because its workflow has ended."""
     if event.actor == "system":
         text = gettext("Closed without an answer")
-        return Line(event.at, text, note=event.data.get("reason", ""))
+        return Line(event.at, text, note=retold(event.data.get("reason", "")))
     by_person = address_of(event.actor)
     who = called(event.actor, names) if by_person else gettext("The workflow")
     text = gettext("%(who)s withdrew the request") % {"who": who}
-    return Line(event.at, text, note=event.data.get("reason", ""))
+    return Line(event.at, text, note=retold(event.data.get("reason", "")))
 
 
 def _ended(_approval: Approval, event: Event, _names: Names) -> Line:
@@ -243,15 +244,19 @@ def _next_stage(_approval: Approval, event: Event, _names: Names) -> Line:
     return Line(event.at, gettext("Agreed; next: %(stage)s") % {"stage": name})
 
 
+def _after(event: Event) -> dict[str, str]:
+    return {"after": length_retold(event.data["after"])}
+
+
 def _reminded(_approval: Approval, event: Event, _names: Names) -> Line:
-    return Line(event.at, gettext("Reminded, %(after)s after asking") % event.data)
+    return Line(event.at, gettext("Reminded, %(after)s after asking") % _after(event))
 
 
 def _escalated(_approval: Approval, event: Event, names: Names) -> Line:
-    words = {"to": called(event.data["to"], names), "after": event.data["after"]}
+    words = {"to": called(event.data["to"], names), **_after(event)}
     if failed := event.data.get("failed"):
         text = gettext("%(to)s could not be asked as well")
-        return Line(event.at, text % words, note=failed, trouble=True)
+        return Line(event.at, text % words, note=retold(failed), trouble=True)
     text = gettext("%(to)s was asked as well, as nobody had answered after %(after)s")
     return Line(event.at, text % words)
 

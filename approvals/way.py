@@ -90,7 +90,7 @@ def _question(approval: Approval) -> Question:
 
 def _labels(approval: Approval) -> dict[str, str]:
     """Each outcome that may come, as it stands on the buttons."""
-    labels = {option["value"]: str(option["label"]) for option in approval.options}
+    labels = {option["value"]: option["label"] for option in approval.buttons}
     if approval.expires_at and approval.on_expiry not in labels:
         labels[approval.on_expiry] = gettext("No answer in time")
     return labels

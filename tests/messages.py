@@ -61,6 +61,13 @@ def extracted() -> Catalog:
     return found
 
 
+def kept() -> set[str]:
+    """The sentences that are kept in English, and translated where they are read."""
+    modules = [text for name, text in sources() if name.endswith(".py")]
+    found = (extract("python", BytesIO(text), {"phrase": None}) for text in modules)
+    return {str(message) for each in found for _, message, _, _ in each}
+
+
 def catalogues() -> list[Path]:
     """The catalogue of each language."""
     return sorted(LOCALE.glob("*/LC_MESSAGES/django.po"))

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.models import Approval, User
 from approvals.operators_site import ABOUT
@@ -60,7 +61,7 @@ def shown(name: str) -> Any:
     A callable; the type stubs know only names in lists of fields.
     """
 
-    @admin.display(description=name.replace("_", " "), ordering=name)
+    @admin.display(description=gettext_lazy(name.replace("_", " ")), ordering=name)
     def show(row: Any) -> str:
         value = getattr(row, name)
         return visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

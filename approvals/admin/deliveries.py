@@ -16,6 +16,7 @@ from approvals.models import Attempt, Delivery
 from approvals.models.outbox import State
 from approvals.plain import visible
 from approvals.reasons import Kind
+from approvals.retold import retold
 
 
 class AttemptInline(ReadOnlyInline):
@@ -34,7 +35,7 @@ class DeliveryAdmin(Attending):
 
     noun = "delivery"
     date_hierarchy = "created_at"
-    list_display = ("approval", "current", "reason", "tries", "next_attempt_at", "created_at")
+    list_display = ("approval", "current", "why", "tries", "next_attempt_at", "created_at")
     list_filter = (
         AttentionFilter.of(Kind.UNDELIVERABLE, Kind.UNREAD, Kind.MISSED),
         StateFilter,
@@ -46,7 +47,7 @@ class DeliveryAdmin(Attending):
         "approval",
         "current",
         "trouble",
-        "reason",
+        "why",
         "tries",
         "next_attempt_at",
         "created_at",
@@ -55,7 +56,7 @@ class DeliveryAdmin(Attending):
         "attended_at",
         "payload",
     )
-    readonly_fields = ("current", "payload")
+    readonly_fields = ("current", "why", "payload")
     inlines = (AttemptInline,)
     actions = ("deliver_again", "put_aside")
     change_form_template = "admin/delivery.html"
@@ -63,6 +64,10 @@ class DeliveryAdmin(Attending):
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def current(self, delivery: Delivery) -> str:
         return chip(state_words(delivery.state), TONES.get(State(delivery.state), ""))
+
+    @admin.display(description=gettext_lazy("reason"))
+    def why(self, delivery: Delivery) -> str:
+        return visible(retold(delivery.reason))
 
     @admin.display(description=gettext_lazy("what is sent"))
     def payload(self, delivery: Delivery) -> str:

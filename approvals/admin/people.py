@@ -189,7 +189,8 @@ class GroupAdmin(Named, DjangoGroupAdmin):
 class StandInFilter(admin.SimpleListFilter):
     """Those in force now, to come, or over."""
 
-    title = parameter_name = "when"
+    title = gettext_lazy("when")
+    parameter_name = "when"
 
     def lookups(self, *_args: object) -> list[tuple[str, str]]:
         return [("now", _("In force now")), ("coming", _("To come")), ("over", _("Over"))]

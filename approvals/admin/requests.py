@@ -141,7 +141,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         """Each with what follows from it."""
         rows = (
             (visible(option["label"]), visible(option.get("consequence") or option["value"]))
-            for option in approval.options
+            for option in approval.buttons
         )
         return in_lines("{}: {}", rows)
 

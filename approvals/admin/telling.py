@@ -16,6 +16,7 @@ from approvals.models import Channel, Notice
 from approvals.models.notice import NoticeState
 from approvals.plain import visible
 from approvals.reasons import Kind
+from approvals.retold import retold
 from approvals.senders import problem_with
 
 if TYPE_CHECKING:  # generic for the type checker, a plain class at run time
@@ -38,7 +39,7 @@ class ChannelForm(ModelForm):
     )
     matters = forms.MultipleChoiceField(
         label=gettext_lazy("Told of"),
-        choices=list(LABELS.items()),
+        choices=[(matter, gettext_lazy(label)) for matter, label in LABELS.items()],
         widget=forms.CheckboxSelectMultiple,
     )
 
@@ -77,7 +78,7 @@ class ChannelAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("told of"))
     def told_of(self, channel: Channel) -> str:
-        return ", ".join(LABELS.get(matter, matter) for matter in channel.matters)
+        return ", ".join(_(LABELS[each]) for each in channel.matters if each in LABELS)
 
     def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> Any:
         """Who may only look does not see the address either."""
@@ -127,7 +128,7 @@ class NoticeAdmin(Attending):
 
     @admin.display(description=gettext_lazy("reason"))
     def why(self, notice: Notice) -> str:
-        return visible(notice.reason)
+        return visible(retold(notice.reason))
 
     @admin.action(description=gettext_lazy("Tell again"), permissions=["attend"])
     def tell_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> HttpResponse | None:

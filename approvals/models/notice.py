@@ -16,14 +16,8 @@ from approvals.audience import LABELS
 from approvals.models.channel import Channel
 from approvals.models.preference import Preference
 from approvals.models.record import Event
+from approvals.models.sentences import ASKED_FOR, GIVEN_UP, PUT_ASIDE, UNWANTED
 from approvals.models.user import User
-from countersign.phrases import phrase
-
-# Why a notice is in its state: kept with it, and read in many languages.
-ASKED_FOR = phrase("Asked for by %(who)s.")
-PUT_ASIDE = phrase("Put aside by %(who)s: %(reason)s")
-GIVEN_UP = phrase("%(why)s Given up after a day.")
-UNWANTED = phrase("%(who)s wants to be told nothing.")
 
 
 class NoticeState(models.TextChoices):

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from approvals.models.content import canonical, digest
+from approvals.models.content import OUTCOME_LABELS, canonical, digest
 from approvals.origin import origin
 
 BEGINNING = "0" * 64
@@ -70,7 +71,7 @@ class Vote(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.outcome}"
+        return f"{self.user}: {OUTCOME_LABELS.get(self.outcome, self.outcome)}"
 
     @property
     def on_behalf_of(self) -> Any:
@@ -164,7 +165,8 @@ class Event(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.kind} by {self.actor}"
+        told = {"what": self.get_kind_display(), "who": self.actor}
+        return gettext("%(what)s by %(who)s") % told
 
     @classmethod
     def append(

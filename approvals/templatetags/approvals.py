@@ -114,7 +114,7 @@ def delivery_trouble(approval: Approval) -> bool:
 @register.filter
 def comment_hint(approval: Approval) -> str:
     """When the comment is required, in words: "required for “Reject” or “Send back”"."""
-    needing = [option for option in approval.options if approval.needs_comment(option["value"])]
+    needing = [option for option in approval.buttons if approval.needs_comment(option["value"])]
     if not needing:
         return gettext("optional")
     if len(needing) == len(approval.options):

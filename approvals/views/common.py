@@ -108,7 +108,7 @@ def refused(request: PersonRequest, approval: Approval, error: ApprovalError) ->
 def _in_words(posted: QueryDict, approval: Approval) -> QueryDict:
     """What was sent, under the labels that stood on the page."""
     shown = QueryDict(mutable=True)
-    labels = {option["value"]: option["label"] for option in approval.options}
+    labels = {option["value"]: option["label"] for option in approval.buttons}
     form = approval.form or {"properties": {}}
     for name, value in posted.items():
         text = str(value)

@@ -1,6 +1,7 @@
 """Lengths of time in words: what people write is understood, and said back the same."""
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,20 @@ class TestSecondsOf:
         with pytest.raises(ValueError, match=r"\.$"):
             seconds_of(text)
 
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("3 Tage", 259_200),
+            ("1 Tag 12 Stunden", 129_600),
+            ("1 Stunde und 30 Minuten", 5400),
+            ("2 Wochen", 1_209_600),
+            ("3 days and 1 h", 262_800),
+        ],
+    )
+    def test_it_is_understood_in_the_language_of_the_page_and_in_english(self, text, seconds):
+        with translation.override("de"):
+            assert seconds_of(text) == seconds
+
 
 class TestInWords:
     def test_units_are_those_that_read_best(self):
@@ -49,6 +64,13 @@ class TestInWords:
         assert in_words(14 * 24 * 3600) == "2 weeks"
         assert in_words(90_061) == "1 day 1 hour 1 minute 1 second"
 
-    @given(st.integers(1, LONGEST))
-    def test_what_is_said_is_understood_again(self, seconds):
-        assert seconds_of(in_words(seconds)) == seconds
+    @pytest.mark.parametrize("language", ["en", "de"])
+    @given(seconds=st.integers(1, LONGEST))
+    def test_what_is_said_is_understood_again(self, language, seconds):
+        with translation.override(language):
+            assert seconds_of(in_words(seconds)) == seconds
+
+    def test_it_is_said_in_the_language_of_the_page(self):
+        with translation.override("de"):
+            assert in_words(90_000) == "1 Tag 1 Stunde"
+            assert in_words(1_209_600) == "2 Wochen"

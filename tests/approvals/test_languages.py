@@ -1,7 +1,11 @@
 """In which language a page or a mail is written, and what stays English for everybody."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.conf import settings as django_settings
@@ -22,6 +26,7 @@ from approvals.verdicts import MAY_NOT_SEND, PERHAPS_READ, UNDELIVERED
 from tests.approvals.calling import URL, problem
 from tests.approvals.reading import as_person, decide, send, text_of
 from tests.factories import make_approval, make_group, make_request
+from tests.messages import kept
 
 GERMAN = {"HTTP_ACCEPT_LANGUAGE": "de-AT,de;q=0.9,en;q=0.5"}
 WINTER = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
@@ -88,7 +93,7 @@ class TestBrowser:
 
     def test_the_page_of_a_database_in_trouble_has_its_language(self, ana, monkeypatch):
         client = as_person(ana)
-        monkeypatch.setattr("approvals.views.profile.colleagues", _broken)
+        monkeypatch.setattr(import_module("approvals.views.profile"), "colleagues", _broken)
 
         response = client.get("/profile/", **GERMAN)
 
@@ -97,7 +102,7 @@ class TestBrowser:
         assert "Bitte versuchen Sie es gleich noch einmal" in text_of(response)
 
 
-def _broken(*_):
+def _broken(*_, **__):
     from django.db import OperationalError  # noqa: PLC0415 - the trouble itself
 
     raise OperationalError("gone")
@@ -226,6 +231,20 @@ class TestRecord:
             )
             assert retold(escalated) == "Nach 2 Tagen, 1 Stunde hatte niemand geantwortet"
             assert retold(MAY_NOT_SEND).startswith("Google lässt diesen Eingang")
+
+    def test_the_web_service_knows_every_sentence_that_is_kept(self):
+        """Those of the worker as well, of which it loads no other module."""
+        load = "import django; django.setup(); import config.urls"
+        tell = "from countersign.phrases import PHRASES; print(*map(ascii, PHRASES), sep=chr(10))"
+        known = subprocess.run(
+            [sys.executable, "-c", f"{load}; {tell}"],
+            env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+
+        assert set(known.stdout.splitlines()) == {ascii(each) for each in kept()}
 
     def test_words_of_people_and_workflows_are_never_translated(self):
         with translation.override("de"):
