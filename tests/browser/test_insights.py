@@ -82,7 +82,7 @@ class TestChoose:
         page = signed_in(make_staff(), "/insights/")
         page.get_by_role("link", name="7 days").click()
         page.get_by_text("Other days, one type, one group").click()
-        page.get_by_label("Type").select_option("Trip")
+        page.get_by_label("Type", exact=True).select_option("Trip")
         page.get_by_role("button", name="Show").click()
 
         expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "page")
