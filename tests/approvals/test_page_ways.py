@@ -244,7 +244,8 @@ class TestCheck:
 
     def test_all_that_is_wrong_is_said_at_once_with_a_way_to_each(self, managers, ana):
         kinds = {"score": {"type": "integer"}, "day": {"type": "string", "format": "date"}}
-        approval = make_approval(form={"type": "object", "properties": kinds})
+        form = {"type": "object", "properties": kinds, "required": ["score", "day"]}
+        approval = make_approval(form=form)
 
         response = send(
             as_person(ana), approval, **{"form.score": "x", "form.day": "y", "comment": "kept"}
