@@ -40,7 +40,6 @@ class Ran:
 
 
 _STAGES = {"STATE_IN_PROGRESS": Stage.NOW, "STATE_FAILED": Stage.FAILED}
-_STRONGER = {Stage.DONE: 0, Stage.FAILED: 1, Stage.NOW: 2}
 
 
 def ran(
@@ -64,8 +63,9 @@ def ran(
         found = named.get((routine, name), [])
         stage = _STAGES.get(state, Stage.DONE)
         for step in found:
-            before = stages.get(step.number, Stage.DONE)
-            stages[step.number] = max(before, stage, key=_STRONGER.__getitem__)
+            # The last time counts, unless it still runs in another branch.
+            if stages.get(step.number) is not Stage.NOW:
+                stages[step.number] = stage
             order.append(step)
         for before_ in last.get((thread, routine), ()):
             gone |= {(before_.number, step.number) for step in found}

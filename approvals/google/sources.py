@@ -103,14 +103,22 @@ def step_entries(execution: str) -> tuple[Entry, ...]:
         raise CannotLook("This is not the name of an execution.")
     entries: list[Entry] = []
     token = ""
-    fields = "stepEntries(routine,step,state,stepEntryMetadata),nextPageToken"
+    fields = (
+        "stepEntries(entryId,routine,step,state,stepEntryMetadata,navigationInfo),nextPageToken"
+    )
+    places: dict[str, Place] = {}
     for _ in range(MAX_PAGES):
         with understood():
             url = f"{_executions()}/v1/{execution}/stepEntries"
             page = _get(url, pageSize=PAGE, pageToken=token, fields=fields)
             if page is None:
                 raise CannotLook("Google does not know it.", status=404, answered=True)
-            entries += map(_entry, page.get("stepEntries", ()))
+            for said in page.get("stepEntries", ()):
+                place, parent = _place(said), said.get("navigationInfo", {}).get("parent", "")
+                places[str(said.get("entryId", ""))] = place
+                # What is in it, an attempt or a condition, is named as the step itself.
+                if not parent or places.get(str(parent)) != place:
+                    entries.append(_entry(said))
             token = str(page.get("nextPageToken", ""))
         if not token:
             break

@@ -20,6 +20,7 @@ from approvals.runs import Told
 from tests.approvals.drawings import OURS
 from tests.factories import make_approval, make_callback_url, make_user
 
+FLOW = "projects/1/locations/us-central1/workflows/expense"
 REVISION, NEWER = "000001-a4d", "000002-b7c"
 ENTRIES = [("main", "describe", "STATE_SUCCEEDED"), ("main", "ask_accounting", "STATE_IN_PROGRESS")]
 PAID = [
@@ -214,6 +215,21 @@ class TestWay:
         address = reverse("approvals:way", args=[asked.pk])
         assert f'<a href="{address}">' in page
         assert f'hx-get="{address}" hx-trigger="revealed"' in page
+
+
+class TestEntries:
+    def test_attempts_of_a_step_are_not_the_step(self, google):
+        row = {"routine": "main", "step": "pay"}
+        tried = {"entryId": "1", "state": "STATE_SUCCEEDED", **row}
+        inner = [
+            {"entryId": f"{n}", "state": "STATE_FAILED", "navigationInfo": {"parent": "1"}, **row}
+            for n in (2, 3)
+        ]
+        google.answer(200, {"stepEntries": [tried, *inner]})
+
+        [entry] = sources.step_entries(f"{FLOW}/executions/e1")
+
+        assert entry == sources.Entry(sources.Place("main", "pay"), "STATE_SUCCEEDED", "")
 
 
 class TestRights:

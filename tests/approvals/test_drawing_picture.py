@@ -195,6 +195,15 @@ class TestProgress:
         assert (begin.number, ask.number) in found.gone
         assert found.order[:2] == (begin, ask)
 
+    def test_a_step_that_failed_and_went_well_at_last_is_done(self):
+        graph = read(self.SOURCE)
+        twice = [("ask", "STATE_FAILED"), ("ask", DONE), ("begin", NOW), ("begin", DONE)]
+
+        found = ran(graph, self.entries(*twice), [])
+
+        assert found.stages[step_of(graph, "ask").number] is Stage.DONE
+        assert found.stages[step_of(graph, "begin").number] is Stage.NOW
+
     def test_without_entries_the_current_step_is_known(self):
         graph = read(self.SOURCE)
 

@@ -60,12 +60,13 @@ class TestDrawing:
         assert "The workflow decides from its own data how it goes on." in page
 
     def test_a_workflow_that_was_changed_meanwhile_says_so(self, system, ana):
-        name = f"{system.emulator.parent}/workflows/expense-approval"
-        source = system.emulator.ask("GET", name)["sourceContents"]
-        execution = system.emulator.execute("expense-approval", EXPENSE)
+        known = system.emulator.ask("GET", f"{system.emulator.parent}/workflows/expense-approval")
+        source, env = known["sourceContents"], known["userEnvVars"]
+        system.emulator.deploy("expense-twice", source, env)
+        execution = system.emulator.execute("expense-twice", EXPENSE)
         approval = system.asked(execution)
 
-        system.emulator.deploy("expense-approval", source.replace("give_up", "let_it_be"))
+        system.emulator.deploy("expense-twice", source.replace("give_up", "let_it_be"))
 
         page = drawing(ana, approval)
         assert "The workflow has been changed since." in page
