@@ -135,7 +135,7 @@ def _more(viewer: User, closed: Approval) -> dict[str, Approval]:
         {"value": f"answer_{n}", "label": f"Answer number {n}", "consequence": "What then"}
         for n in range(6)
     ]
-    for _ in range(2):
+    for _ in range(4):
         make_approval(title=LONG[:160], type="lunch", fields={"Amount": 20})
     found = {
         "again": again,
@@ -238,7 +238,7 @@ def _answers(world: World) -> dict[str, str]:
     """Pages that answer a form."""
     client = Client()
     client.force_login(world.viewer)
-    rows = [f"{each.pk}:{each.revision}" for each in Approval.objects.filter(type="lunch")]
+    rows = [f"{each.pk}:{each.revision}" for each in Approval.objects.filter(type="lunch")[:2]]
     together = {"row": rows, "outcome": "approved"}
     decide: Callable[[Approval], str] = lambda each: reverse("approvals:decide", args=[each.pk])  # noqa: E731
     sent: dict[str, tuple[Client, str, dict[str, Any]]] = {
