@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, npgettext
 
 from approvals import markdown as markdown_
 from approvals.fields import PREFIX
@@ -144,7 +144,7 @@ def type_title(approval: Approval) -> str:
 @register.filter
 def seconds(count: int) -> str:
     """A short time in words: 12 s, 3 min."""
-    return gettext("%(count)d s") % {"count": count} if count < 100 else span(count)
+    return gettext("%(count)d s") % {"count": count} if count < 100 else span(count, bent=True)
 
 
 @register.filter
@@ -153,7 +153,7 @@ def goes_out(until: datetime) -> str:
     left = (until - timezone.now()).total_seconds()
     if left < 60:
         return gettext("goes out in a moment")
-    return gettext("goes out in %(time)s") % {"time": span(left)}
+    return gettext("goes out in %(time)s") % {"time": span(left, bent=True)}
 
 
 @register.filter
@@ -163,19 +163,31 @@ def tone(status: str) -> str:
     return f"tone-{tones[status]}" if status in tones else ""
 
 
-def span(seconds: float) -> str:
-    """A length of time in its two largest units: 25 min, 1 h 38 min, 2 days 22 h."""
+def span(seconds: float, *, bent: bool = False) -> str:
+    """A length of time in its two largest units: 25 min, 1 h 38 min, 2 days 22 h.
+
+    Args:
+        bent: it stands behind “in”, or before “ago”, which bends words in many languages.
+    """
     minutes = int(seconds // 60)
     hours, days = minutes // 60, minutes // (24 * 60)
     if minutes < 1:
         return gettext("less than a minute")
     found = (
-        (days, ngettext("%(count)d day", "%(count)d days", days) % {"count": days}),
+        (days, _days(days, bent=bent)),
         (hours % 24, gettext("%(count)d h") % {"count": hours % 24}),
         (minutes % 60, gettext("%(count)d min") % {"count": minutes % 60}),
     )
     largest = next(n for n, (count, _) in enumerate(found) if count)
     return " ".join(text for count, text in found[largest : largest + 2] if count)
+
+
+def _days(count: int, *, bent: bool) -> str:
+    if bent:
+        text = npgettext("in or ago", "%(count)d day", "%(count)d days", count)
+    else:
+        text = ngettext("%(count)d day", "%(count)d days", count)
+    return text % {"count": count}
 
 
 @register.simple_tag
@@ -206,7 +218,7 @@ def ago(moment: datetime) -> str:
     seconds = (timezone.now() - moment).total_seconds()
     if seconds < 60:
         return _time(moment, gettext("just now"))
-    return _time(moment, gettext("%(time)s ago") % {"time": span(seconds)})
+    return _time(moment, gettext("%(time)s ago") % {"time": span(seconds, bent=True)})
 
 
 @register.simple_tag
@@ -215,7 +227,7 @@ def due(moment: datetime) -> str:
     seconds = (moment - timezone.now()).total_seconds()
     if seconds <= 0:
         return _time(moment, gettext("time is up"))
-    return _time(moment, gettext("due in %(time)s") % {"time": span(seconds)})
+    return _time(moment, gettext("due in %(time)s") % {"time": span(seconds, bent=True)})
 
 
 @register.filter
