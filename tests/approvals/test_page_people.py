@@ -231,7 +231,7 @@ class TestChanges:
 
         words, _, facts = text_of(response).partition("Supplied by")
         assert "Text Please. Please once more." in words
-        assert "3 facts are others; they are marked below." in words
+        assert "3 facts differ; they are marked below." in words
         assert "IBAN changed before: DE1 now: DE2" in facts
         assert "New new now: z" in facts
         assert "Gone left out before: y" in facts
