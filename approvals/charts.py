@@ -130,13 +130,15 @@ def outcomes(periods: Sequence[Period], look: Look) -> Drawing:
     shown = [kind for kind in OUTCOMES if any(period.counts[kind] for period in periods)]
     palette = dict(zip(OUTCOMES, OUTCOMES_DARK if look.dark else OUTCOMES_LIGHT, strict=True))
     largest = max((period.counts.total() for period in periods), default=0)
-    options = look.options([palette[kind] for kind in shown], 300, largest)
+    options = look.options([palette[kind] for kind in shown or OUTCOMES], 300, largest)
     chart = pygal.StackedBar(**options, show_minor_x_labels=False)
     chart.x_labels = [date_format(period.first, "MONTH_DAY_FORMAT") for period in periods]
     every = max(1, -(-len(periods) // (3 if look.narrow else 7)))
     chart.x_labels_major = chart.x_labels[::every]
     for kind in shown:
         chart.add(str(OUTCOMES[kind]), [period.counts[kind] for period in periods])
+    if not shown:
+        chart.add("", [])  # without any, pygal fails in place of saying that there is nothing
     return _drawn(chart)
 
 

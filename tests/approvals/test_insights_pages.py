@@ -237,6 +237,12 @@ class TestChart:
         assert f"Type {MOST_BARS - 1}<" in drawn
         assert f"Type {MOST_BARS}<" not in drawn
 
+    @pytest.mark.parametrize("name", CHARTS)
+    def test_with_nothing_there_it_says_so(self, rita, name):
+        drawn = as_person(rita).get(chart(name)).content.decode()
+
+        assert "Nothing in these days" in drawn
+
     @pytest.mark.parametrize("number", [0, 1])
     def test_none_and_one_are_drawn(self, number):
         found = [("Ana", 3)] * number
