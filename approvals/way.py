@@ -9,9 +9,10 @@ from approvals.drawing import words
 from approvals.drawing.following import Way, decided_on, follows, perhaps_on
 from approvals.drawing.graph import Graph, Kind, Step
 from approvals.drawing.outline import Outline, outline
-from approvals.drawing.picture import Drawn, Mark, Picture, picture
+from approvals.drawing.picture import Drawn, Mark, picture
 from approvals.drawing.progress import Question, Ran, ran, site_of
 from approvals.drawing.reading import read
+from approvals.drawing.shapes import Picture
 from approvals.models import Approval
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.plain import visible

@@ -12,6 +12,7 @@ from approvals.drawing import words
 from approvals.drawing.graph import Edge, Graph, Kind, Part, Role, Step
 from approvals.drawing.lettering import Text, cut, label_width, staged, texts_of
 from approvals.drawing.progress import Ran, Stage
+from approvals.drawing.shapes import LABEL_HEIGHT, Box, Frame, Label, Line, Picture
 
 MOST_STEPS = 60
 MOST_LINES = 110
@@ -20,7 +21,6 @@ MARGIN = 8
 ROUND = 6  # radius of the corners of lines
 ARROW = 5
 END_SIZE = (84, 30)
-LABEL_HEIGHT = 20
 # The engine refuses what would take it long.
 OPTIONS: dict[str, Any] = {
     "direction": "topbottom",
@@ -51,96 +51,6 @@ class Drawn:
 
     ran: Ran = field(default_factory=Ran)
     marks: Mapping[tuple[int, int], Mark] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A step, or the end; `title` is all that it says."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    kind: str
-    title: str
-    texts: tuple[Text, ...] = ()
-    here: bool = False  # whether it waits for the answer
-
-    @property
-    def middle(self) -> int:
-        return self.width // 2
-
-    @property
-    def inner_width(self) -> int:
-        """Of the rectangle, whose line is two wide."""
-        return self.width - 2
-
-    @property
-    def inner_height(self) -> int:
-        return self.height - 2
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Round the steps that are in another one."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    title: str
-
-    @property
-    def left(self) -> int:
-        """Where its title begins."""
-        return self.x + 10
-
-    @property
-    def foot(self) -> int:
-        return self.y + 16
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """The words on a line, with a ground behind them."""
-
-    text: str
-    tone: str
-    x: int
-    y: int
-    left: int
-    width: int
-
-    @property
-    def top(self) -> int:
-        return self.y - LABEL_HEIGHT // 2
-
-    @property
-    def foot(self) -> int:
-        return self.y + 4
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """From one box to another: the line and its tip, as SVG writes paths."""
-
-    path: str
-    tip: str
-    kind: str
-    label: Label | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One routine. `left_out`: how many steps are not in it."""
-
-    name: str
-    width: int
-    height: int
-    frames: tuple[Frame, ...]
-    boxes: tuple[Box, ...]
-    lines: tuple[Line, ...]
-    left_out: int = 0
 
 
 def picture(graph: Graph, routine: str, drawn: Drawn, near: Step | None) -> Picture | None:
