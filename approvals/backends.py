@@ -8,7 +8,7 @@ from approvals.models import User
 class PersonBackend(ModelBackend):
     """Django's own, by passwords. Each page asks for the person's language: in the same query."""
 
-    def get_user(self, user_id: int) -> User | None:  # type: ignore[override]  # it is our model
+    def get_user(self, user_id: int) -> User | None:
         """The person of a session, if they may still sign in."""
         people = User.objects.select_related("preference")
         user = people.filter(pk=user_id).first()

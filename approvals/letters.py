@@ -275,7 +275,7 @@ def _too_late(notice: Notice) -> Told:
         "happened": retold(notice.event.data.get("reason", "")),
         "advice": advice,
     }
-    if advice != AGAIN:
+    if advice != str(AGAIN):
         text = _mine_or_not(
             notice,
             gettext("Your answer “%(label)s” may have come too late. %(happened)s %(advice)s"),

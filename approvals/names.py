@@ -5,6 +5,7 @@ that no column has to be named twice, and no migration tells of words.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy, gettext_noop
@@ -216,6 +217,7 @@ def translate(kinds: Iterable[type[models.Model]]) -> None:
         meta = kind._meta
         if "verbose_name_plural" not in meta.original_attrs:
             meta.verbose_name_plural = gettext_lazy(f"{meta.verbose_name_raw}s")
-        for place in (meta, *meta.local_fields, *meta.local_many_to_many):
+        places: list[Any] = [meta, *meta.local_fields, *meta.local_many_to_many]
+        for place in places:
             if isinstance(place.verbose_name, str):
                 place.verbose_name = gettext_lazy(place.verbose_name)

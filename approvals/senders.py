@@ -66,8 +66,8 @@ def send_mail(mail: Mail) -> None:
         text = MAIL_REFUSED % {"address": mail.to, "said": _words(code, said)}
         raise _answered(text, code) from error
     except (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused) as error:
-        said = _words(error.smtp_code, error.smtp_error)
-        raise ServerAway(NO_MAIL_FROM_HERE % {"said": said}) from error
+        why = _words(error.smtp_code, error.smtp_error)
+        raise ServerAway(NO_MAIL_FROM_HERE % {"said": why}) from error
     except smtplib.SMTPDataError as error:
         text = THIS_MAIL_REFUSED % {"said": _words(error.smtp_code, error.smtp_error)}
         raise _answered(text, error.smtp_code) from error

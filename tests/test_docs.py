@@ -355,7 +355,9 @@ class TestDesign:
     def test_every_state_of_a_delivery_is_listed_as_people_read_it(self):
         rows = table(read("design.md"), "state", "people read", "meaning", "next")
 
-        assert sorted((row[0].strip("`"), row[1]) for row in rows) == sorted(State.choices)
+        assert sorted((row[0].strip("`"), row[1]) for row in rows) == sorted(
+            (state, str(label)) for state, label in State.choices
+        )
 
     def test_its_pauses_are_the_codes(self):
         for pauses in (verdicts.PAUSES, verdicts.LOOKS):

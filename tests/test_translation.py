@@ -122,9 +122,9 @@ class TestCatalogue:
                 # German: the first form is that of 1, the other that of all others.
                 count = 2 if number else 1
                 if context:
-                    assert compiled.npgettext(context, *each.id, count) == form
+                    assert compiled.npgettext(context, each.id[0], each.id[1], count) == form
                 else:
-                    assert compiled.ngettext(*each.id, count) == form
+                    assert compiled.ngettext(each.id[0], each.id[1], count) == form
 
     def test_the_container_has_it(self):
         assert "COPY locale/ locale/" in (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -134,14 +134,14 @@ class TestConditions:
         worker = Worker.objects.create(name="w")
         assert attention.conditions() == []
         Worker.objects.filter(pk=worker.pk).update(stopped_at=timezone.now())
-        assert [each.reason for each in attention.conditions()] == [reasons.NO_WORKER]
+        assert [each.reason for each in attention.conditions()] == [str(reasons.NO_WORKER)]
 
     def test_a_worker_that_was_not_heard_of_for_a_minute_is_none(self, approval, ana):
         decide(approval, by=ana)
         Delivery.objects.update(next_attempt_at=timezone.now() - AGO)
         Worker.objects.create(name="w", seen_at=timezone.now() - timedelta(seconds=61))
 
-        assert [each.reason for each in attention.conditions()] == [reasons.NO_WORKER]
+        assert [each.reason for each in attention.conditions()] == [str(reasons.NO_WORKER)]
 
     @pytest.mark.parametrize("what", reasons.UNDONE)
     def test_what_a_worker_leaves_undone_is_said(self, approval, what, settings):
@@ -436,8 +436,8 @@ class TestDocs:
         troubles = table(text, "trouble of a delivery", "do")
 
         assert [tuple(row) for row in kinds] == [
-            (kind.label, reasons.SAYS[kind], reasons.DO[kind]) for kind in Kind
+            tuple(map(str, (kind.label, reasons.SAYS[kind], reasons.DO[kind]))) for kind in Kind
         ]
         assert [tuple(row) for row in troubles] == [
-            (trouble.label, reasons.ADVICE[trouble]) for trouble in Trouble
+            (str(trouble.label), str(reasons.ADVICE[trouble])) for trouble in Trouble
         ]

@@ -28,7 +28,7 @@ from tests.approvals.reading import as_person, decide, send, text_of
 from tests.factories import make_approval, make_group, make_request
 from tests.messages import kept
 
-GERMAN = {"HTTP_ACCEPT_LANGUAGE": "de-AT,de;q=0.9,en;q=0.5"}
+GERMAN = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
 WINTER = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 22, 12, 5, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ class TestBrowser:
         assert "Accept-Language" not in client.get("/healthz").get("Vary", "")
 
     def test_nothing_of_it_is_left_for_the_next_request(self, client, db):
-        client.get("/sign-in/", **GERMAN)
+        client.get("/sign-in/", headers=GERMAN)
 
         assert translation.get_language() == "en"
         assert language(client.get("/sign-in/")) == "en"
@@ -86,7 +86,7 @@ class TestBrowser:
         [("/nowhere/", 404, "Hier ist nichts für Sie"), ("/sign-in/?x", 200, "Anmelden")],
     )
     def test_pages_of_nobody_follow_it_too(self, client, db, path, status, said):
-        response = client.get(path, **GERMAN)
+        response = client.get(path, headers=GERMAN)
 
         assert response.status_code == status
         assert said in response.content.decode()
@@ -95,7 +95,7 @@ class TestBrowser:
         client = as_person(ana)
         monkeypatch.setattr(import_module("approvals.views.profile"), "colleagues", _broken)
 
-        response = client.get("/profile/", **GERMAN)
+        response = client.get("/profile/", headers=GERMAN)
 
         assert response.status_code == 503
         assert language(response) == "de"
@@ -112,8 +112,8 @@ class TestPerson:
     def test_their_own_choice_comes_before_the_browsers(self, german):
         client = as_person(german)
 
-        for header in ({}, GERMAN, {"HTTP_ACCEPT_LANGUAGE": "en"}):
-            response = client.get("/profile/", **header)
+        for header in ({}, GERMAN, {"Accept-Language": "en"}):
+            response = client.get("/profile/", headers=header)
             assert language(response) == response["Content-Language"] == "de"
         assert "Wie Sie benachrichtigt werden" in text_of(response)
 
@@ -121,7 +121,7 @@ class TestPerson:
         Preference.objects.create(user=ben, language="")
 
         for person in (ana, ben):
-            assert language(as_person(person).get("/profile/", **GERMAN)) == "de"
+            assert language(as_person(person).get("/profile/", headers=GERMAN)) == "de"
             assert language(as_person(person).get("/profile/")) == "en"
 
     def test_it_is_chosen_in_the_profile_and_holds_from_the_next_page_on(self, ana):
@@ -187,7 +187,9 @@ class TestProgram:
         url = f"/api/v1/approvals/{approval.pk}/vote"
         body = {"outcome": "rejected", "comment": "zu spät", "revision": 1}
 
-        answer = browser.post(url, json.dumps(body), content_type="application/json", **GERMAN)
+        answer = browser.post(
+            url, json.dumps(body), content_type="application/json", headers=GERMAN
+        )
         page = send(browser, approval, "rejected", comment="zu spät")
 
         assert "answered “Approved” on" in answer.json()["detail"]
@@ -404,7 +406,7 @@ class TestLanguageOf:
         ana.refresh_from_db()
 
         assert language_of(ana) == "en"
-        assert language(as_person(ana).get("/profile/", **GERMAN)) == "de"
+        assert language(as_person(ana).get("/profile/", headers=GERMAN)) == "de"
 
     def test_a_browser_is_asked_in_its_own_order(self, rf):
         request = rf.get("/", headers={"Accept-Language": "en;q=0.2,de;q=0.8"})

@@ -96,7 +96,7 @@ class TestPage:
         for kind in rows:
             assert f"{kind.label} 1 {reasons.SAYS[kind]} {reasons.DO[kind]}" in said
         assert "It is blocked." in said
-        assert reasons.ADVICE[Trouble.ROLE] in said
+        assert str(reasons.ADVICE[Trouble.ROLE]) in said
         assert "decided by Ana Almeida 1 h ago" in said
         assert "taken by Google 1 h ago" in said
         assert "Nobody active who was asked may answer it. Asked: nobody." in said
@@ -141,7 +141,7 @@ class TestPage:
         assert listed(response)[0] == (Kind.WORKER, "none")
         said = text_of(response)
         assert f"{reasons.NO_WORKER} (the first thing was due 12 min ago" in said
-        assert reasons.DO[Kind.WORKER] in said
+        assert str(reasons.DO[Kind.WORKER]) in said
 
     def test_where_all_is_well_it_says_so(self, olga):
         assert "Nothing needs attention" in text_of(olga.get(QUEUE))
