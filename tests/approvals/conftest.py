@@ -8,6 +8,7 @@ from approvals.google import wire
 from approvals.google.tokens import TokenSource
 from approvals.identity import Keys
 from tests.approvals.calling import Api
+from tests.approvals.drawings import nobody_is_asked
 from tests.approvals.scripted import scripted_server
 from tests.approvals.tokens import ACCOUNT, certificates, id_token
 from tests.factories import make_approval, make_callback_url, make_caller, make_group, make_user
@@ -31,6 +32,12 @@ class Tokens(Credentials):
 def _tokens_can_be_had(monkeypatch):
     """Nobody looks for Google's metadata server on this machine."""
     monkeypatch.setattr(health, "token_source", TokenSource(lambda: None))
+
+
+@pytest.fixture(autouse=True)
+def _drawings_ask_nobody(monkeypatch):
+    """What happens after each answer is not asked of Google from here."""
+    monkeypatch.setattr("approvals.runs.execution_seen", nobody_is_asked)
 
 
 @pytest.fixture

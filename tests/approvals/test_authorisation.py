@@ -169,7 +169,16 @@ def _rows(world: World, n: int) -> dict[str, Any]:
     return {"row": [f"{world.approvals[n].pk}:1"], "outcome": "approved"}
 
 
-OF_AN_APPROVAL = ("detail", "decide", "take_back", "receipt", "receipt_file", "say", "hand_over")
+OF_AN_APPROVAL = (
+    "detail",
+    "way",
+    "decide",
+    "take_back",
+    "receipt",
+    "receipt_file",
+    "say",
+    "hand_over",
+)
 # Route -> the arguments of its address, for the n-th object.
 ARGUMENTS: dict[str, Callable[[World, int], list[Any]]] = {
     **{f"approvals:{name}": lambda world, n: [world.approvals[n].pk] for name in OF_AN_APPROVAL},

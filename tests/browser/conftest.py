@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from approvals.models import Approval, User
 from approvals.runs import Told
+from tests.approvals.drawings import nobody_is_asked
 from tests.factories import make_approval, make_group, make_user
 
 # Long enough for two cores at work on other things, in milliseconds.
@@ -65,6 +66,12 @@ def _database(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that the server's threads see; Google is told and asked nothing from here."""
     monkeypatch.setattr("approvals.views.decision.deliver_now", lambda delivery: None)
     monkeypatch.setattr("approvals.way.asked", lambda execution: Told(trouble="Nobody was asked."))
+
+
+@pytest.fixture(autouse=True)
+def _drawings_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens after each answer is not asked of Google from here."""
+    monkeypatch.setattr("approvals.runs.execution_seen", nobody_is_asked)
 
 
 @pytest.fixture
