@@ -63,7 +63,7 @@ class TestKeyboard:
 
         expect(page.get_by_role("status")).to_contain_text("Put aside.")
         assert Event.objects.get(kind="attended").data["reason"] == "Paid by hand"
-        expect(page.get_by_role("heading", name=Kind.UNDELIVERABLE.label)).to_have_count(0)
+        expect(page.get_by_role("heading", name=str(Kind.UNDELIVERABLE.label))).to_have_count(0)
 
 
 class TestLive:
