@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext, npgettext
 
 from approvals import markdown as markdown_
+from approvals.facts import currency_of, shown
 from approvals.fields import PREFIX
 from approvals.google.console import execution_page
 from approvals.models import Approval
@@ -55,6 +56,17 @@ def fact(value: object) -> str:
         case dict():
             return visible(json.dumps(value, ensure_ascii=False))
     return visible(str(value))
+
+
+@register.filter
+def key_fact(approval: Approval) -> tuple[str, str] | None:
+    """The label and the value of the first fact, in words and with its currency."""
+    first = next(iter(approval.fields), None)
+    if first is None:
+        return None
+    label, value = first
+    said = shown(label, value, currency_of(approval.fields))
+    return label, said.text or ", ".join(said.items)
 
 
 @register.filter

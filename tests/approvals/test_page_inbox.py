@@ -19,7 +19,7 @@ class TestInbox:
         response = as_person(ana).get("/")
 
         assert approval.title in text_of(response)
-        assert "Amount 1240 EUR" in text_of(response)
+        assert "Amount 1,240 EUR" in text_of(response)
         assert "Eva Lind" in text_of(response)
         assert "<title>(1) Needs me" in response.content.decode()
 
