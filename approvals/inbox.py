@@ -21,7 +21,8 @@ WITH = ("caller", "decided_by", "delivery", "policy__policy")
 MANY = 1000
 """Nothing is counted beyond this: a badge then reads “999+”."""
 FEW = 5000
-"""Of how many approvals of a person all are looked at, rather than the last of all people's."""
+"""Times a person was asked, has answered or has asked, up to which all of it is looked at rather
+than the last of everybody's."""
 
 
 @dataclass(frozen=True, slots=True)
