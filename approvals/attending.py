@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Approval, Delivery, Execution, Notice, User
 from approvals.models.attending import put_delivery_aside, put_notice_aside
 from approvals.reasons import UNREGISTERED, Kind, execution_name, not_told, what_is_wrong
-
-if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,11 @@ class Deed:
 
     noun: str
     verb: str
-    label: "StrOrPromise"
+    label: str | Promise
     permission: str
-    does: "StrOrPromise"
-    done: "StrOrPromise"
-    late: "StrOrPromise"
+    does: str | Promise
+    done: str | Promise
+    late: str | Promise
     act: Callable[[Any, User, str], bool]
     at_once: bool = False
 

@@ -1,18 +1,15 @@
 """What operators read of trouble: each kind's name, what it means, what to do. Words alone."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from django.db.models import TextChoices
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Delivery, Execution, Notice
 from approvals.models.outbox import UNDER_WAY, Trouble
 from approvals.retold import retold
-
-if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
 
 
 class Kind(TextChoices):
@@ -28,7 +25,7 @@ class Kind(TextChoices):
     NOTICE = "notice", _("Not told")
 
 
-SAYS: Mapping[Kind, "StrOrPromise"] = {
+SAYS: Mapping[Kind, str | Promise] = {
     Kind.WORKER: _("What only a worker does is not done: deliver, close, remind, tell."),
     Kind.HOST: _(
         "Google, or the way there, is away, or gives no access token. Answers for it wait,"
@@ -43,7 +40,7 @@ SAYS: Mapping[Kind, "StrOrPromise"] = {
 }
 """What each kind means."""
 
-DO: Mapping[Kind, "StrOrPromise"] = {
+DO: Mapping[Kind, str | Promise] = {
     Kind.WORKER: _(
         "Start a worker (manage.py deliver), or read in its log why it does not get on."
     ),
@@ -70,7 +67,7 @@ DO: Mapping[Kind, "StrOrPromise"] = {
 }
 """What to do about each kind."""
 
-ADVICE: Mapping[Trouble, "StrOrPromise"] = {
+ADVICE: Mapping[Trouble, str | Promise] = {
     Trouble.CREDENTIALS: _("Enable the service account of the inbox, then deliver again."),
     Trouble.ROLE: _(
         "Grant the inbox's service account the role in the workflow's project. The next"
@@ -94,7 +91,7 @@ ADVICE: Mapping[Trouble, "StrOrPromise"] = {
 }
 """What to do about each trouble of a delivery."""
 
-SINCE: Mapping[Kind, "StrOrPromise"] = {
+SINCE: Mapping[Kind, str | Promise] = {
     Kind.WORKER: _("the first thing was due"),
     Kind.HOST: _("seen"),
     Kind.UNDELIVERABLE: _("decided"),
@@ -108,7 +105,7 @@ SINCE: Mapping[Kind, "StrOrPromise"] = {
 
 NO_WORKER = _("No worker runs. Answers are not delivered, nothing is closed, nobody is told.")
 UNREGISTERED = _("It waits at a callback that nobody registered here.")
-UNDONE: Mapping[str, "StrOrPromise"] = {
+UNDONE: Mapping[str, str | Promise] = {
     "close": _("A worker runs, and yet requests whose time is over are not closed."),
     "settle": _("A worker runs, and yet answers that nobody can take back any more do not go out."),
     "remind": _("A worker runs, and yet nobody is reminded."),

@@ -245,7 +245,7 @@ class TestOnTheApproval:
 
         body = as_person(make_reader("view_approval")).get(url).content.decode()
 
-        assert reasons.ADVICE[Trouble.ROLE].split(".")[0] in unescape(body)
+        assert str(reasons.ADVICE[Trouble.ROLE]).split(".")[0] in unescape(body)
         assert "/attention/" not in body
 
     def test_what_is_done_there_comes_back_there(self, rows):
