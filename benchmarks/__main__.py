@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "countersign_bench"
 ALL = (
     *("bench_decide", "bench_http", "bench_emulator", "bench_delivery", "bench_load"),
-    *("bench_inbox", "bench_insights"),
+    *("bench_inbox", "bench_insights", "bench_pages"),
 )
 # Those that are measured on both databases.
 ON_BOTH = ("bench_decide", "bench_load", "bench_inbox", "bench_insights")

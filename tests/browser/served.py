@@ -31,12 +31,13 @@ class Served:
         command = ("-m", "gunicorn", "-c", "config/gunicorn.py", "--bind", f"127.0.0.1:{self.port}")
         self.web = Process(command, self.env, home / "web.log")
         self.cookie: dict[str, Any] = {}
+        self.request = ""  # the address of one of them
 
     def __enter__(self) -> Self:
         manage(self.env, "migrate", "--verbosity", "0")
         manage(self.env, "collectstatic", "--no-input", "--verbosity", "0")
         said = manage(self.env, "shell", "-c", "from tests.browser.served import fill; fill()")
-        name, value = said.split()[-2:]
+        name, value, self.request = said.split()[-3:]
         self.cookie = {"name": name, "value": value, "url": self.base}
         self.web.start()
         eventually(lambda: healthy(self.base), "the web server")
@@ -47,9 +48,10 @@ class Served:
 
 
 def fill() -> None:
-    """Make the requests, in the server's database; tells Ana's session cookie."""
+    """Make the requests, in the server's database; tells Ana's session cookie, and where one is."""
     from django.test import Client  # noqa: PLC0415 - where Django is set up
 
+    from approvals.models import Approval  # noqa: PLC0415 - likewise
     from tests.factories import make_approval, make_group, make_user  # noqa: PLC0415 - likewise
 
     ana = make_user("ana@example.com", first="Ana", last="Almeida")
@@ -67,4 +69,5 @@ def fill() -> None:
     client = Client()
     client.force_login(ana)
     name = settings.SESSION_COOKIE_NAME
-    print(name, client.cookies[name].value)  # noqa: T201 - to the process that asked
+    path = Approval.objects.all()[0].get_absolute_url()
+    print(name, client.cookies[name].value, path)  # noqa: T201 - to the process that asked
