@@ -106,8 +106,8 @@ PICTURES: dict[str, Picture] = {
 @contextmanager
 def signed_in(browser: Browser, system: System, person: str, **options: Any) -> Iterator[Page]:
     """A page at the inbox of this person."""
-    zone = {"locale": "en-GB", "timezone_id": "Europe/Lisbon"}
-    page = browser.new_context(service_workers="block", **zone, **options).new_page()
+    place: dict[str, Any] = {"locale": "en-GB", "timezone_id": "Europe/Lisbon"}
+    page = browser.new_context(service_workers="block", **place | options).new_page()
     page.goto(f"{system.base}/sign-in/")
     page.get_by_label("E-mail").fill(person)
     page.get_by_label("Password").fill("demo")

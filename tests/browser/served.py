@@ -30,7 +30,7 @@ class Served:
         }
         command = ("-m", "gunicorn", "-c", "config/gunicorn.py", "--bind", f"127.0.0.1:{self.port}")
         self.web = Process(command, self.env, home / "web.log")
-        self.cookie: dict[str, Any] = {}
+        self.cookie: Any = {}  # Playwright has a type of its own, and keeps it
         self.request = ""  # the address of one of them
 
     def __enter__(self) -> Self:

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from approvals.models import Approval, Delivery, Event, User
+from approvals.models import Approval, Delivery, Event
 from approvals.models.outbox import State, Trouble
 from approvals.reasons import Kind
 from tests.approvals.troubles import make_delivery, make_orphan, one_of_each
