@@ -1,6 +1,7 @@
 """In which language and at which clock a page is written: the person's own, else the browser's."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -36,24 +37,37 @@ class LanguageMiddleware:
 
 
 class PersonMiddleware:
-    """For somebody who has chosen: their language, and the clock of their time zone."""
+    """For somebody who has chosen: their language, and the clock of their time zone.
+
+    Behind the check of forms, which asks no database; so a form that is refused, and an address
+    that leads nowhere, are answered in the language of the browser.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        chosen = None if request.path.startswith(NEUTRAL) else preference_of(request.user)
-        if chosen is None:
+        if request.path.startswith(NEUTRAL):
             return self.get_response(request)
-        language = chosen.language if chosen.language in CODES else translation.get_language()
-        zone = chosen.zone if chosen.time_zone else timezone.get_current_timezone()
-        with translation.override(language), timezone.override(zone):
+        with ExitStack() as chosen:
+            request.META[_CHOSEN] = chosen
             response = self.get_response(request)
-        if language:
-            response.headers["Content-Language"] = language
+            response.headers.setdefault("Content-Language", translation.get_language() or "en")
         return response
 
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        """Go over to what the person has chosen, until the answer is there."""
+        chosen: ExitStack | None = request.META.get(_CHOSEN)
+        mine = preference_of(request.user) if chosen is not None else None
+        if chosen is None or mine is None:
+            return
+        if mine.language in CODES:
+            chosen.enter_context(translation.override(mine.language))
+        if mine.time_zone:
+            chosen.enter_context(timezone.override(mine.zone))
 
+
+_CHOSEN = "countersign.chosen"  # in `request.META`, which is the request's own
 CODES = frozenset(code for code, _ in settings.LANGUAGES)
 
 

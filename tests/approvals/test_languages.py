@@ -165,10 +165,10 @@ class TestPerson:
 
     def test_what_they_have_chosen_costs_no_query(self, german, django_assert_num_queries):
         client = as_person(german)
-        client.get("/nowhere/")
+        client.get("/offline/")
 
         with django_assert_num_queries(2):  # the session, and the person with what they have chosen
-            client.get("/nowhere/")
+            client.get("/offline/")
 
 
 class TestProgram:
