@@ -66,7 +66,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    # Pages too: a list of fifty is a tenth then. Random padding hides the length of what is told;
+    # Pages too: a list of fifty is a seventh then. Random padding hides the length of what is told;
     # the form's token is another in every answer.
     "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
