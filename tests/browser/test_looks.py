@@ -202,7 +202,7 @@ class TestAdmin:
         path = reverse("admin:approvals_delivery_changelist")
         page = signed_in(make_staff(), path, viewport={"width": 1200, "height": 800})
 
-        assert page.locator("#result_list .field-reason").bounding_box()["width"] >= 200
+        assert page.locator("#result_list .field-why").bounding_box()["width"] >= 200
         table = page.locator("#result_list").bounding_box()
         assert table["x"] + table["width"] <= 1200
         room = page.locator("#changelist-form").bounding_box()
