@@ -1,13 +1,30 @@
 """The drawing of a real run: the path so far, where it waits, and the path that it then took."""
 
-from tests.emulators import eventually
-from tests.round_trip.system import EXPENSE, Person
+from typing import Any
+
+from tests.emulators import Execution, eventually
+from tests.round_trip.system import EXPENSE, Person, System
 
 
 def drawing(person: Person, approval: str) -> str:
     answer = person.get(f"/approvals/{approval}/way/")
     assert answer.status_code == 200
     return answer.text
+
+
+def waiting(person: Person, approval: str) -> str:
+    """The drawing, once it shows that the run waits: what Google said is kept for five seconds."""
+    found: str = eventually(
+        lambda: page if "waits here" in (page := drawing(person, approval)) else None, "the path"
+    )
+    return found
+
+
+def both(system: System, execution: Execution) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = eventually(
+        lambda: rows if len(rows := system.approvals(execution)) == 2 else None, "both questions"
+    )
+    return found
 
 
 def boxes(page: str) -> dict[str, str]:
@@ -25,9 +42,7 @@ class TestDrawing:
         execution = system.emulator.execute("expense-approval", EXPENSE)
         approval = system.asked(execution)
 
-        page = eventually(
-            lambda: page if "waits here" in (page := drawing(ana, approval)) else None, "the path"
-        )
+        page = waiting(ana, approval)
 
         stages = boxes(page)
         assert stages["describe"] == "✓ done"
@@ -53,9 +68,9 @@ class TestDrawing:
     def test_of_two_questions_at_once_each_has_its_step(self, system, ana):
         release = {"service": "shop", "version": "1", "requester": "eva@example.com", "changes": ""}
         execution = system.emulator.execute("release-gate", release)
-        approval = system.asked(execution)
+        titles = {row["title"]: row["id"] for row in both(system, execution)}
 
-        page = drawing(ana, approval)
+        page = waiting(ana, titles["Release shop 1, quality"])
 
         assert boxes(page)["ask"] == "● waits here"
         assert "The workflow decides from its own data how it goes on." in page
