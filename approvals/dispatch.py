@@ -110,7 +110,13 @@ class Dispatcher:
         return self._begin(delivery)
 
     def wait(self, seconds: float) -> None:
-        """Until a round has ended, or so long."""
+        """Until a round has ended, or it is time to look for what else is due, or so long.
+
+        Rows of a lane that may not go stay due: rounds that end would put off that look each time.
+        """
+        look = self._look_at - time.monotonic()
+        if self._due and look > 0:
+            seconds = min(seconds, look)
         self._freed.wait(min(seconds, self.lanes.wait() or seconds))
         self._freed.clear()
 

@@ -42,7 +42,7 @@ def functions(nodes):
 def exists(proof):
     """Whether there is such a test: a file with some, a class of it, a function of either."""
     path, *rest = proof.split("::")
-    path = path if "/" in path else f"tests/approvals/{path}"
+    path = path if path.startswith("tests/") else f"tests/approvals/{path}"
     if not (ROOT / path).exists():
         return False
     found = found_in(path)

@@ -99,9 +99,25 @@ class Listener(logging.Handler):
 # --- the way out --------------------------------------------------------------------------------
 
 
+def own_address() -> str:
+    """An address of this machine that others can reach, or else a loopback one.
+
+    It is the sender's of a datagram that is never sent, to an address that nobody has.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+OWN = own_address()
+
+
 def is_here(host: Any) -> bool:
     """Whether a name or address is this machine's own."""
-    if host in {None, "", "localhost", b"localhost"}:
+    if host in {None, "", "localhost", b"localhost", OWN}:
         return True
     try:
         address = ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)

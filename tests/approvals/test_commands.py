@@ -130,6 +130,31 @@ class TestDeliver:
         with pytest.raises(CommandError, match="in the log"):
             call_command("deliver")
 
+    def test_rows_with_which_something_is_wrong_keep_no_other_from_its_turn(
+        self, ana, caplog, monkeypatch
+    ):
+        monkeypatch.setattr(deliver, "BATCH", 2)
+        asked = ["user:ana@example.com"]
+        made = [make_approval(expires_in=60, title=name, approvers=asked) for name in "abcde"]
+        for number, approval in enumerate(made):
+            late = timezone.now() - timedelta(minutes=10 - number)
+            approval.rows().update(expires_at=late)
+        usual = Approval.expire
+
+        def expire(approval):
+            if approval.title != "e":
+                raise RuntimeError("it cannot be read")
+            return usual(approval)
+
+        monkeypatch.setattr(Approval, "expire", expire)
+
+        assert deliver.work()
+        assert not deliver.work()
+
+        assert Approval.objects.get(title="e").status == "expired"
+        assert Approval.objects.filter(status="pending").count() == 4
+        assert caplog.text.count("row left for later") == 4 + 4
+
     def test_the_worker_outlives_a_database_that_is_away(self, db, monkeypatch):
         stop, answers = threading.Event(), [OperationalError("away"), None]
 

@@ -115,6 +115,20 @@ class TestFill:
         assert dispatcher.in_hand == 1
         assert states(*poisoned).count("sending") == 1
 
+    def test_what_hangs_does_not_put_off_the_look_for_what_is_new(self, dispatcher, decide, google):
+        google.stalling = "/workflows/poisoned/"
+        for _ in range(2):
+            decide("poisoned")
+        dispatcher.fill()
+        wait_for(google, 1)
+        good = decide("good")
+
+        dispatcher.wait(3600)
+
+        assert dispatcher.in_hand == 1
+        dispatcher.fill()
+        eventually(lambda: states(good) == ["stored"], "the good one")
+
     def test_two_workers_at_once_never_send_one_row_twice(self, make_dispatcher, decide, google):
         rows = [decide(f"w{number % 5}") for number in range(30)]
         workers = [make_dispatcher(threads=4) for _ in range(3)]

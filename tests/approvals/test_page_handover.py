@@ -33,7 +33,7 @@ def give(client, approval, to="zoe@example.com", reason="I am away"):
 class TestHandOver:
     def test_the_colleague_decides_and_i_am_asked_no_more(self, asked, ana, zoe):
         client = as_person(ana)
-        assert "Your colleague decides, and you are asked no more." in text_of(
+        assert "Your colleague decides, and you are no longer asked." in text_of(
             client.get(path(asked))
         )
 

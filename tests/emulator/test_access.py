@@ -5,7 +5,8 @@ from typing import Any
 import requests
 
 from tests.emulator.rest import SOURCE, error_of, workflows
-from tests.emulators import APP, LOCATION, PROJECT, command, own_address
+from tests.emulators import APP, LOCATION, PROJECT, command
+from tests.watch import OWN
 
 
 class TestNames:
@@ -97,12 +98,11 @@ class TestWhoIsLetIn:
             assert answer.status_code == status, origin
 
     def test_a_connection_from_another_address_is_refused_unless_allowed(self, start_emulator):
-        own = own_address()
         open_to_all = start_emulator(options=["--host", "0.0.0.0", "--allow-remote"])
 
-        answer = requests.get(f"http://{own}:{open_to_all.port}/healthz", timeout=10)
+        answer = requests.get(f"http://{OWN}:{open_to_all.port}/healthz", timeout=10)
 
         assert answer.status_code == 200
-        tokens = f"http://{own}:{open_to_all.port}/emulator/tokens"
-        if not own.startswith("127."):
+        tokens = f"http://{OWN}:{open_to_all.port}/emulator/tokens"
+        if not OWN.startswith("127."):
             assert requests.post(tokens, json={"email": APP}, timeout=10).status_code == 403

@@ -32,8 +32,8 @@ from tests.emulators import (
     EmulatorProcess,
     command,
     eventually,
-    own_address,
 )
+from tests.watch import OWN
 
 ECHO = "main:\n  params: [input]\n  steps:\n    - done:\n        return: ${input}\n"
 BROKEN = "main:\n  steps:\n    - done:\n        return: ${1 +}\n"
@@ -356,12 +356,11 @@ class TestThePort:
         assert is_here(peer) is here
 
     def test_a_connection_from_another_address_is_refused_unless_allowed(self, start_emulator):
-        own = own_address()
         open_to_all = start_emulator(options=["--host", "0.0.0.0", "--allow-remote"], grpc=True)
         request = operations_pb2.ListOperationsRequest(name=open_to_all.parent)
         metadata = (("authorization", f"Bearer {open_to_all.token()}"),)
 
-        for host in (own, "127.0.0.1"):
+        for host in (OWN, "127.0.0.1"):
             with grpc.insecure_channel(f"{host}:{open_to_all.grpc_port}") as channel:
                 stub = operations_pb2_grpc.OperationsStub(channel)
                 assert not stub.ListOperations(request, metadata=metadata).operations

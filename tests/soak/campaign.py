@@ -26,6 +26,8 @@ STILL = 150.0
 """Seconds without any progress after which it is stuck: longer than the longest pause of a try."""
 OPEN_AT_ONCE = 200
 """Executions: those whose sender was killed wait for the end of its lease, beside the others."""
+SHARE_AT_ONCE = 10
+"""Of many the tenth part: else most of those that are open would always wait for a lease."""
 STARTS = 25  # between two looks
 LAST = 10
 """Once so few are left, the kills end: each could hold up the last ones for a lease."""
@@ -103,10 +105,11 @@ class Campaign:
 
     async def _start_all(self) -> None:
         """Start executions, so many that some are always waiting, until there are enough."""
+        at_once = max(OPEN_AT_ONCE, self.plan.approvals // SHARE_AT_ONCE)
         await self.author.sign_in()
         while (left := self.plan.approvals - self.author.started) > 0:
             await self._look()
-            room = OPEN_AT_ONCE - self.author.active
+            room = at_once - self.author.active
             await self.author.start(min(room, left, STARTS))
             await asyncio.sleep(0.3)
 

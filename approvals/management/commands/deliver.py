@@ -6,13 +6,13 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from approvals.dispatch import Dispatcher
@@ -31,6 +31,7 @@ GRACE = 7.5
 # ... all other threads, and what is written down at the end, the rest until here.
 LAST = 9.0
 BEAT = 5.0  # seconds between two signs of life
+BATCH = 100  # rows of one kind at once
 TROUBLE_EVERY = 60.0  # seconds between two looks for what no event tells of
 
 
@@ -223,24 +224,27 @@ def work() -> bool:
 
     Whatever is wrong with one row stays with it: the others have their turn.
     """
-    done = [_guarded(_conclude, approval, approval.pk) for approval in _settling()]
-    done += [_guarded(_expire, approval, approval.pk) for approval in _overdue()]
-    done += [_guarded(_ring, timer, timer.approval_id) for timer in _due()]
-    if not any(done):  # a look at all open ones, when there is nothing else
-        done = [_guarded(_settle_left, approval, approval.pk) for approval in _left()]
-    return any(done)
+    approvals, timers = Approval.objects.all(), Timer.objects.select_related("approval")
+    done = [
+        _each(approvals.settling().order_by("settles_at"), _conclude),
+        _each(approvals.overdue().order_by("expires_at"), _expire),
+        _each(timers.due().order_by("due_at"), _ring),
+    ]
+    # A look at all open ones, when there is nothing else.
+    return any(done) or _each(
+        approvals.all_left_have_answered().order_by("created_at"), _settle_left
+    )
 
 
-def _overdue() -> Iterable[Approval]:
-    return Approval.objects.overdue().order_by("expires_at")[:100]
-
-
-def _settling() -> Iterable[Approval]:
-    return Approval.objects.settling().order_by("settles_at")[:100]
-
-
-def _left() -> Iterable[Approval]:
-    return Approval.objects.all_left_have_answered().order_by("created_at")[:100]
+def _each(rows: QuerySet[Row], act: Callable[[Row], None]) -> bool:
+    """The first of these rows; behind those with which something is wrong, the next ones."""
+    failed = 0
+    while batch := rows[failed : failed + BATCH]:
+        done = [_guarded(act, row) for row in batch]
+        if any(done):
+            return True
+        failed += len(batch)
+    return False
 
 
 def _settle_left(approval: Approval) -> None:
@@ -253,10 +257,6 @@ def _conclude(approval: Approval) -> None:
         log.info("undo window over", extra={"approval": str(approval.pk)})
 
 
-def _due() -> Iterable[Timer]:
-    return Timer.objects.due().select_related("approval").order_by("due_at")[:100]
-
-
 def _ring(timer: Timer) -> None:
     if timer.ring():
         log.info(timer.kind, extra={"approval": str(timer.approval_id)})
@@ -267,8 +267,9 @@ def _expire(approval: Approval) -> None:
         log.info("expired", extra={"approval": str(approval.pk)})
 
 
-def _guarded(act: Callable[[Row], None], row: Row, approval: UUID) -> bool:
+def _guarded(act: Callable[[Row], None], row: Row) -> bool:
     """Do it; False, and a line in the log, where something is wrong with this row."""
+    approval = row.approval_id if isinstance(row, Timer) else row.pk
     try:
         act(row)
     except TROUBLE:
