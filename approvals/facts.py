@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.translation import gettext
 
 from approvals.plain import visible
@@ -29,7 +29,7 @@ CURRENCY = re.compile(r"\b(currency|währung)\b")
 CODE = re.compile(r"[A-Z]{3}|[€$£]")
 UNIT = re.compile(r"\(([^()]{1,12})\)\s*$")
 PLAIN_SUM = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,2})?)\s*([A-Z]{3}|[€$£])")
-ANY_SUM = re.compile(r"([+-]?\d[\d.,]*)\s*([A-Z]{3}|[€$£])")
+ANY_SUM = re.compile(r"([+-]?\d[\d.,]{0,20})\s*([A-Z]{3}|[€$£])")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 LONG, MANY_LINES, BEGINNING = 320, 6, 160
@@ -177,12 +177,14 @@ def _text(text: str) -> Shown:
 
 
 def _at(text: str) -> date | None:
-    """The day or the moment that a text is; None for every other text."""
+    """The day or the moment that a text is; None for every other text, and for one that the
+    reader's clock cannot show: the first or last hours of all time."""
     try:
         if DAY.fullmatch(text):
             return date.fromisoformat(text)
-        return datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
-    except ValueError:
+        at = datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
+        return timezone.localtime(at) if at and at.tzinfo else at
+    except (ValueError, OverflowError):
         return None
 
 

@@ -1,4 +1,4 @@
-"""Words for approvals that search does not know yet: those of the release before."""
+"""What the release before leaves to search: approvals without words, and words of removed ones."""
 
 import time
 from datetime import datetime, timedelta
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from approvals import search
 from approvals.models import Approval, SearchText
 from approvals.people import names_of
 from approvals.words import wording
@@ -31,6 +32,7 @@ class Indexer:
             return False
         rows = self._missing()
         if not rows:
+            self._empty()
             self.next_look = time.monotonic() + EVERY
             self.upto, self.since = None, timezone.now() - BACK
             return False
@@ -44,6 +46,12 @@ class Indexer:
         )
         self.upto = rows[-1].created_at
         return True
+
+    def _empty(self) -> None:
+        """Words of contents that were removed, by the release before too, leave the search."""
+        back = timedelta(seconds=2 * EVERY) if self.since else BACK
+        for row in Approval.objects.filter(removed_at__gte=timezone.now() - back).iterator(BATCH):
+            search.index(row)
 
     def _missing(self) -> list[Approval]:
         rows = Approval.objects.exclude(Exists(SearchText.objects.filter(approval=OuterRef("pk"))))

@@ -45,7 +45,7 @@ def unpack(text: str) -> list[UUID]:
 
 def moment(text: str) -> datetime:
     """Seconds since 1970 as a time. Raises ValueError, OverflowError."""
-    return datetime.fromtimestamp(int(text), UTC)
+    return datetime.fromtimestamp(int(text), UTC) - SLACK
 
 
 def news_of(look: Look, user: User, *, since: datetime, shown: Sequence[UUID], more: bool) -> News:
@@ -57,7 +57,6 @@ def news_of(look: Look, user: User, *, since: datetime, shown: Sequence[UUID], m
         more: whether others follow on further pages. Such a one may have changed without being
             new, so only what was asked since then counts.
     """
-    since -= SLACK
     came = look.rows.filter(**{f"{look.tab.since}__gt": since}).exclude(pk__in=shown)
     if more and look.tab.key != "decided":
         came = came.filter(created_at__gt=since)

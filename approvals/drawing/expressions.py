@@ -277,7 +277,8 @@ def _differ(left: Value, right: Value) -> Value:
 
 
 def _added(left: Value, right: Value) -> Value:
-    if isinstance(left, str) and isinstance(right, str):
+    """Two texts in one, as long as a source may spell them: doubled again and again they grow."""
+    if isinstance(left, str) and isinstance(right, str) and len(left) + len(right) <= MAX_LENGTH:
         return left + right
     return UNKNOWN
 

@@ -9,6 +9,7 @@ from approvals.models.content import PENDING
 from approvals.models.errors import AlreadyClosed, CannotHandOver, NotYours, UnknownApprover
 from approvals.models.querysets import all_approvals
 from approvals.models.record import Event
+from approvals.models.stand_in import StandIn
 from approvals.models.user import User, mailbox
 from approvals.models.voting import Voting
 from countersign.phrases import phrase
@@ -32,11 +33,15 @@ class Sharing(Voting):
         that is the person they stand in for. A group stays asked. Doing it again is no error.
 
         Raises `NotYours` for somebody who may not decide it, `CannotHandOver` for a colleague
-        who may not, and where one of a group would bring in votes that are not the group's.
+        who may not or for whom one stands in, and where one of a group would bring in votes that
+        are not the group's.
         """
         self._require_taker(to)
         if to == by:
             raise CannotHandOver(gettext("Choose somebody else."))
+        if (absence := StandIn.objects.all().of(to)) and absence.colleague_id == by.pk:
+            said = gettext("%(who)s is away and you stand in: it would come back to you.")
+            raise CannotHandOver(said % {"who": to})
         with transaction.atomic():
             # The second look is for PostgreSQL: see `_cast`.
             held = self._hold(self.rows().needing(by))

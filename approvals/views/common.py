@@ -62,10 +62,18 @@ def came_from(request: HttpRequest) -> str:
     """
     asked = request.GET.get("from")
     if asked is None:
-        before = urlsplit(request.headers.get("Referer", ""))
-        inbox = before.netloc == request.get_host() and before.path == reverse("approvals:inbox")
-        asked = before.query if inbox else ""
+        asked = _search_before(request)
     return QueryDict(asked[:LONGEST_SEARCH]).urlencode()
+
+
+def _search_before(request: HttpRequest) -> str:
+    """What stands behind the “?” of the page before, if that was the inbox."""
+    try:
+        before = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return ""
+    inbox = before.netloc == request.get_host() and before.path == reverse("approvals:inbox")
+    return before.query if inbox else ""
 
 
 def ways(request: HttpRequest) -> dict[str, str]:

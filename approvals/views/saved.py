@@ -3,7 +3,7 @@
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext, gettext_lazy
@@ -49,8 +49,18 @@ class ViewForm(forms.Form):
             )
         return name
 
-    def save(self, query: str = "") -> SavedView:
-        """Keep it; of one's views one at most is the default."""
+    def kept(self, query: str = "") -> SavedView | None:
+        """Keep it; None, with the reason in the form, where another click was faster."""
+        try:
+            return self._save(query)
+        except IntegrityError:
+            self.add_error(
+                "name", gettext("Your views were changed at the same moment. Please try again.")
+            )
+            return None
+
+    def _save(self, query: str) -> SavedView:
+        """Of one's views one at most is the default."""
         view = self.view or SavedView(owner=self.user, query=query)
         with transaction.atomic():
             if self.cleaned_data["is_default"]:
@@ -76,8 +86,7 @@ def saved_views(request: PersonRequest) -> HttpResponse:
             form.add_error("name", text % {"most": MOST})
         elif len(query) > MOST_LETTERS:
             form.add_error("name", gettext("This search is too long to be kept."))
-        else:
-            view = form.save(query)
+        elif view := form.kept(query):
             messages.success(request, gettext("“%(view)s” is saved.") % {"view": view})
             return see_other(view.get_absolute_url())
     return _page(request, new=form, query=query, status=422)
@@ -89,9 +98,9 @@ def change_view(request: PersonRequest, pk: int) -> HttpResponse:
     """Rename a view of one's own, share it, make it the default."""
     view = get_object_or_404(SavedView, pk=pk, owner=request.user)
     form = ViewForm(request.POST, user=request.user, view=view)
-    if not form.is_valid():
+    if not form.is_valid() or not form.kept():
         return _page(request, changed=form, status=422)
-    messages.success(request, gettext("“%(view)s” is saved.") % {"view": form.save()})
+    messages.success(request, gettext("“%(view)s” is saved.") % {"view": view})
     return see_other("approvals:saved_views")
 
 

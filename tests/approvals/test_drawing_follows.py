@@ -256,6 +256,13 @@ class TestExpressions:
 
         assert found is value if isinstance(value, (bool, Unknown)) else found == value
 
+    def test_a_text_that_doubles_and_doubles_ends_as_unknown(self):
+        known = {"x": "text"}
+        for _ in range(100):
+            known["x"] = value_of("${x + x}", known)
+
+        assert known["x"] is UNKNOWN
+
     def test_texts_that_are_added_up_are_found(self):
         assert pieces('${"Pay " + p.name + ", no. " + string(p.number)}') == ["Pay ", ", no. "]
         assert pieces("plain") is None

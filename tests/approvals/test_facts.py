@@ -88,6 +88,16 @@ class TestShow:
     def test_what_is_no_day_stays_text(self, text):
         assert (said("Due", text), shown("Due", text).at) == (text, "")
 
+    @pytest.mark.parametrize("text", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+    @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+    def test_never_and_always_are_shown_on_every_clock(self, text, zone):
+        with timezone.override(zone):
+            assert shown("Valid until", text).text
+
+    def test_a_number_without_end_is_no_amount(self):
+        assert amount_of([("Amount", "9" * 40 + " EUR")]) is None
+        assert str(amount_of([("Amount", "9" * 18 + " EUR")])).endswith(" EUR")
+
     def test_the_items_of_a_list_are_told_apart(self):
         assert shown("Who", ["Ana", 12400, True]).items == ("Ana", "12,400", "Yes")
 

@@ -153,6 +153,7 @@ class TestAsk:
             "",
             "since=x",
             "since=9999999999999999999",
+            "since=-62135596800",
             "since=1&shown=xyz",
             "since=1&shown=ü",
             "since=1&tab=nowhere",

@@ -1,9 +1,11 @@
 """Saved views: searches under a name, on the server; shared, and one that the inbox opens with."""
 
 import pytest
+from django.http import QueryDict
 
 from approvals.models import SavedView
 from approvals.models.saved_view import MOST
+from approvals.views.saved import ViewForm
 from tests.approvals.reading import as_person, text_of
 from tests.factories import make_approval, make_group
 
@@ -87,6 +89,16 @@ class TestSave:
 
         assert response.status_code == 422
         assert "too long" in text_of(response)
+
+    def test_two_clicks_at_once_make_one_and_the_other_is_told(self, hotel, ana):
+        posted = QueryDict("name=Hotels")
+        forms = [ViewForm(posted, user=ana) for _ in range(2)]
+        assert all(form.is_valid() for form in forms)
+
+        assert [bool(form.kept(HOTELS)) for form in forms] == [True, False]
+
+        assert "at the same moment" in str(forms[1].errors)
+        assert SavedView.objects.count() == 1
 
 
 class TestOpen:

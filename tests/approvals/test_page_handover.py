@@ -57,6 +57,17 @@ class TestHandOver:
         last = formats.date_format(timezone.localtime(absence.ends_at), "j F Y")
         assert f"Zoe Park is away until {last}, and Ben Okafor stands in." in page
 
+    def test_to_whom_one_stands_in_for_it_would_come_back(self, asked, ana, zoe):
+        stand_in(zoe, ana)
+
+        response = as_person(ana).post(
+            f"/approvals/{asked.pk}/hand-over/", {"to": zoe.email, "reason": "You know it"}
+        )
+
+        assert response.status_code == 422
+        assert "it would come back to you" in text_of(response)
+        assert asked.may_be_decided_by(ana)
+
     def test_a_whole_name_will_do(self, asked, ana, zoe):
         assert give(as_person(ana), asked, to="zoe  park").status_code == 303
         assert Event.objects.get(kind="handed_over").data["to"] == zoe.email

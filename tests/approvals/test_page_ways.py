@@ -38,6 +38,7 @@ class TestBack:
         "before",
         [
             "",
+            "http://[",
             "https://evil.example/?tab=waiting",
             "http://testserver/profile/?tab=waiting",
             "http://testserver.evil.example/?tab=waiting",

@@ -149,6 +149,17 @@ class TestKeep:
         assert [work(), work(), work()] == [True, True, False]
         assert len(found("number")) == 5
 
+    def test_what_the_release_before_has_removed_leaves_the_search(self, managers, ana):
+        approval = make_approval(title="Hotel", summary="Confidential")
+        decide(approval, by=ana)
+        Approval.objects.filter(pk=approval.pk).update(summary="", removed_at=timezone.now())
+        assert found("confidential") == ["Hotel"]
+
+        assert not Indexer()()
+
+        assert found("confidential") == []
+        assert found("hotel") == ["Hotel"]
+
     def test_it_looks_again_later_and_not_far_back(self, managers):
         work = Indexer()
         assert not work()
