@@ -1,5 +1,7 @@
 """What follows each answer, as far as a source tells it."""
 
+from typing import Any
+
 import pytest
 
 from approvals.drawing.expressions import UNKNOWN, Partial, Unknown, pieces, value_of
@@ -257,7 +259,7 @@ class TestExpressions:
         assert found is value if isinstance(value, (bool, Unknown)) else found == value
 
     def test_a_text_that_doubles_and_doubles_ends_as_unknown(self):
-        known = {"x": "text"}
+        known: dict[str, Any] = {"x": "text"}
         for _ in range(100):
             known["x"] = value_of("${x + x}", known)
 

@@ -198,6 +198,8 @@ class TestTwoPeople:
         expect(page.get_by_label("Comment")).to_have_value("Let me think")
         expect(page.get_by_text("What you typed is kept here. It was not sent.")).to_be_visible()
         expect(page.locator("#timeline")).to_contain_text("Ana Almeida approved it")
+        for link in ("Hand over", "Ask a question"):
+            expect(page.get_by_role("link", name=link)).to_be_hidden()
 
 
 class TestDouble:

@@ -33,12 +33,14 @@ def path(approval):
 class TestDrawing:
     def test_it_comes_into_the_page_when_it_is_looked_at(self, signed_in, ana, approval):
         page = signed_in(ana, approval.get_absolute_url())
+        title = page.title()
 
         page.get_by_role("heading", name="What happens if I click").scroll_into_view_if_needed()
 
         expect(page.get_by_role("img", name="The steps of the workflow")).to_be_visible()
         expect(page.locator("#way-here")).to_contain_text("waits here")
         expect(page.locator(".ways")).to_contain_text("pay")
+        expect(page).to_have_title(title)
 
     def test_without_script_a_link_leads_to_it(self, signed_in, ana, approval, path):
         page = signed_in(ana, approval.get_absolute_url(), java_script_enabled=False)
