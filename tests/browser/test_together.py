@@ -230,7 +230,8 @@ class TestBulk:
             page.get_by_label(f"Select Lunch {n}").focus()
             page.keyboard.press("Space")
         make_approval(title="Lunch 2", type="lunch")
-        page.evaluate("htmx.trigger('#live', 'refresh')")
+        page.evaluate("htmx.trigger('#ask', 'refresh')")
+        page.get_by_role("link", name="1 new").press("Enter")
 
         expect(page.get_by_label("Select Lunch 2")).not_to_be_checked()
         for n in range(2):
