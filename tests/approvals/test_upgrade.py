@@ -85,13 +85,15 @@ def tables_of(connection):
 def carry_over(source, target):
     """Copy all rows into the older tables, as far as those have columns for them."""
     with instead(target), transaction.atomic(), target.cursor() as put, source.cursor() as get:
-        for table, columns in tables_of(target).items():
+        older = tables_of(target)
+        for table, columns in older.items():
             named = ", ".join(f'"{column}"' for column in columns)
             get.execute(f'SELECT {named} FROM "{table}"')
             marks = ", ".join(["%s"] * len(columns))
             if rows := get.fetchall():
                 put.executemany(f'INSERT INTO "{table}" ({named}) VALUES ({marks})', rows)
-        for statement in target.ops.sequence_reset_sql(no_style(), HAVE_NUMBERS):
+        numbered = [each for each in HAVE_NUMBERS if each._meta.db_table in older]
+        for statement in target.ops.sequence_reset_sql(no_style(), numbered):
             put.execute(statement)
 
 
