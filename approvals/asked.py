@@ -43,9 +43,8 @@ class Asked:
 
     @property
     def progress(self) -> str:
-        """ "1 of 2", where more than one answer is needed; empty otherwise."""
-        words = {"there": self.agreeing, "needed": self.needed}
-        return gettext("%(there)d of %(needed)d") % words if self.needed > 1 else ""
+        """How many have agreed, in words."""
+        return progress_in_words(self.agreeing, self.needed)
 
     def waits_for(self, *, me: bool) -> str:
         """The state of an open request in words; `me`: this person is one who may answer."""
@@ -74,6 +73,13 @@ class Asked:
     def current(self) -> Sequence[Approver]:
         """The approvers that are asked now."""
         return [each for each in self.approvers if each.ended_at is None]
+
+
+def progress_in_words(there: int, needed: int) -> str:
+    """ "1 of 2", where more than one answer is needed; empty otherwise."""
+    words = {"there": there, "needed": needed}
+    # Translators: how many have agreed, of how many that must
+    return gettext("%(there)d of %(needed)d") % words if needed > 1 else ""
 
 
 def asked_of(approval: Approval, user: User, *, may_decide: bool) -> Asked:

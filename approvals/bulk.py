@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext
 
+from approvals.facts import Amount, is_number, sums_of
 from approvals.models import Approval, User
 from approvals.models.content import NEGATIVE, PENDING, button_of
 
@@ -21,15 +22,6 @@ class LeftOut:
 
     approval: Approval
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """The sum of a numeric fact that all of the requests have; `unit` is their currency."""
-
-    label: str
-    amount: float
-    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,7 @@ class Selection:
     label: str
     chosen: Sequence[Approval]
     left_out: Sequence[LeftOut]
-    totals: Sequence[Total]
+    totals: Sequence[Amount]
     differences: Sequence[Difference]
 
     @property
@@ -135,23 +127,8 @@ def select(user: User, outcome: str, revisions: Mapping[UUID, int]) -> Selection
         else:
             chosen.append(row)
     label = button_of(chosen[0].option(outcome)) if chosen else outcome
-    return Selection(outcome, label, chosen, left_out, totals(chosen), differences(chosen))
-
-
-def totals(approvals: Sequence[Approval]) -> list[Total]:
-    """Sums of the facts that are numbers in all of these, apart for each currency."""
-    facts = [dict(approval.fields) for approval in approvals]
-    if len(facts) < 2:
-        return []
-    labels = [label for label in facts[0] if all(_is_number(each.get(label)) for each in facts)]
-    found = []
-    for label in labels:
-        sums: dict[str, float] = {}
-        for each in facts:
-            unit = _currency(each)
-            sums[unit] = sums.get(unit, 0) + each[label]
-        found += [Total(label, amount, unit) for unit, amount in sums.items()]
-    return found
+    totals = sums_of(each.fields for each in chosen)
+    return Selection(outcome, label, chosen, left_out, totals, differences(chosen))
 
 
 def differences(approvals: Sequence[Approval]) -> list[Difference]:
@@ -166,7 +143,7 @@ def differences(approvals: Sequence[Approval]) -> list[Difference]:
         usual, number = Counter(values).most_common(1)[0]
         if number * 2 <= len(values) or number in {1, len(values)}:
             continue
-        if all(_is_number(each.get(label)) for each in facts):
+        if all(is_number(each.get(label)) for each in facts):
             continue
         pairs = zip(approvals, values, strict=True)
         others = [approval for approval, value in pairs if value != usual]
@@ -199,11 +176,3 @@ def _closed(approval: Approval, revision: int, mine: set[UUID]) -> str:
 def _most_common_type(approvals: Iterable[Approval]) -> str:
     common = Counter(approval.type for approval in approvals).most_common(1)
     return common[0][0] if common else ""
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _currency(facts: Mapping[str, object]) -> str:
-    return next((str(facts[label]) for label in facts if label.lower() == "currency"), "")

@@ -28,10 +28,15 @@ def changes(old: Approval, new: Approval) -> list[Change]:
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             found.append(_change(label, before or NOTHING, now or NOTHING))
-    links = [[f"{link['label']}: {link['url']}" for link in each.links] for each in (old, new)]
-    if links[0] != links[1]:
-        found.append(_change(gettext("Links"), links[0] or NOTHING, links[1] or NOTHING))
+    before, now = (_links(each) for each in (old, new))
+    if before != now:
+        found.append(_change(gettext("Links"), before or NOTHING, now or NOTHING))
     return found
+
+
+def _links(approval: Approval) -> str:
+    """Where they lead, one in a line."""
+    return "\n".join(f"{link['label']}: {link['url']}" for link in approval.links)
 
 
 def _change(label: str, before: Any, now: Any) -> Change:

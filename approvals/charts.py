@@ -18,7 +18,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, pgettext
 from pygal.style import Style
 
-from approvals.insights import OUTCOMES, Insights, Pace, Period
+from approvals.insights import OUTCOMES, Insights, Pace
+from approvals.periods import Period
 from approvals.plain import visible
 
 # Its finder of further packages of maps is one of which Python warns; there are none here.

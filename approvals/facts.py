@@ -1,5 +1,6 @@
 """The facts of a request as people read them: numbers, amounts, days, lists, and what changed."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,10 @@ class Shown:
     items: tuple[str, ...] = ()
     start: str = ""
     missing: bool = False
+
+    def __str__(self) -> str:
+        """All of it as text, an item a line."""
+        return "\n".join(self.items) or self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,47 @@ def facts_of(fields: Facts, before: Facts | None = None) -> list[Fact]:
     return found
 
 
+def lines_of(fields: Facts) -> list[tuple[str, str]]:
+    """Label and value of each as text, where there is no table: in mails and in the admin."""
+    pairs = list(fields)
+    unit = currency_of(pairs)
+    return [(visible(str(label)), str(shown(label, value, unit))) for label, value in pairs]
+
+
+def key_fact_of(fields: Facts) -> tuple[str, str] | None:
+    """The label and the value of the first fact, which stands beside the title in lists."""
+    pairs = list(fields)
+    if not pairs:
+        return None
+    label, value = pairs[0]
+    said = shown(label, value, currency_of(pairs))
+    return label, said.text or ", ".join(said.items)
+
+
+def sums_of(requests: Iterable[Facts]) -> list[Amount]:
+    """Sums of the facts that are numbers in all of the requests, apart for each unit.
+
+    Numbers that name something, as that of an invoice, are not added up.
+    """
+    all_facts = [list(fields) for fields in requests]
+    pairs = [dict(fields) for fields in all_facts]
+    labels = [label for label, _ in all_facts[0]] if len(pairs) > 1 else []
+    found: dict[tuple[str, str], Decimal] = {}
+    for label in labels:
+        if _meaning(label) == "name" or not all(is_number(each.get(label)) for each in pairs):
+            continue
+        for each in pairs:
+            unit = _unit_of(label, currency_of(each.items()))
+            number = Decimal(str(each[label]))
+            found[label, unit] = found.get((label, unit), Decimal(0)) + number
+    return [Amount(label, number, unit) for (label, unit), number in found.items()]
+
+
+def is_number(value: object) -> bool:
+    """Whether it counts; yes and no do not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def amount_of(fields: Facts) -> Amount | None:
     """The sum that a request is about: the first of its facts that is one."""
     return next(_amounts(list(fields)), None)
@@ -141,14 +187,14 @@ def shown(label: str, value: Any, currency: str = "") -> Shown:
         case int() | float():
             return Shown(_number(label, value, currency))
         case list():
-            return Shown("", items=tuple(shown(label, item, currency).text for item in value))
+            return Shown("", items=tuple(str(shown(label, item, currency)) for item in value))
+        case dict():
+            return _text(json.dumps(value, ensure_ascii=False))
     return _text(str(value))
 
 
 def _number(label: str, number: float, currency: str) -> str:
-    meaning, unit = _meaning(label), _unit(label)
-    if meaning == "money":
-        unit = unit or currency
+    meaning, unit = _meaning(label), _unit_of(label, currency)
     grouped = bool(unit) or meaning == "money" or (not meaning and abs(number) >= 10_000)
     return in_words(number, unit, grouped=grouped)
 
@@ -159,10 +205,11 @@ def _meaning(label: str) -> str | None:
     return found[-1].lastgroup if found else None
 
 
-def _unit(label: str) -> str:
-    """The unit at the end of a label: "kg" in "Weight (kg)"; empty where there is none."""
-    found = UNIT.search(str(label))
-    return found[1] if found else ""
+def _unit_of(label: str, currency: str) -> str:
+    """The unit at the end of a label: "kg" in "Weight (kg)"; else of money its currency."""
+    if found := UNIT.search(str(label)):
+        return found[1]
+    return currency if _meaning(label) == "money" else ""
 
 
 def _text(text: str) -> Shown:
@@ -203,8 +250,8 @@ def _amounts(pairs: Sequence[tuple[str, Any]]) -> Iterator[Amount]:
         if isinstance(value, str) and (found := ANY_SUM.fullmatch(value.strip())):
             if (number := _read(found[1])) is not None:
                 yield Amount(str(label), number, found[2])
-        elif type(value) in (int, float) and _meaning(label) == "money":
-            yield Amount(str(label), Decimal(str(value)), _unit(label) or currency)
+        elif is_number(value) and _meaning(label) == "money":
+            yield Amount(str(label), Decimal(str(value)), _unit_of(label, currency))
 
 
 def _read(text: str) -> Decimal | None:

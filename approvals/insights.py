@@ -4,11 +4,10 @@ The database adds up; nothing here reads approvals row by row. Each person gets 
 they may read. They are kept for a minute, so that a page and its charts agree.
 """
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -37,15 +36,14 @@ from approvals.models import Approval, Event, Policy, User, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING, digest
 from approvals.models.querysets import ApprovalQuerySet
+from approvals.periods import QUARTER, Period, periods_of
 from approvals.spreads import Spread, spreads_of
 from approvals.tallies import Epoch
+from approvals.times import midnight
 
 KEPT = 60  # seconds
 MOST_PEOPLE = 10
-# Up to so many days each day is counted by itself, beyond that each week.
-DAYS_BY_DAY = 31
 HELPED_WITHIN = timedelta(days=1)
-QUARTER = 900  # seconds; no time zone is off by less
 OTHER, EXPIRED, WITHDRAWN = "other", "expired", "withdrawn"
 # How approvals close, in the order of tables and charts.
 OUTCOMES = {
@@ -88,15 +86,6 @@ class Waiting:
     oldest: UUID | None = None
     title: str = ""
     since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """What was closed from one day to another, both included; outcome -> number."""
-
-    first: date
-    last: date
-    counts: "Counter[str]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +256,7 @@ class Insights:
     def _types(self) -> list[Pace]:
         rows = self._decided.annotate(label=F("type"), seconds=SECONDS)
         waiting = dict(self._pending.values_list("type").annotate(number=Count("*")))
-        titles = dict(Policy.objects.values_list("name", "title"))
-        return _paces(spreads_of(rows.values("label", "seconds")), waiting, titles)
+        return _paces(spreads_of(rows.values("label", "seconds")), waiting, Policy.objects.titles())
 
     def _groups(self) -> list[Pace]:
         rows = self._decided.annotate(label=F("approvers__group__name"), seconds=SECONDS)
@@ -330,36 +318,3 @@ def _paces(
         Pace(name, titles.get(name, name), waiting.get(name, 0), known.get(name))
         for name in (*known, *others)
     ]
-
-
-# --- days and weeks: pure ----------------------------------------------------------------------
-
-
-def midnight(day: date) -> datetime:
-    """The beginning of a day in the current time zone."""
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
-def beginnings(first: date, last: date) -> list[date]:
-    """The first days of the periods: each day, or of a long time each Monday and the first day."""
-    days = (last - first).days + 1
-    if days <= DAYS_BY_DAY:
-        return [first + timedelta(days=n) for n in range(days)]
-    monday = first + timedelta(days=7 - first.weekday())
-    weeks = range((last - monday).days // 7 + 1)
-    return [first, *(monday + timedelta(weeks=n) for n in weeks)]
-
-
-def periods_of(rows: Iterable[tuple[int, str, int]], first: date, last: date) -> list[Period]:
-    """What was closed in each period.
-
-    Args:
-        rows: quarter of an hour since 1970, outcome, number.
-    """
-    starts = beginnings(first, last)
-    ends = [*(start - timedelta(days=1) for start in starts[1:]), last]
-    counts: Sequence[Counter[str]] = [Counter() for _ in starts]
-    for quarter, outcome, number in rows:
-        day = timezone.localdate(datetime.fromtimestamp(int(quarter) * QUARTER, UTC))
-        counts[bisect_right(starts, day) - 1][outcome] += number
-    return [Period(*each) for each in zip(starts, ends, counts, strict=True)]

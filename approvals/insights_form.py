@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import Group
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -41,10 +40,8 @@ class InsightsForm(forms.Form):
     def __init__(self, data: Mapping[str, Any], user: User) -> None:
         super().__init__(data)
         self.user = user
-        everything = user.has_perm("approvals.view_approval")
-        groups = Group.objects.all() if everything else user.groups.all()
-        self._groups = list(groups.order_by("name").values_list("name", flat=True))
-        self._types = dict(Policy.objects.order_by("title").values_list("name", "title"))
+        self.groups = user.groups_in_sight()
+        self._types = Policy.objects.titles()
         for name, field in self.fields.items():
             field.widget.attrs["class"] = "input"
             if name in {"since", "until"}:
@@ -56,11 +53,6 @@ class InsightsForm(forms.Form):
         chosen = self.data.get("type", "")
         return list((({chosen: chosen} if chosen else {}) | self._types).items())
 
-    @property
-    def groups(self) -> list[str]:
-        """The groups to choose from."""
-        return self._groups
-
     def clean_type(self) -> str:
         """A type that is kept in the admin, or that a workflow has named."""
         name: str = self.cleaned_data["type"]
@@ -71,7 +63,7 @@ class InsightsForm(forms.Form):
 
     def clean_group(self) -> str:
         name: str = self.cleaned_data["group"]
-        if name and name not in self._groups:
+        if name and name not in self.groups:
             text = _("There is no such group, or you are not in it. Choose another, or all.")
             raise forms.ValidationError(text)
         return name

@@ -9,6 +9,7 @@ from django.utils.translation import gettext, ngettext
 
 from approvals.asked import Asked, asked_of
 from approvals.audience import TO_ANSWER, Matter
+from approvals.facts import key_fact_of, lines_of
 from approvals.models import Approval, Event, Notice, Vote
 from approvals.models.content import APPROVED, NEGATIVE, PENDING
 from approvals.models.outbox import FINAL, State
@@ -25,7 +26,6 @@ from approvals.people import Names, address_of, called, names_of
 from approvals.plain import visible
 from approvals.progress import AGAIN, what_now
 from approvals.retold import length_retold, retold
-from approvals.templatetags.approvals import fact
 from approvals.times import exact, short_day
 
 KEY_FACT = 40  # characters of a fact that goes into the subject
@@ -56,14 +56,13 @@ def letter_of(notice: Notice) -> Letter:
     if notice.matter in TO_ANSWER:
         return _to_answer(notice, names)
     subject, lead, quote = TELLERS[Matter(notice.matter)](notice, names)
-    facts = _facts(approval)
     return Letter(
         subject=_line(f"{subject}: {approval.title}"),
         lead=visible(lead),
         approval=approval,
         quote=visible(quote),
         further=_further(notice),
-        facts=facts,
+        facts=lines_of(approval.fields),
         url=_url(notice),
     )
 
@@ -71,10 +70,6 @@ def letter_of(notice: Notice) -> Letter:
 def _url(notice: Notice) -> str:
     reader = notice.user is not None or notice.channel is not None
     return notice.approval.url if reader else ""
-
-
-def _facts(approval: Approval) -> list[tuple[str, str]]:
-    return [(visible(str(label)), fact(value)) for label, value in approval.fields]
 
 
 # --- notices that ask for an answer ----------------------------------------------------------
@@ -94,7 +89,7 @@ def _to_answer(notice: Notice, names: Names) -> Letter:
             for option in approval.buttons
         ],
         deadline=deadline(approval),
-        facts=_facts(approval),
+        facts=lines_of(approval.fields),
         url=_url(notice),
     )
 
@@ -113,9 +108,11 @@ def _question(notice: Notice) -> str:
 
 def key_fact(approval: Approval) -> str:
     """The first fact, as the inbox shows it beside the title, unless the title says it."""
-    value = fact(approval.fields[0][1]) if approval.fields else ""
-    short = 0 < len(value) <= KEY_FACT and "\n" not in value
-    return value if short and value not in approval.title else ""
+    found = key_fact_of(approval.fields)
+    if found is None or not 0 < len(found[1]) <= KEY_FACT:
+        return ""
+    ways = (found[1], str(approval.fields[0][1]))
+    return "" if any(way in approval.title for way in ways) else found[1]
 
 
 def _due(at: datetime | None) -> str:

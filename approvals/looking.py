@@ -5,7 +5,7 @@ It narrows what a tab holds and never widens it: nobody finds what they may not 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -28,8 +28,8 @@ from approvals.orders import Order
 from approvals.people import called_so
 from approvals.plain import visible
 from approvals.search import matching
+from approvals.times import SOON, midnight
 
-SOON = timedelta(hours=4)
 ANY = ("", gettext_lazy("Any"))
 STATES = (
     ("soon", gettext_lazy("Due within 4 hours")),
@@ -66,7 +66,7 @@ class LookForm(forms.Form):
         # Asked for where they are needed: to show the form, or to look for one of them.
         self._offer("outcome", _outcomes)
         self._offer("priority", lambda: [*Approval.Priority.choices])
-        self._offer("group", cache(lambda: _groups(user)))
+        self._offer("group", cache(lambda: [(name, name) for name in user.groups_in_sight()]))
         types = cache(lambda: _types(str(params.get("type", ""))))
         choices = CallableChoiceIterator(lambda: [ANY, *types()])
         self.fields["type"].widget = forms.Select(choices=choices)
@@ -94,16 +94,9 @@ def _outcomes() -> list[tuple[str, Any]]:
     return [(key, label) for key, label in OUTCOME_LABELS.items() if key != PENDING]
 
 
-def _groups(user: User) -> list[tuple[str, Any]]:
-    """A person's own; for readers of all approvals all."""
-    reader = user.has_perm("approvals.view_approval")
-    groups = (Group.objects if reader else user.groups).order_by("name")
-    return [(name, name) for name in groups.values_list("name", flat=True)]
-
-
 def _types(given: str) -> list[tuple[str, Any]]:
     """All that are kept, and the one that is looked for, which may be a mere label."""
-    found: dict[str, Any] = dict(Policy.objects.order_by("title").values_list("name", "title"))
+    found: dict[str, Any] = Policy.objects.titles()
     if given:
         found.setdefault(given, visible(given))
     return list(found.items())
@@ -134,17 +127,13 @@ def _asking_group(rows: ApprovalQuerySet, name: str) -> ApprovalQuerySet:
     return rows.filter(Exists(Approver.objects.filter(approval=OuterRef("pk"), group=group)))
 
 
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
 def _day(column: str, *, last: bool = False) -> Narrowing:
     """From a day on, or with `last` until its end, as the clock of the reader has it."""
 
     def narrow(rows: ApprovalQuerySet, value: date) -> ApprovalQuerySet:
         if last:
-            return rows.filter(**{f"{column}__lt": _midnight(value + timedelta(days=1))})
-        return rows.filter(**{f"{column}__gte": _midnight(value)})
+            return rows.filter(**{f"{column}__lt": midnight(value + timedelta(days=1))})
+        return rows.filter(**{f"{column}__gte": midnight(value)})
 
     return narrow
 

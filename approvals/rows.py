@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
-from django.utils.translation import gettext
 
+from approvals.asked import progress_in_words
 from approvals.models import Approval, Event, StandIn, User, Vote
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.querysets import able_for, count_of
@@ -109,15 +109,12 @@ def _whose(approvals: Sequence[Approval], user: User) -> dict[UUID, str]:
 
 
 def _progress(approval: Approval, votes: Sequence[Vote], silent: int) -> str:
-    """ "1 of 2", where more than one answer is needed."""
+    """How many have agreed, while it is open."""
     agreeing = sum(vote.outcome not in NEGATIVE for vote in votes)
     needed = approval.votes_needed
     if needed is None:
         needed = silent + len({vote.user_id for vote in votes})
-    if approval.status != PENDING or needed < 2:
-        return ""
-    # Translators: how many have agreed, of how many that must
-    return gettext("%(agreeing)s of %(needed)s") % {"agreeing": agreeing, "needed": needed}
+    return progress_in_words(agreeing, needed) if approval.status == PENDING else ""
 
 
 def _answered(approval: Approval, votes: Sequence[Vote], user: User) -> str:

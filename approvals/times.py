@@ -1,10 +1,12 @@
 """Moments and days as people write them, in the active language and time zone."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 
 from django.utils import formats, timezone
 from django.utils.translation import gettext, gettext_noop
 
+# What is due sooner is marked, and can be looked for.
+SOON = timedelta(hours=4)
 # Short names of zones that have others elsewhere; all that are not here are the same everywhere.
 ZONES = frozenset(
     (
@@ -16,6 +18,11 @@ ZONES = frozenset(
         gettext_noop("EEST"),
     )
 )
+
+
+def midnight(day: date) -> datetime:
+    """The beginning of a day on the clock of the reader."""
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def exact(moment: datetime) -> str:

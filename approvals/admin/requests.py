@@ -14,13 +14,13 @@ from approvals.admin.attending import AttentionFilter, ReasonForm, confirm
 from approvals.admin.base import ReadOnlyAdmin, ReadOnlyInline, chip, in_lines, operator, shown
 from approvals.admin.exporting import Exporting
 from approvals.admin.type_words import form_in_words, stage_in_words
+from approvals.facts import lines_of
 from approvals.forms import PersonField
 from approvals.models import Approval, ApprovalError, Event, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING
 from approvals.plain import visible
 from approvals.reasons import Kind
-from approvals.templatetags.approvals import fact
 
 
 class ReassignForm(ReasonForm):
@@ -127,8 +127,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("facts"))
     def facts(self, approval: Approval) -> str:
         """Each with its label, as people read them."""
-        rows = ((visible(label), fact(value)) for label, value in approval.fields)
-        return in_lines("{}: {}", rows)
+        return in_lines("{}: {}", lines_of(approval.fields))
 
     @admin.display(description=gettext_lazy("links"))
     def pages(self, approval: Approval) -> str:

@@ -27,6 +27,10 @@ class PolicyQuerySet(models.QuerySet["Policy"]):
         versions = PolicyVersion.objects.filter(policy__name=name, policy__is_active=True)
         return versions.select_related("policy").order_by("-number").first()
 
+    def titles(self) -> dict[str, str]:
+        """What people call each, in the order of that: name -> title."""
+        return dict(self.order_by("title").values_list("name", "title"))
+
 
 class Policy(models.Model):
     """A type: the name that workflows use. What it says is in its versions."""

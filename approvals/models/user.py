@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.auth.models import AbstractUser, BaseUserManager, Group
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -64,6 +64,12 @@ class User(AbstractUser):
     def mailbox(self) -> str:
         """The address that separation of duties compares."""
         return mailbox(self.email)
+
+    def groups_in_sight(self) -> list[str]:
+        """The names of the groups of whose requests they may know: their own; all for a reader of
+        all requests."""
+        groups = Group.objects if self.has_perm("approvals.view_approval") else self.groups
+        return list(groups.order_by("name").values_list("name", flat=True))
 
     @property
     def actor(self) -> str:

@@ -1,6 +1,5 @@
 """What the templates need beyond Django's own: times in words, others' text made harmless."""
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,14 +12,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext, npgettext
 
 from approvals import markdown as markdown_
-from approvals.facts import currency_of, shown
+from approvals.facts import key_fact_of, shown
 from approvals.fields import PREFIX
 from approvals.google.console import execution_page
 from approvals.models import Approval
 from approvals.people import Names
 from approvals.plain import visible
 from approvals.progress import in_trouble, in_words
-from approvals.times import clock_of, exact, fully
+from approvals.times import SOON, clock_of, exact, fully
 
 register = template.Library()
 
@@ -44,35 +43,15 @@ def host(url: str) -> str:
 
 
 @register.filter
-def fact(value: object) -> str:
-    """The value of a field for people: text, number, yes or no, or a list a line each."""
-    match value:
-        case None | "" | []:
-            return gettext("not given")
-        case bool():
-            return gettext("Yes") if value else gettext("No")
-        case list():
-            return "\n".join(fact(item) for item in value)
-        case dict():
-            return visible(json.dumps(value, ensure_ascii=False))
-    return visible(str(value))
+def fact(value: object, label: str) -> str:
+    """The value of a field as text, as its label has it: a list a line each."""
+    return str(shown(label, value))
 
 
 @register.filter
 def key_fact(approval: Approval) -> tuple[str, str] | None:
-    """The label and the value of the first fact, in words and with its currency."""
-    first = next(iter(approval.fields), None)
-    if first is None:
-        return None
-    label, value = first
-    said = shown(label, value, currency_of(approval.fields))
-    return label, said.text or ", ".join(said.items)
-
-
-@register.filter
-def amount(number: float) -> str:
-    """A sum, with separators: 3,120 or 3,120.50."""
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
+    """The label and the value of the fact that stands beside the title."""
+    return key_fact_of(approval.fields)
 
 
 @register.filter
@@ -244,8 +223,8 @@ def due(moment: datetime) -> str:
 
 @register.filter
 def soon(moment: datetime) -> bool:
-    """Whether less than four hours are left."""
-    return (moment - timezone.now()).total_seconds() < 4 * 3600
+    """Whether little time is left."""
+    return moment - timezone.now() < SOON
 
 
 def _time(moment: datetime, text: str) -> SafeString:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone, translation
 
-from approvals.facts import amount_of, facts_of, shown
+from approvals.facts import amount_of, facts_of, key_fact_of, lines_of, shown, sums_of
 
 
 def said(label, value, currency=""):
@@ -173,3 +173,51 @@ class TestAmount:
     )
     def test_there_may_be_none(self, fields):
         assert amount_of(fields.items()) is None
+
+
+class TestSum:
+    def sums(self, *requests):
+        found = sums_of(each.items() for each in requests)
+        return [(total.label, str(total.number), total.unit) for total in found]
+
+    def test_numbers_of_one_label_are_added_and_texts_are_not(self):
+        found = self.sums({"Amount": 1.5, "Of": "x", "N": 1}, {"Amount": 2, "Of": "y", "N": True})
+
+        assert found == [("Amount", "3.5", "")]
+
+    def test_cents_add_up_exactly(self):
+        assert self.sums({"Amount": 0.1}, {"Amount": 0.2}) == [("Amount", "0.3", "")]
+
+    def test_currencies_are_kept_apart(self):
+        found = self.sums(
+            {"Amount": 1, "currency": "EUR"},
+            {"Amount": 2, "currency": "USD"},
+            {"Amount": 3, "currency": "EUR"},
+        )
+
+        assert found == [("Amount", "4", "EUR"), ("Amount", "2", "USD")]
+
+    def test_numbers_that_name_something_are_not_added(self):
+        found = self.sums({"Invoice number": 4711, "Days": 2}, {"Invoice number": 4712, "Days": 3})
+
+        assert found == [("Days", "5", "")]
+
+    def test_one_alone_has_no_total(self):
+        assert self.sums({"Amount": 1}) == []
+
+
+class TestTellInText:
+    def test_each_value_has_the_words_that_it_has_in_the_table(self):
+        fields = {"Amount": 12400, "Currency": "EUR", "Notes": ["one", "two"], "On": "2026-01-31"}
+
+        assert lines_of(fields.items()) == [
+            ("Amount", "12,400 EUR"),
+            ("Currency", "EUR"),
+            ("Notes", "one\ntwo"),
+            ("On", "Saturday, 31 January 2026"),
+        ]
+
+    def test_the_first_fact_stands_beside_the_title(self):
+        assert key_fact_of([("Amount", 12400), ("Currency", "EUR")]) == ("Amount", "12,400 EUR")
+        assert key_fact_of([("Notes", ["one", "two"])]) == ("Notes", "one, two")
+        assert key_fact_of([]) is None

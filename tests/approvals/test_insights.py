@@ -22,8 +22,6 @@ from approvals.insights import (
     Pace,
     Reminders,
     Selection,
-    beginnings,
-    periods_of,
 )
 from approvals.models import Approval, Event, StandIn, Vote
 from approvals.spreads import Spread, spreads_of
@@ -283,28 +281,6 @@ class TestWhoMay:
 
 
 class TestPeriods:
-    def test_days_up_to_a_month_and_weeks_from_monday_beyond(self):
-        assert len(beginnings(date(2026, 5, 1), date(2026, 5, 31))) == 31
-        weeks = beginnings(date(2026, 5, 1), date(2026, 6, 1))
-        assert weeks == [
-            *(date(2026, 5, 1), date(2026, 5, 4), date(2026, 5, 11)),
-            *(date(2026, 5, 18), date(2026, 5, 25), date(2026, 6, 1)),
-        ]
-        assert beginnings(date(2026, 5, 1), date(2026, 5, 1)) == [date(2026, 5, 1)]
-
-    @given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(0, 732))
-    def test_each_day_is_in_one_period(self, first, days):
-        last = first + timedelta(days=days)
-
-        periods = periods_of([], first, last)
-
-        covered = [
-            each.first + timedelta(days=n)
-            for each in periods
-            for n in range((each.last - each.first).days + 1)
-        ]
-        assert covered == [first + timedelta(days=n) for n in range(days + 1)]
-
     def test_a_day_is_that_of_the_clock_that_pages_show(self, managers, ana, rita):
         make_closed(at(4, 22, 30), HOUR, by=ana)
         make_closed(at(5, 0), HOUR, by=ana)

@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from approvals.charts import MOST_BARS, Look, outcomes, people, ticks, times, unit_of
 from approvals.export import BOM
-from approvals.insights import Pace, Period, Selection
+from approvals.insights import Pace, Selection
 from approvals.insights_form import InsightsForm
 from approvals.insights_words import share
 from approvals.models import Approval, Event
+from approvals.periods import Period
 from approvals.spreads import Spread
 from tests.approvals.closed import make_closed
 from tests.approvals.reading import as_person, is_whole, text_of

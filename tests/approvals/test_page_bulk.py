@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from approvals.bulk import differences, totals
+from approvals.bulk import differences
 from approvals.models import Approval, Delivery, Event, Vote
 from approvals.verification import verify
 from tests.approvals.reading import as_person, decide, text_of
@@ -246,26 +246,3 @@ class TestDifferences:
         assert "1 differs : Place (most have Berlin)" in said
         assert "Lunch 2 differs: Place" in said
         assert "Lunch 1 differs" not in said
-
-
-class TestTotals:
-    def sums(self, *facts):
-        rows = [Approval(fields=[list(pair) for pair in each.items()]) for each in facts]
-        return [(total.label, total.amount, total.unit) for total in totals(rows)]
-
-    def test_numbers_of_one_label_are_added_and_texts_are_not(self):
-        found = self.sums({"Amount": 1.5, "Of": "x", "N": 1}, {"Amount": 2, "Of": "y", "N": True})
-
-        assert found == [("Amount", 3.5, "")]
-
-    def test_currencies_are_kept_apart(self):
-        found = self.sums(
-            {"Amount": 1, "currency": "EUR"},
-            {"Amount": 2, "currency": "USD"},
-            {"Amount": 3, "currency": "EUR"},
-        )
-
-        assert found == [("Amount", 4, "EUR"), ("Amount", 2, "USD")]
-
-    def test_one_alone_has_no_total(self):
-        assert self.sums({"Amount": 1}) == []
