@@ -1,7 +1,7 @@
 """The orders of a list: each without ties, so that a page goes on behind any row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,8 +62,14 @@ class Order:
         return Q((f"key_0__{first.following}e", first.of(row))) & follows
 
 
+def down(key: Key) -> Key:
+    """The same from the other end."""
+    return replace(key, descending=True)
+
+
 ID = Key(F("pk"), lambda row: row.pk)
 ASKED = Key(F("created_at"), lambda row: row.created_at)
+DECIDED_AT = Key(F("decided_at"), lambda row: row.decided_at or NEVER)
 DUE = Key(
     Coalesce("expires_at", Value(NEVER, DateTimeField())), lambda row: row.expires_at or NEVER
 )
@@ -77,20 +83,8 @@ URGENCY = Key(
 MOST_PRESSING = Order(gettext_lazy("Due first"), (DUE, URGENCY, ASKED, ID))
 MOST_URGENT = Order(gettext_lazy("Most urgent first"), (URGENCY, DUE, ASKED, ID))
 OLDEST = Order(gettext_lazy("Oldest first"), (ASKED, ID))
-NEWEST = Order(
-    gettext_lazy("Newest first"),
-    (
-        Key(F("created_at"), lambda row: row.created_at, descending=True),
-        Key(F("pk"), lambda row: row.pk, descending=True),
-    ),
-)
-LAST_DECIDED = Order(
-    gettext_lazy("Last decided first"),
-    (
-        Key(F("decided_at"), lambda row: row.decided_at or NEVER, descending=True),
-        Key(F("pk"), lambda row: row.pk, descending=True),
-    ),
-)
+NEWEST = Order(gettext_lazy("Newest first"), (down(ASKED), down(ID)))
+LAST_DECIDED = Order(gettext_lazy("Last decided first"), (down(DECIDED_AT), down(ID)))
 
 WAITING = {"due": MOST_PRESSING, "newest": NEWEST, "oldest": OLDEST, "priority": MOST_URGENT}
 """How what waits can be sorted: its name in the address, and the order; the first is the usual."""

@@ -1,6 +1,6 @@
 """How many decisions a second: `Approval.decide()` end to end, beside one durable UPDATE.
 
-    DATABASE_URL=… python -m benchmarks.bench_decide
+    python -m benchmarks bench_decide
 
 The database is the one that the settings name, and must be empty. A decision is what a click
 does on the database: the conditional UPDATE, vote, delivery and event in one transaction. The floor

@@ -1,6 +1,6 @@
 """Delivery in bad times: a callback host that never answers, and a whole service that was away.
 
-    python -m benchmarks.bench_delivery
+    python -m benchmarks bench_delivery
 
 Real workers (`manage.py deliver`, with the settings that they have by themselves) deliver to a
 server in Google's place, over TLS, on SQLite. The sizes: BENCH_ROUNDS of BENCH_SECONDS each for

@@ -1,6 +1,6 @@
 """Executions of the emulator, over HTTP and durable: rates, latency, steps, restart, memory.
 
-    python -m benchmarks.bench_emulator
+    python -m benchmarks bench_emulator
 
 An execution is started, waits for its callback, is sent it, and ends. Floors, in the same run:
 `GET /healthz` of the same server, a durable commit on the same file system, an empty loop in

@@ -1,6 +1,6 @@
 """Requests to a real gunicorn: registering, the inbox with 1,000 approvals, beside `/healthz`.
 
-    python -m benchmarks.bench_http
+    python -m benchmarks bench_http
 
 One client, one request after another over a connection that is kept, on SQLite. The floor is what
 HTTP, gunicorn and Django's middleware cost without any work: `/healthz` of the same server.

@@ -1,6 +1,6 @@
 """Every list of the inbox among very many approvals: tabs, orders, filters, search, deep pages.
 
-    DATABASE_URL=… python -m benchmarks.bench_inbox
+    python -m benchmarks bench_inbox
 
 BENCH_INBOX is the number of approvals (100,000), BENCH_ROUNDS that of rounds. The database is the
 one that the environment names, and must be empty. A request is made in this process, from the

@@ -1,7 +1,7 @@
 """The insights of many approvals: each figure of a year, for one who may read all and for one who
 was asked a twentieth.
 
-    DATABASE_URL=… python -m benchmarks bench_insights
+    python -m benchmarks bench_insights
 
 BENCH_APPROVALS (100,000) changes the size. The database is the one that the environment names, and
 must be empty. The floor reads the same rows once: their number and their longest time.
@@ -27,7 +27,6 @@ GROUPS, ROUNDS, WAITING = 20, 3, 2  # of a hundred so many wait
 
 def main() -> None:
     """Fill a database, ask for the figures, write the table."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     call_command("migrate", verbosity=0)
     reader, asked = _fill()

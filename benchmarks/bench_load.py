@@ -1,6 +1,6 @@
 """An inbox of years at work: 100,000 approvals, 20 people, 50 registrations a second.
 
-    DATABASE_URL=… python -m benchmarks.bench_load
+    python -m benchmarks bench_load
 
 BENCH_APPROVALS, BENCH_PEOPLE and BENCH_SECONDS change the sizes. The database is the one that the
 environment names, and must be empty; gunicorn serves as `make run` starts it, and a decision goes
