@@ -120,11 +120,12 @@ def decided(user: User) -> ApprovalQuerySet:
     order of all; others half of them, which would be many to look at for the last fifty.
     """
     rows = Approval.objects.filter(decided_at__isnull=False)
+    asked = Approver.objects.order_by()
     mine = (
-        Approver.objects.reaching(user)
-        .order_by()
+        asked.naming(user)
         .values("approval")
         .union(
+            asked.through(user).values("approval"),
             Vote.objects.standing().filter(user=user).order_by().values("approval"),
             Approval.objects.filter(requester_mailbox=user.mailbox).order_by().values("pk"),
             all=True,

@@ -288,8 +288,8 @@ COMING_IN = (
     Guard(
         "people see what they may read",
         "approvals/models/querysets.py",
-        "models.Q(_asks(principal, now=False))\n        return self.filter(mine)",
-        "models.Q(_asks(principal, now=False))\n        return self.all()",
+        "mine |= _asks(principal, now=False)\n        return self.filter(mine)",
+        "mine |= _asks(principal, now=False)\n        return self.all()",
         ("tests/approvals/test_pages.py::TestAccess",),
     ),
     Guard(

@@ -25,11 +25,13 @@ class ApproverQuerySet(models.QuerySet["Approver"]):
         """Those that still ask: not handed over, not replaced."""
         return self.filter(ended_at__isnull=True)
 
-    def reaching(self, user: User) -> "ApproverQuerySet":
-        """Rows that ask this person, by name or through a group they are in now."""
-        return self.filter(
-            models.Q(user=user) | models.Q(group__in=user.groups.values("pk")),
-        )
+    def naming(self, user: User) -> "ApproverQuerySet":
+        """Rows that ask this person by name."""
+        return self.filter(user=user)
+
+    def through(self, user: User) -> "ApproverQuerySet":
+        """Rows that ask a group this person is in now."""
+        return self.filter(group__in=user.groups.values("pk"))
 
 
 class Approver(models.Model):

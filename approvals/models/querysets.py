@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from approvals.models.approval import Approval  # noqa: F401 - named in a string
 
 
-def _asks(user: User, *, now: bool = True) -> models.Exists:
-    """The approval asks this person, by name or through a group; `now`: in its present stage."""
+def _asks(user: User, *, now: bool = True) -> models.Q:
+    """The approval asks this person, by name or through a group; `now`: in its present stage.
+
+    Two questions, as PostgreSQL takes an index for each, and for both at once goes through all.
+    """
     rows = Approver.objects.filter(approval=models.OuterRef("pk"))
     if now:
         rows = rows.current().filter(stage=models.OuterRef("stage"))
-    return models.Exists(rows.reaching(user))
+    return models.Q(models.Exists(rows.naming(user))) | models.Q(models.Exists(rows.through(user)))
 
 
 def _answered(user: User, role: str) -> models.Exists:
@@ -50,7 +53,7 @@ def _asked_by(user: User) -> models.Q:
 
 def _right_of(user: User) -> models.Q:
     """The person may answer in their own right, and nobody has done so for them."""
-    return models.Q(_asks(user), ~_answered(user, "principal"), ~_asked_by(user))
+    return _asks(user) & models.Q(~_answered(user, "principal"), ~_asked_by(user))
 
 
 class ApprovalQuerySet(models.QuerySet["Approval"]):
@@ -106,9 +109,9 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         if user.has_perm("approvals.view_approval"):
             return self
         voted = Vote.objects.filter(approval=models.OuterRef("pk"), user=user)
-        mine = models.Q(_asks(user, now=False)) | models.Exists(voted) | _asked_by(user)
+        mine = _asks(user, now=False) | models.Exists(voted) | _asked_by(user)
         for principal in StandIn.objects.all().principals_of(user):
-            mine |= models.Q(_asks(principal, now=False))
+            mine |= _asks(principal, now=False)
         return self.filter(mine)
 
     def needing(self, user: User) -> "ApprovalQuerySet":
@@ -136,14 +139,14 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
     def waiting_on_others(self, user: User) -> "ApprovalQuerySet":
         """Tab "waiting on others": I asked or have answered, somebody else must act now."""
         voted = Vote.objects.standing().filter(approval=models.OuterRef("pk"), user=user)
-        return self.filter(_asked_by(user) | models.Exists(voted), status=PENDING).exclude(
-            pk__in=self.waiting_for(user).values("pk")
-        )
+        mine = self.filter(_asked_by(user) | models.Exists(voted), status=PENDING)
+        # Asked of each of these few, not first of all that wait.
+        return mine.filter(~models.Exists(self.waiting_for(user).filter(pk=models.OuterRef("pk"))))
 
     def decided_for(self, user: User) -> "ApprovalQuerySet":
         """Tab "decided": closed ones that were mine to answer, or that I asked."""
         voted = Vote.objects.standing().filter(approval=models.OuterRef("pk"), user=user)
-        mine = models.Q(_asks(user, now=False)) | models.Exists(voted) | _asked_by(user)
+        mine = _asks(user, now=False) | models.Exists(voted) | _asked_by(user)
         return self.exclude(status=PENDING).filter(mine)
 
     def needing_attention(self) -> "ApprovalQuerySet":
