@@ -16,9 +16,9 @@ from approvals.admin.exporting import Exporting
 from approvals.admin.type_words import form_in_words, stage_in_words
 from approvals.facts import lines_of
 from approvals.forms import PersonField
-from approvals.models import Approval, ApprovalError, Event, Vote
+from approvals.models import Approval, ApprovalError, Event, Policy, Vote
 from approvals.models.approver import Approver
-from approvals.models.content import PENDING
+from approvals.models.content import OUTCOME_LABELS, PENDING
 from approvals.plain import visible
 from approvals.reasons import Kind
 
@@ -70,6 +70,34 @@ TONES = {
 }
 
 
+class StateFilter(admin.SimpleListFilter):
+    """How requests stand, as the inbox names it."""
+
+    title = gettext_lazy("state")
+    parameter_name = "status"
+
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
+        return [(status, str(label)) for status, label in OUTCOME_LABELS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """The types that are kept, by their titles; not those that a workflow alone has named."""
+
+    title = gettext_lazy("type")
+    parameter_name = "type"
+
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
+        return list(Policy.objects.titles().items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        return queryset.filter(type=self.value()) if self.value() else queryset
+
+
 @admin.register(Approval)
 class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     """Approvals, to read. Their page for people has the "View on site" link."""
@@ -83,7 +111,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         "caller",
         "created_at",
     )
-    list_filter = (AttentionFilter.of(Kind.NOBODY), "status", "type", "priority", "caller")
+    list_filter = (AttentionFilter.of(Kind.NOBODY), StateFilter, TypeFilter, "priority", "caller")
     list_select_related = ("caller",)
     search_fields = ("title", "requested_by", "execution", "pk")
     readonly_fields = (*SENT.values(), "facts", "pages", "answers", "state", "asked", *TERMS)

@@ -7,9 +7,9 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.models import Approval, Event, StandIn
+from approvals.models import Approval, Event, Policy, StandIn
 from tests.approvals.reading import as_person, decide, text_of
-from tests.factories import make_approval, make_group, make_staff, make_user
+from tests.factories import make_approval, make_group, make_staff, make_type, make_user
 
 LIST = reverse("admin:approvals_approval_changelist")
 CARL = "carl@example.com"
@@ -45,6 +45,25 @@ def press(client, approvals, action, **given):
 
 def asked(approval):
     return sorted(str(each) for each in approval.approvers.current())
+
+
+class TestNarrow:
+    def test_states_and_types_are_called_as_in_the_inbox(self, client, left):
+        make_type("expense", "user:ben@example.com")
+        Policy.objects.update(title="Travel expense")
+        make_approval(title="Fourth", type="expense", approvers=[])
+
+        every = text_of(client.get(LIST))
+        travel = text_of(client.get(LIST, {"type": "expense", "status": "pending"}))
+
+        filters = every.partition("By state")[2]
+        assert filters.startswith(
+            " All Waiting Approved Rejected Sent back Expired Withdrawn By type"
+        )
+        assert "Travel expense" in filters
+        assert "Fourth" in travel
+        assert "First" not in travel
+        assert "Fourth" not in text_of(client.get(LIST, {"status": "approved"}))
 
 
 class TestAskSomebodyElse:
