@@ -40,11 +40,14 @@ def make(count: int, origin: str) -> None:
 
 
 def read(seconds: float) -> None:
-    """Wait until nothing is on its way, but not longer than this; then print every approval with
-    what belongs to it, and every break in the record.
+    """Wait until nothing is on its way, or has not become less for so many seconds; then print
+    every approval with what belongs to it, and every break in the record.
     """
-    deadline = time.monotonic() + seconds
-    while Delivery.objects.filter(state__in=UNDER_WAY).exists() and time.monotonic() < deadline:
+    under_way = Delivery.objects.filter(state__in=UNDER_WAY)
+    fewest, deadline = under_way.count(), time.monotonic() + seconds
+    while (left := under_way.count()) and time.monotonic() < deadline:
+        if left < fewest:
+            fewest, deadline = left, time.monotonic() + seconds
         time.sleep(0.2)
     ended = Event.objects.filter(kind=Event.Kind.DECIDED)
     found = {
