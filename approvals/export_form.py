@@ -1,16 +1,16 @@
 """What is asked of an export: which approvals."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from approvals.forms import DayField
 from approvals.models import Approval
 from approvals.models.querysets import ApprovalQuerySet
+from approvals.times import midnight
 
 
 class ExportForm(forms.Form):
@@ -39,14 +39,10 @@ class ExportForm(forms.Form):
         days = {name: given.pop(name) for name in DAYS if name in given}
         found = Approval.objects.filter(**given)
         if "since" in days:
-            found = found.filter(created_at__gte=_midnight(days["since"]))
+            found = found.filter(created_at__gte=midnight(days["since"]))
         if "until" in days:
-            found = found.filter(created_at__lt=_midnight(days["until"] + timedelta(days=1)))
+            found = found.filter(created_at__lt=midnight(days["until"] + timedelta(days=1)))
         return found
 
 
 DAYS = ("since", "until")
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

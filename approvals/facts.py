@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,22 +19,27 @@ from approvals.times import exact
 Facts = Iterable[tuple[str, Any]]
 
 # What a label says that its number is, by its last such word: an invoice amount is money, a tax
-# number is none. Numbers that name something have no separators: 20264711 is an invoice.
+# number is none, and an order quantity counts. Numbers that name something have no separators:
+# 20264711 is an invoice.
 MEANING = re.compile(
     r"\b(?:(?P<money>amount|total|price|sum|costs?|budget|fees?|net|gross|tax|vat"
     r"|betrag|summe|preis|kosten|gebühr|netto|brutto)"
+    r"|(?P<count>value|balance|quantity|count|volume|wert|saldo|menge|anzahl)"
     r"|(?P<name>id|no|nr|number|code|year|invoice|order|ref|reference|account|phone|zip|postcode"
     r"|centre|center|version|nummer|jahr|rechnung|auftrag|konto|telefon|plz|kostenstelle))\b"
 )
+HOW_MANY = re.compile(r"(total )?number of ")
 OF = re.compile(r" (?:of|for|per|je|für) ")
 CURRENCY = re.compile(r"\b(currency|währung)\b")
 CODE = re.compile(r"[A-Z]{3}|[€$£]")
 UNIT = re.compile(r"\(([^()]{1,12})\)\s*$")
-PLAIN_SUM = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,2})?)\s*([A-Z]{3}|[€$£])")
+PLAIN_SUM = re.compile(r"(-?(?:0|[1-9]\d{0,14})(?:\.\d{1,2})?)\s*([A-Z]{3}|[€$£])")
 ANY_SUM = re.compile(r"([+-]?\d[\d.,]{0,20})\s*([A-Z]{3}|[€$£])")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 LONG, MANY_LINES, BEGINNING = 320, 6, 160
+EXACT = 2**53  # up to this a float has every whole number
+MOST_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,11 @@ class Shown:
         """All of it as text, an item a line."""
         return "\n".join(self.items) or self.text
 
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        return " ".join((self.text or ", ".join(self.items)).split())
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -67,7 +78,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A sum of money; `unit` is its currency, empty where none is said."""
+    """A number that counts, mostly money; `unit` is its currency, empty where none is said."""
 
     label: str
     number: Decimal
@@ -119,32 +130,42 @@ def key_fact_of(fields: Facts) -> tuple[str, str] | None:
     if not pairs:
         return None
     label, value = pairs[0]
-    said = shown(label, value, currency_of(pairs))
-    return label, said.text or ", ".join(said.items)
+    return label, shown(label, value, currency_of(pairs)).line
 
 
 def sums_of(requests: Iterable[Facts]) -> list[Amount]:
     """Sums of the facts that are numbers in all of the requests, apart for each unit.
 
-    Numbers that name something, as that of an invoice, are not added up.
+    Left out is what no sum is true of: numbers that name something, as that of an invoice, shares,
+    labels that stand twice, and what may be money where the currencies differ.
     """
-    all_facts = [list(fields) for fields in requests]
-    pairs = [dict(fields) for fields in all_facts]
-    labels = [label for label, _ in all_facts[0]] if len(pairs) > 1 else []
-    found: dict[tuple[str, str], Decimal] = {}
-    for label in labels:
-        if _meaning(label) == "name" or not all(is_number(each.get(label)) for each in pairs):
+    lists = [list(fields) for fields in requests]
+    pairs = [dict(fields) for fields in lists]
+    if len(pairs) < 2:
+        return []
+    twice = {label for each in lists for label, n in Counter(k for k, _ in each).items() if n > 1}
+    currencies = [currency_of(each) or _raw_currency(each) for each in lists]
+    found = []
+    for label in pairs[0]:
+        if (
+            label in twice
+            or _meaning(label) == "name"
+            or not all(is_number(each.get(label)) for each in pairs)
+        ):
             continue
-        for each in pairs:
-            unit = _unit_of(label, currency_of(each.items()))
-            number = Decimal(str(each[label]))
-            found[label, unit] = found.get((label, unit), Decimal(0)) + number
-    return [Amount(label, number, unit) for (label, unit), number in found.items()]
+        units = [_unit_of(label, currency) for currency in currencies]
+        if "%" in units or ("" in units and len(set(currencies)) > 1):
+            continue
+        sums: dict[str, Decimal] = {}
+        for unit, each in zip(units, pairs, strict=True):
+            sums[unit] = sums.get(unit, Decimal(0)) + Decimal(str(each[label]))
+        found += [Amount(label, number, unit) for unit, number in sums.items()]
+    return found
 
 
 def is_number(value: object) -> bool:
-    """Whether it counts; yes and no do not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it counts, and exactly; yes and no do not."""
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) <= EXACT
 
 
 def amount_of(fields: Facts) -> Amount | None:
@@ -154,10 +175,14 @@ def amount_of(fields: Facts) -> Amount | None:
 
 def currency_of(fields: Facts) -> str:
     """The currency that a fact of its own names; empty where none does."""
-    for label, value in fields:
-        if CURRENCY.search(words_of(label)) and isinstance(value, str) and CODE.fullmatch(value):
-            return value
-    return ""
+    code = _raw_currency(fields).upper()
+    return code if CODE.fullmatch(code) else ""
+
+
+def _raw_currency(fields: Facts) -> str:
+    """What a fact of its own says of the currency, as it was sent."""
+    said = (value for label, value in fields if CURRENCY.search(words_of(label)))
+    return next((value.strip() for value in said if isinstance(value, str)), "")
 
 
 def words_of(label: str) -> str:
@@ -194,22 +219,29 @@ def shown(label: str, value: Any, currency: str = "") -> Shown:
 
 
 def _number(label: str, number: float, currency: str) -> str:
+    if not abs(number) <= EXACT:  # also what is no number at all
+        text = str(number)
+        return text if len(text) <= MOST_DIGITS else f"{text[:MOST_DIGITS]}…"
     meaning, unit = _meaning(label), _unit_of(label, currency)
-    grouped = bool(unit) or meaning == "money" or (not meaning and abs(number) >= 10_000)
+    grouped = bool(unit) or meaning == "money" or (meaning != "name" and abs(number) >= 10_000)
     return in_words(number, unit, grouped=grouped)
 
 
 def _meaning(label: str) -> str | None:
-    """Whether a label speaks of "money", or gives the number of something, a "name"."""
+    """Whether a label speaks of "money", or is a "count", or the number of something, a "name"."""
+    if HOW_MANY.match(words_of(label)):
+        return "count"
     found = [*MEANING.finditer(OF.split(words_of(label))[0])]
     return found[-1].lastgroup if found else None
 
 
 def _unit_of(label: str, currency: str) -> str:
-    """The unit at the end of a label: "kg" in "Weight (kg)"; else of money its currency."""
-    if found := UNIT.search(str(label)):
-        return found[1]
-    return currency if _meaning(label) == "money" else ""
+    """The unit at the end of a label: "kg" in "Weight (kg)"; of money its currency, where the end
+    of the label is none, as in "Amount (net)"."""
+    found = UNIT.search(str(label))
+    own = found[1] if found else ""
+    is_bare = _meaning(label) == "money" and not CODE.fullmatch(own)
+    return (currency or own) if is_bare else own
 
 
 def _text(text: str) -> Shown:

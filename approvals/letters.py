@@ -1,5 +1,6 @@
 """What a notice says, whatever carries it: the subject, why, the facts, the way to the page."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -109,10 +110,11 @@ def _question(notice: Notice) -> str:
 def key_fact(approval: Approval) -> str:
     """The first fact, as the inbox shows it beside the title, unless the title says it."""
     found = key_fact_of(approval.fields)
-    if found is None or not 0 < len(found[1]) <= KEY_FACT:
+    sent = approval.fields[0][1] if found else None
+    if found is None or sent in (None, "", []) or len(found[1]) > KEY_FACT:
         return ""
-    ways = (found[1], str(approval.fields[0][1]))
-    return "" if any(way in approval.title for way in ways) else found[1]
+    ways = "|".join(re.escape(way) for way in (found[1], str(sent)))
+    return "" if re.search(rf"(?<!\w)({ways})(?!\w)", approval.title) else found[1]
 
 
 def _due(at: datetime | None) -> str:

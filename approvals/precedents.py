@@ -186,8 +186,7 @@ def _distance(now: Facts, then: Facts) -> Decimal:
 
 
 def _short(label: str, value: Any) -> str:
-    words = shown(label, value)
-    return Truncator(words.text or ", ".join(words.items)).chars(40)
+    return Truncator(shown(label, value).line).chars(40)
 
 
 def _earlier(approval: Approval, user: User) -> ApprovalQuerySet:

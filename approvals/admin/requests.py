@@ -16,6 +16,7 @@ from approvals.admin.exporting import Exporting
 from approvals.admin.type_words import form_in_words, stage_in_words
 from approvals.facts import lines_of
 from approvals.forms import PersonField
+from approvals.insights import OTHER, OUTCOMES
 from approvals.models import Approval, ApprovalError, Event, Policy, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import OUTCOME_LABELS, PENDING
@@ -77,10 +78,13 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, *_args: object) -> list[tuple[str, str]]:
-        return [(status, str(label)) for status, label in OUTCOME_LABELS.items()]
+        usual = [(status, str(label)) for status, label in OUTCOME_LABELS.items()]
+        return [*usual, (OTHER, str(OUTCOMES[OTHER]))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         del request
+        if self.value() == OTHER:
+            return queryset.exclude(status__in=OUTCOME_LABELS)
         return queryset.filter(status=self.value()) if self.value() else queryset
 
 

@@ -58,7 +58,7 @@ class TestNarrow:
 
         filters = every.partition("By state")[2]
         assert filters.startswith(
-            " All Waiting Approved Rejected Sent back Expired Withdrawn By type"
+            " All Waiting Approved Rejected Sent back Expired Withdrawn Another answer By type"
         )
         assert "Travel expense" in filters
         assert "Fourth" in travel

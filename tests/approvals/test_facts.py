@@ -34,6 +34,9 @@ class TestShow:
             ("Tax number", 12400, "12400"),
             ("Invoice amount", 1240, "1,240"),
             ("Cost of order", 1240, "1,240"),
+            ("Number of laptops", 12000, "12,000"),
+            ("Account balance", 12000, "12,000"),
+            ("Invoice value (EUR)", 1240, "1,240 EUR"),
             ("Amount", 1240, "1,240"),
             ("Net amount", 1240.5, "1,240.5"),
             ("Weight (kg)", 1240, "1,240 kg"),
@@ -56,7 +59,9 @@ class TestShow:
             ("1240 EUR", "1,240 EUR"),
             ("12400.50 EUR", "12,400.50 EUR"),
             ("1240€", "1,240 €"),
-            # What could be read in two ways stays as it was sent.
+            # What could be read in two ways, or is no sum, stays as it was sent.
+            ("00012345678901 ABC", "00012345678901 ABC"),
+            ("+49 EUR", "+49 EUR"),
             ("12,400.00 EUR", "12,400.00 EUR"),
             ("1.240 EUR", "1.240 EUR"),
             ("about 1240 EUR", "about 1240 EUR"),
@@ -202,6 +207,42 @@ class TestSum:
 
         assert found == [("Days", "5", "")]
 
+    def test_quantities_are_added_also_of_what_has_numbers(self):
+        found = self.sums({"Number of laptops": 2}, {"Number of laptops": 3})
+
+        assert found == [("Number of laptops", "5", "")]
+
+    @pytest.mark.parametrize("label", ["Payment", "Salary"])
+    def test_what_may_be_money_is_not_added_across_currencies(self, label):
+        assert self.sums({label: 100, "Currency": "EUR"}, {label: 50, "Currency": "USD"}) == []
+        assert self.sums({label: 100, "Currency": "EUR"}, {label: 50, "Currency": "EUR"}) == [
+            (label, "150", "")
+        ]
+
+    def test_currencies_are_told_apart_however_they_are_written(self):
+        found = self.sums(
+            {"Amount (net)": 100, "Currency": "eur"}, {"Amount (net)": 50, "Currency": "usd"}
+        )
+
+        assert found == [("Amount (net)", "100", "EUR"), ("Amount (net)", "50", "USD")]
+        assert self.sums(
+            {"Amount": 1, "Currency": "euro"}, {"Amount": 2, "Currency": "pounds"}
+        ) == [
+            ("Amount", "1", "euro"),
+            ("Amount", "2", "pounds"),
+        ]
+
+    def test_shares_and_labels_that_stand_twice_are_not_added(self):
+        assert self.sums({"VAT (%)": 19}, {"VAT (%)": 7}) == []
+        assert sums_of([[("Amount", 1), ("Amount", 2)], [("Amount", 5)]]) == []
+
+    @pytest.mark.parametrize("number", [float("inf"), float("nan"), 1e300, 10**400])
+    def test_numbers_beyond_all_measure_are_shown_and_not_added(self, number):
+        fields = {"Amount (EUR)": number}
+
+        assert lines_of(fields.items())[0][1].startswith(str(number)[:40])
+        assert self.sums(fields, fields) == []
+
     def test_one_alone_has_no_total(self):
         assert self.sums({"Amount": 1}) == []
 
@@ -221,3 +262,10 @@ class TestTellInText:
         assert key_fact_of([("Amount", 12400), ("Currency", "EUR")]) == ("Amount", "12,400 EUR")
         assert key_fact_of([("Notes", ["one", "two"])]) == ("Notes", "one, two")
         assert key_fact_of([]) is None
+
+    def test_beside_the_title_it_is_one_line(self):
+        assert key_fact_of([("Note", "ok\n\n* Pay EVIL, 1 EUR")]) == (
+            "Note",
+            "ok * Pay EVIL, 1 EUR",
+        )
+        assert key_fact_of([("Notes", ["one\ntwo", "three"])]) == ("Notes", "one two, three")
