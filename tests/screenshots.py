@@ -192,6 +192,14 @@ OTHERS: dict[str, Callable[[Browser, System], None]] = {
 }
 
 
+def as_in_production(system: System) -> None:
+    """Without the pages that are for developers, as where nothing is at an address."""
+    system.env |= {"DEBUG": "0", "STATIC_ROOT": str(system.home / "static")}
+    system.manage("collectstatic", "--no-input")
+    system.kill("web")
+    system.start("web")
+
+
 def main() -> None:
     """Start everything with demo data and some history, keep the pictures."""
     names = set(sys.argv[1:]) or {*PICTURES, *OTHERS}
@@ -201,6 +209,7 @@ def main() -> None:
         System(Path(home)) as system,
         sync_playwright() as playwright,
     ):
+        as_in_production(system)
         system.manage("shell", "-c", "from tests.history import fill; fill()")
         system.manage("seed_demo", "--examples")
         browser = playwright.chromium.launch(executable_path=ensure_chromium(), args=list(QUIET))

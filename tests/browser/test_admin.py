@@ -13,6 +13,13 @@ pytestmark = pytest.mark.browser
 
 INDEX = "/admin/"
 REQUESTS = "/admin/approvals/approval/"
+# Fields that go on behind the edge of the card they stand in.
+CUT_FIELDS = """() => [...document.querySelectorAll('fieldset :is(input, select, textarea)')]
+  .filter((each) => each.checkVisibility())
+  .filter((each) => each.getBoundingClientRect().right
+    > each.closest('fieldset').getBoundingClientRect().right)
+  .filter((each) => !each.closest('.tabular'))
+  .map((each) => each.id)"""
 PHONE = {"viewport": {"width": 320, "height": 640}}
 
 
@@ -121,6 +128,7 @@ class TestLooks:
         for path in (INDEX, *pages()):
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+            assert page.evaluate(CUT_FIELDS) == [], path
 
     @pytest.mark.parametrize(
         ("scheme", "shade"), [("light", "rgb(244, 245, 248)"), ("dark", "rgb(17, 20, 27)")]
