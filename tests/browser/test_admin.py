@@ -104,7 +104,7 @@ class TestFind:
         rows = page.locator("#result_list tbody tr")
         expect(rows).to_have_count(2)
 
-        page.locator("#changelist-filter").get_by_role("link", name="approved", exact=True).click()
+        page.locator("#changelist-filter").get_by_role("link", name="Approved", exact=True).click()
         expect(rows).to_have_count(1)
         expect(rows).to_contain_text("Hotel in Berlin")
 
