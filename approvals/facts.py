@@ -147,20 +147,21 @@ def sums_of(requests: Iterable[Facts]) -> list[Amount]:
     currencies = [currency_of(each) or _raw_currency(each) for each in lists]
     found = []
     for label in pairs[0]:
-        if (
-            label in twice
-            or _meaning(label) == "name"
-            or not all(is_number(each.get(label)) for each in pairs)
-        ):
-            continue
-        units = [_unit_of(label, currency) for currency in currencies]
-        if "%" in units or ("" in units and len(set(currencies)) > 1):
-            continue
-        sums: dict[str, Decimal] = {}
-        for unit, each in zip(units, pairs, strict=True):
-            sums[unit] = sums.get(unit, Decimal(0)) + Decimal(str(each[label]))
-        found += [Amount(label, number, unit) for unit, number in sums.items()]
+        numbers = [each.get(label) for each in pairs]
+        if label not in twice and _meaning(label) != "name" and all(map(is_number, numbers)):
+            found += _sums(label, numbers, currencies)
     return found
+
+
+def _sums(label: str, numbers: Sequence[Any], currencies: Sequence[str]) -> list[Amount]:
+    """One for each unit; none where it is not known what is counted."""
+    units = [_unit_of(label, currency) for currency in currencies]
+    if "%" in units or ("" in units and len(set(currencies)) > 1):
+        return []
+    sums: dict[str, Decimal] = {}
+    for unit, number in zip(units, numbers, strict=True):
+        sums[unit] = sums.get(unit, Decimal(0)) + Decimal(str(number))
+    return [Amount(label, number, unit) for unit, number in sums.items()]
 
 
 def is_number(value: object) -> bool:
