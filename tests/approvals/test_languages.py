@@ -327,7 +327,7 @@ class TestMail:
         mine = mail_of(Notice.objects.get(address=german.email))
         other = mail_of(Notice.objects.get(address=ben.email))
 
-        assert mine.subject.startswith("Genehmigen? Hotel, 1240 EUR, fällig ")
+        assert mine.subject.startswith("Genehmigen? Hotel, 1.240 EUR, fällig ")
         assert '<html lang="de">' in mine.html
         for said in (
             "Eva Lind bittet um eine Antwort.",

@@ -345,6 +345,8 @@ class TestSummary:
         assert post.to(ANA) == []
 
     def test_what_cannot_wait_for_it_is_told_at_once(self, post, daily):
+        # Half a day away, whatever the clock says now.
+        Preference.objects.update(hour=(timezone.localtime().hour + 12) % 24)
         make_approval(title="Soon", expires_in=3000)
         make_approval(title="Urgent", priority="urgent")
         make_approval(title="Later", expires_in=400_000)
