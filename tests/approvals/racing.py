@@ -165,7 +165,7 @@ def assert_whole(approval: Approval) -> Approval:
     assert len(deliveries) == sum(told.count(kind) for kind in ENDS) == closed
     if closed:
         after = told[max(told.index(kind) for kind in ENDS if kind in told) + 1 :]
-        assert set(after) <= {"confirmed", "outcome"}
+        assert set(after) <= {"stored", "confirmed", "blocked", "missed", "outcome"}, after
         body = deliveries[0].payload
         assert body["outcome"] == approval.status
         assert len(body["votes"]) == approval.votes.standing().count()
