@@ -15,6 +15,7 @@ from approvals.models import (
     Approval,
     CannotHandOver,
     Delivery,
+    Event,
     NotYours,
     StandIn,
     Timer,
@@ -438,6 +439,20 @@ class TestRegistering:
 
 
 @pytest.mark.usefixtures("finance")
+class TestLines:
+    def test_lines_that_are_written_at_once_have_a_place_each(self, people):
+        approval = ask()
+
+        def reported() -> None:
+            Event.append(approval.pk, Event.Kind.REMINDED, "system")
+
+        outcomes = queued(approval, reported, reported, reported)
+
+        assert outcomes == [None, None, None]
+        assert kinds(approval).count("reminded") == 3
+        assert_whole(approval)
+
+
 class TestDeliveries:
     def test_confirming_and_delivering_again_at_once_keep_the_record(self, people):
         approval = ask()
