@@ -367,7 +367,7 @@ RECORD = (
         '            length, head, status = mine.values_list("record_length", '
         '"record_head", "status")[0]\n            length += 1\n'
         "            mine.update(record_length=length)\n",
-        (f"{RACES}::TestDeliveries", RACES),
+        (f"{RACES}::TestLines", RACES),
         POSTGRES,
     ),
 )
