@@ -453,6 +453,7 @@ class TestLines:
         assert_whole(approval)
 
 
+@pytest.mark.usefixtures("finance")
 class TestDeliveries:
     def test_confirming_and_delivering_again_at_once_keep_the_record(self, people):
         approval = ask()
