@@ -72,8 +72,7 @@ DECIDING = (
         "approvals/models/voting.py",
         "        if held:\n            self.refresh_from_db()\n",
         "",
-        (RACES,),
-        POSTGRES,
+        (f"{RACES}::TestUndo",),
     ),
     Guard(
         "a vote is for what was read",

@@ -320,6 +320,25 @@ class TestUndo:
         closed = assert_whole(approval)
         assert (closed.status, closed.decided_by) == ("approved", people[0])
 
+    def test_who_looked_before_it_was_taken_back_settles_it(self, waiting, people):
+        vote = voting(waiting, people[1], "rejected")
+        fresh(waiting).take_back(by=people[0])
+
+        vote()
+
+        assert assert_whole(waiting).settles_as == "rejected"
+
+    def test_who_concludes_does_so_with_what_is_settled_now(self, waiting, people):
+        looked_before = fresh(waiting)
+        fresh(waiting).take_back(by=people[0])
+        fresh(waiting).decide("rejected", by=people[1], revision=1, comment="So")
+        self.over(fresh(waiting))
+
+        looked_before.conclude()
+
+        closed = assert_whole(waiting)
+        assert (closed.status, closed.decided_by) == ("rejected", people[1])
+
     def test_what_is_left_after_taking_one_back_may_still_be_enough(self, people):
         make_type("expense", "group:finance", undo=self.UNDO, votes_needed=2, reject_settles=False)
         approval = make_approval(**LIMIT)
