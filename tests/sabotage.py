@@ -85,7 +85,7 @@ def main() -> int:
                 tell(verdict)
     missed = [each for each in verdicts if not each.is_noticed]
     say(
-        f"{len(verdicts) - len(missed)} of {len(verdicts)} guards are missed by a test,"
+        f"{len(verdicts) - len(missed)} of {len(verdicts)} guards are noticed when they are off,"
         f" {time.monotonic() - begin:.0f} s"
     )
     return bool(missed)
