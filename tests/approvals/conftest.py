@@ -11,7 +11,14 @@ from tests.approvals.calling import Api
 from tests.approvals.drawings import nobody_is_asked
 from tests.approvals.scripted import scripted_server
 from tests.approvals.tokens import ACCOUNT, certificates, id_token
-from tests.factories import make_approval, make_callback_url, make_caller, make_group, make_user
+from tests.factories import (
+    make_approval,
+    make_callback_url,
+    make_caller,
+    make_group,
+    make_staff,
+    make_user,
+)
 
 TOKEN = "canary-token-that-must-not-leave"
 
@@ -53,6 +60,11 @@ def ben(db):
 @pytest.fixture
 def eva(db):
     return make_user("eva@example.com", first="Eva", last="Lind")
+
+
+@pytest.fixture
+def olga(db):
+    return make_staff()
 
 
 @pytest.fixture

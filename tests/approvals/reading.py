@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
@@ -23,6 +24,11 @@ def pages(approval: Approval) -> dict[str, str]:
         "detail": reverse("approvals:detail", args=[approval.pk]),
         "receipt": reverse("approvals:receipt", args=[approval.pk]),
     }
+
+
+def address(model: type[Model], page: str, *args: object) -> str:
+    """The address of one of the operators' pages."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
 def text_of(response: Any) -> str:

@@ -13,16 +13,11 @@ from approvals.models import Delivery, Preference, SavedView, Vote
 from approvals.models.outbox import State
 from approvals.operators_site import ABOUT, SECTIONS
 from tests.approvals.reading import as_person, decide, text_of
-from tests.factories import make_approval, make_group, make_staff, make_user
+from tests.factories import make_approval, make_group, make_user
 
 pytestmark = pytest.mark.django_db
 
 INDEX = "/admin/"
-
-
-@pytest.fixture
-def olga(db):
-    return make_staff()
 
 
 @pytest.fixture

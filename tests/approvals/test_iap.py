@@ -14,7 +14,7 @@ from approvals.identity import Keys
 from approvals.models import Approval, User
 from tests.approvals.reading import is_whole, text_of
 from tests.approvals.tokens import certificates, elliptic, id_token
-from tests.factories import make_staff, make_user
+from tests.factories import make_user
 
 AUDIENCE = "/projects/1/locations/europe-west1/services/inbox"
 FORMS = ("/sign-in/", "/admin/login/")
@@ -32,11 +32,6 @@ def behind_proxy(settings, monkeypatch):
         f"{IapMiddleware.__module__}.{IapMiddleware.__name__}",
         *middleware[place:],
     ]
-
-
-@pytest.fixture
-def olga(db):
-    return make_staff()
 
 
 @pytest.fixture(params=["/", "approval", "/admin/"])
