@@ -100,6 +100,20 @@ def delivery(ana, managers, google):
 
 
 @pytest.fixture
+def decide(google, managers, ana):
+    """Decides a new approval of a workflow; its delivery, which is due."""
+
+    def make(workflow="expense"):
+        url = make_callback_url(workflow=workflow)
+        url = url.replace("https://workflowexecutions.googleapis.com", google.origin)
+        approval = make_approval(callback_url=url)
+        approval.decide("approved", by=ana, revision=1)
+        return approval.outgoing
+
+    return make
+
+
+@pytest.fixture
 def google_keys(monkeypatch):
     """Google's signing keys are the tests' own."""
     monkeypatch.setattr(identity, "google_keys", Keys(certificates))
