@@ -1,4 +1,4 @@
-"""People, one request, and a server in Google's place."""
+"""People, one request, and servers in the place of Google and of the mail."""
 
 import pytest
 from google.auth.credentials import Credentials
@@ -9,6 +9,7 @@ from approvals.google.tokens import TokenSource
 from approvals.identity import Keys
 from tests.approvals.calling import Api
 from tests.approvals.drawings import nobody_is_asked
+from tests.approvals.mailbox import mail_server
 from tests.approvals.scripted import scripted_server
 from tests.approvals.tokens import ACCOUNT, certificates, id_token
 from tests.factories import (
@@ -111,6 +112,17 @@ def decide(google, managers, ana):
         return approval.outgoing
 
     return make
+
+
+@pytest.fixture
+def post(settings):
+    """A mail server, and an inbox that uses it."""
+    with mail_server() as post:
+        settings.TELL_BY_MAIL = True
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", post.port
+        settings.EMAIL_TIMEOUT = 2
+        yield post
 
 
 @pytest.fixture
