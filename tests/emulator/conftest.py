@@ -1,4 +1,4 @@
-"""Fixtures that start emulators; see `tests.emulators` for what they offer."""
+"""Fixtures that start emulators and executions; see `tests.emulators` for what they offer."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.emulators import EmulatorProcess
+from tests.emulator.reading import FLOW
+from tests.emulators import EmulatorProcess, Execution
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +31,21 @@ def start_emulator(tmp_path: Path) -> Iterator[Callable[..., EmulatorProcess]]:
     yield start
     for process in started:
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def waiting(emulator: EmulatorProcess) -> Execution:
+    """An execution of `FLOW` that waits at its callback."""
+    emulator.deploy("flow", FLOW)
+    execution = emulator.execute("flow", {"ask": True})
+    execution.callback_url()
+    return execution
+
+
+@pytest.fixture(scope="module")
+def over(emulator: EmulatorProcess, waiting: Execution) -> Execution:
+    """Another one, which has been answered and is over."""
+    execution = emulator.execute("flow", {"ask": True})
+    execution.send({"answer": "yes"})
+    assert execution.result() == "well done"
+    return execution
