@@ -12,6 +12,7 @@ from tests.approvals.drawings import nobody_is_asked
 from tests.approvals.mailbox import mail_server
 from tests.approvals.scripted import scripted_server
 from tests.approvals.tokens import ACCOUNT, certificates, id_token
+from tests.approvals.troubles import one_of_each
 from tests.factories import (
     make_approval,
     make_callback_url,
@@ -98,6 +99,13 @@ def delivery(ana, managers, google):
     approval = make_approval(callback_url=url)
     approval.decide("approved", by=ana, revision=1, comment="Fine.")
     return approval.delivery
+
+
+@pytest.fixture
+def rows(managers, ana):
+    """A row of every kind of trouble, by its kind."""
+    make_group("nobody")
+    return one_of_each(ana)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from approvals.models import Delivery, Event, Execution, Worker, Workflow
 from approvals.models.outbox import State, Trouble
 from approvals.reasons import Kind
 from tests.approvals.reading import as_person, decide
-from tests.approvals.troubles import make_delivery, make_orphan, make_reader, one_of_each
-from tests.factories import make_approval, make_group, make_staff
+from tests.approvals.troubles import make_delivery, make_orphan, make_reader
+from tests.factories import make_approval, make_staff
 
 LISTS = {
     Kind.UNDELIVERABLE: "delivery",
@@ -28,12 +28,6 @@ def address(model, page="changelist", *args):
 @pytest.fixture
 def client(db):
     return as_person(make_staff())
-
-
-@pytest.fixture
-def rows(managers, ana):
-    make_group("nobody")
-    return one_of_each(ana)
 
 
 def press(client, url, rows, **given):
