@@ -73,8 +73,6 @@ class LookForm(forms.Form):
         for field in self.fields.values():
             field.required = False
             field.widget.attrs["class"] = "input"
-            if isinstance(field, DayField):
-                field.widget.input_type = "date"
 
     def _offer(self, name: str, choices: Callable[[], list[tuple[str, Any]]]) -> None:
         field = self.fields.get(name)
@@ -247,13 +245,13 @@ class Look:
     @property
     def unsorted(self) -> str:
         """The same in the usual order."""
-        return urlencode({"tab": self.tab.key, **self.given})
+        return self.query_with(without="sort")
 
     def query_with(self, *, without: str = "", tab: str = "") -> str:
-        """The same without one thing, or in another tab."""
-        given = {name: value for name, value in self.given.items() if name != without}
+        """The same without one thing or the order, or in the usual order of another tab."""
         order = {"sort": self.sort} if self.is_sorted and not tab else {}
-        return urlencode({"tab": tab or self.tab.key, **given, **order})
+        said = {"tab": tab or self.tab.key, **self.given, **order}
+        return urlencode({name: value for name, value in said.items() if name != without})
 
     @property
     def chips(self) -> list[Chip]:
