@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from approvals.asked import progress_in_words
-from approvals.models import Approval, Event, StandIn, User, Vote
+from approvals.models import Approval, StandIn, User, Vote
 from approvals.models.content import NEGATIVE, PENDING
 from approvals.models.querysets import able_for, count_of
 
@@ -85,13 +85,9 @@ def _silent(approvals: Iterable[Approval]) -> dict[UUID, int]:
 
 
 def _asking(approvals: Iterable[Approval]) -> set[UUID]:
-    """Those whose requester owes an answer: the last word was a question."""
-    keys = [approval.pk for approval in approvals]
-    spoken = Event.objects.filter(
-        approval__in=keys, kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER)
-    )
-    last = dict(spoken.order_by("number").values_list("approval", "kind"))
-    return {pk for pk, kind in last.items() if kind == Event.Kind.QUESTION}
+    """Those whose requester owes an answer."""
+    rows = Approval.objects.filter(pk__in=[approval.pk for approval in approvals])
+    return set(rows.with_open_question().values_list("pk", flat=True))
 
 
 def _whose(approvals: Sequence[Approval], user: User) -> dict[UUID, str]:
