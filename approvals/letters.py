@@ -326,9 +326,10 @@ def _of_attention(notice: Notice, _names: Names) -> Told:
 def _trouble(notice: Notice) -> str:
     """Why an operator should look: how it stands, or an escalation that reached nobody."""
     approval, data = notice.approval, notice.event.data
-    if data.get("failed") and approval.is_open and not approval.trouble:
+    trouble = approval.trouble
+    if not trouble and data.get("failed") and approval.is_open:
         return gettext("Nobody was asked in time: %(why)s") % {"why": retold(data["failed"])}
-    return approval.trouble
+    return trouble
 
 
 TELLERS: Mapping[Matter, Callable[[Notice, Names], Told]] = {
