@@ -27,10 +27,8 @@ class ExportForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
-        for name, field in self.fields.items():
+        for field in self.fields.values():
             field.widget.attrs["class"] = "input"
-            if name in DAYS:
-                field.widget.input_type = "date"
 
     @property
     def approvals(self) -> ApprovalQuerySet:

@@ -35,8 +35,16 @@ class CommentField(forms.CharField):
         return str(super().to_python(value)).replace("\r\n", "\n").strip()
 
 
+class DayInput(forms.DateInput):
+    """Browsers offer a calendar."""
+
+    input_type = "date"
+
+
 class DayField(forms.DateField):
     """A day that is a moment in every time zone, as its neighbours are."""
+
+    widget = DayInput
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

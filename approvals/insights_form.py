@@ -42,10 +42,8 @@ class InsightsForm(forms.Form):
         self.user = user
         self.groups = user.groups_in_sight()
         self._types = Policy.objects.titles()
-        for name, field in self.fields.items():
+        for field in self.fields.values():
             field.widget.attrs["class"] = "input"
-            if name in {"since", "until"}:
-                field.widget.input_type = "date"
 
     @property
     def types(self) -> list[tuple[str, str]]:
