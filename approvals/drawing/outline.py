@@ -43,8 +43,7 @@ def outline(graph: Graph, ran: Ran) -> Outline:
     """The steps of a workflow as nested lists."""
     writer = _Writer(graph, ran)
     groups = tuple(
-        Group("" if name == "main" else words.spoken(name), writer.items(graph.routines[name]))
-        for name in graph.shown
+        Group(words.heading(name), writer.items(graph.routines[name])) for name in graph.shown
     )
     whole = sum(1 for name in graph.shown for _ in graph.of(name))
     return Outline(tuple(group for group in groups if group.items), max(whole - MOST, 0))

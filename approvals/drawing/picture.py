@@ -219,7 +219,7 @@ def _finished(sketch: _Sketch, laid: Any, routine: str, left_out: int) -> Pictur
         return int(x) - left, int(y) - top, width, height
 
     return Picture(
-        "" if routine == "main" else words.spoken(routine),
+        words.heading(routine),
         int(high["x"]) - left + MARGIN + 20,
         int(high["y"]) - top + MARGIN,
         tuple(Frame(*corner(key), title) for key, title in sketch.frames),

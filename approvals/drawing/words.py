@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from approvals.drawing.following import Ending, Way
-from approvals.drawing.graph import Graph, Kind, Role, Step
+from approvals.drawing.graph import MAIN, Graph, Kind, Role, Step
 from approvals.plain import visible
 
 MAX_NAME = 80  # characters
@@ -26,6 +26,11 @@ def spoken(name: str) -> str:
     split = split.lower() if split != name else name
     shown = visible(" ".join(split.replace("_", " ").replace("-", " ").split()))
     return shown if len(shown) <= MAX_NAME else f"{shown[: MAX_NAME - 1]}…"
+
+
+def heading(routine: str) -> str:
+    """What stands above the steps of a routine; nothing above those it all begins with."""
+    return "" if routine == MAIN else spoken(routine)
 
 
 def doing(graph: Graph, step: Step) -> str:
