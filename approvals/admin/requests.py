@@ -22,6 +22,7 @@ from approvals.models.approver import Approver
 from approvals.models.content import OUTCOME_LABELS, PENDING
 from approvals.plain import visible
 from approvals.reasons import Kind
+from approvals.templatetags.approvals import TONES
 
 
 class ReassignForm(ReasonForm):
@@ -63,12 +64,7 @@ SENT = {name: shown(name) for name in ("title", "type", "summary", "result_messa
 TERMS = ("steps", "fill_in", shown("on_expiry"), "reject_settles", "undo")
 
 
-TONES = {
-    PENDING: "accent",
-    "approved": "good",
-    "rejected": "bad",
-    "changes_requested": "warn",
-}
+ALL_TONES = {PENDING: "accent", **TONES}
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -154,7 +150,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("state"), ordering="status")
     def state(self, approval: Approval) -> str:
         """As the inbox names it."""
-        return chip(visible(approval.status_label), TONES.get(approval.status, ""))
+        return chip(visible(approval.status_label), ALL_TONES.get(approval.status, ""))
 
     @admin.display(description=gettext_lazy("facts"))
     def facts(self, approval: Approval) -> str:

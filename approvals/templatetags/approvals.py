@@ -23,6 +23,9 @@ from approvals.times import SOON, clock_of, exact, fully
 
 register = template.Library()
 
+TONES = {"approved": "good", "rejected": "bad", "changes_requested": "warn"}
+"""The colour of an outcome; all others have none."""
+
 
 @register.filter
 def plain(text: object) -> str:
@@ -150,8 +153,7 @@ def goes_out(until: datetime) -> str:
 @register.filter
 def tone(status: str) -> str:
     """The colour class of an outcome."""
-    tones = {"approved": "good", "rejected": "bad", "changes_requested": "warn"}
-    return f"tone-{tones[status]}" if status in tones else ""
+    return f"tone-{TONES[status]}" if status in TONES else ""
 
 
 def span(seconds: float, *, bent: bool = False) -> str:
