@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -79,8 +80,31 @@ class CallerAdmin(ModelAdmin):
         return TemplateResponse(request, "admin/issue_key.html", context)
 
 
+class Revoking(ReadOnlyAdmin):
+    """What opens a door, by its first characters. Revoking works at once; `says` what follows."""
+
+    says: str | Promise = ""
+    actions = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"approvals.change_{self.opts.model_name}")
+
+    @admin.action(description=gettext_lazy("Revoke"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """They are good for nothing from then on; asked for on a page first."""
+        title = _("Revoke")
+        if page := asks_first(self, request, queryset, title=title, says=str(self.says)):
+            return page
+        chosen = self.model.objects.filter(pk__in=queryset)
+        for each in chosen.filter(revoked_at__isnull=True):
+            self.log_change(request, each, "Revoked")
+        revoked = _("Revoked: %(number)s.") % {"number": chosen.revoke()}
+        self.message_user(request, revoked, messages.SUCCESS)
+        return None
+
+
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
+class ApiKeyAdmin(Revoking):
     """Keys: only their first characters are known here. Revoking works at once."""
 
     list_display = ("prefix", "caller", "label", "created_at", "last_used_at", "revoked_at")
@@ -88,28 +112,14 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_select_related = ("caller",)
     search_fields = ("prefix", "label", "caller__name")
     fields = list_display
-    actions = ("revoke",)
     change_list_template = "admin/api_keys.html"
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("approvals.change_apikey")
-
-    @admin.action(description=gettext_lazy("Revoke"), permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
-        """They are good for nothing from then on; asked for on a page first."""
-        says = _("Programs that use these keys are refused from then on. That cannot be undone.")
-        if page := asks_first(self, request, queryset, title=_("Revoke"), says=says):
-            return page
-        keys = ApiKey.objects.filter(pk__in=queryset)
-        for key in keys.filter(revoked_at__isnull=True):
-            self.log_change(request, key, "Revoked")
-        revoked = _("Revoked: %(number)s.") % {"number": keys.revoke()}
-        self.message_user(request, revoked, messages.SUCCESS)
-        return None
+    says = gettext_lazy(
+        "Programs that use these keys are refused from then on. That cannot be undone."
+    )
 
 
 @admin.register(PersonalToken)
-class PersonalTokenAdmin(ReadOnlyAdmin):
+class PersonalTokenAdmin(Revoking):
     """Tokens with which people's programs answer: made by each person, ended here as well."""
 
     list_display = (
@@ -120,22 +130,6 @@ class PersonalTokenAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("prefix", "label", "user__email")
     fields = list_display
-    actions = ("revoke",)
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("approvals.change_personaltoken")
-
-    @admin.action(description=gettext_lazy("Revoke"), permissions=["revoke"])
-    def revoke(
-        self, request: HttpRequest, queryset: QuerySet[PersonalToken]
-    ) -> HttpResponse | None:
-        """They are good for nothing from then on; asked for on a page first."""
-        says = _("Programs that use these tokens are refused from then on. That cannot be undone.")
-        if page := asks_first(self, request, queryset, title=_("Revoke"), says=says):
-            return page
-        tokens = PersonalToken.objects.filter(pk__in=queryset)
-        for token in tokens.filter(revoked_at__isnull=True):
-            self.log_change(request, token, "Revoked")
-        revoked = _("Revoked: %(number)s.") % {"number": tokens.revoke()}
-        self.message_user(request, revoked, messages.SUCCESS)
-        return None
+    says = gettext_lazy(
+        "Programs that use these tokens are refused from then on. That cannot be undone."
+    )
