@@ -1,8 +1,6 @@
 """Executions as Google last described them, their workflows, and workers: to read, and to say
 which waits are for this inbox."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.admin.attending import Attending, AttentionFilter, asks_first
 from approvals.admin.base import ReadOnlyAdmin
+from approvals.admin.filters import SinceFilter
 from approvals.models import Execution, Worker, Workflow
 from approvals.reasons import Kind, execution_name
 
@@ -31,20 +30,15 @@ class ExecutionAdmin(Attending):
         return execution_name(execution)
 
 
-class SilencedFilter(admin.SimpleListFilter):
+class SilencedFilter(SinceFilter):
     """Workflows whose waits are listed, or are not for this inbox."""
 
     title = gettext_lazy("their waits")
     parameter_name = "silenced"
+    column = "silenced_at"
 
     def lookups(self, *_args: object) -> list[tuple[str, str]]:
         return [("no", _("Listed")), ("yes", _("Not for this inbox"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        del request
-        if self.value() not in {"no", "yes"}:
-            return queryset
-        return queryset.filter(silenced_at__isnull=self.value() == "no")
 
 
 @admin.register(Workflow)

@@ -11,20 +11,27 @@ from django.utils.translation import gettext_lazy
 from approvals.models.outbox import State
 
 
-class KeyStateFilter(SimpleListFilter):
-    """Keys in use, or revoked ones."""
+class SinceFilter(SimpleListFilter):
+    """Rows to which something has happened, or has not: `column` says when it did."""
 
-    title = gettext_lazy("state")
-    parameter_name = "revoked"
-
-    def lookups(self, *_args: object) -> list[tuple[str, str]]:
-        return [("no", _("In use")), ("yes", _("Revoked"))]
+    column = ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         del request
         if self.value() not in {"no", "yes"}:
             return queryset
-        return queryset.filter(revoked_at__isnull=self.value() == "no")
+        return queryset.filter(**{f"{self.column}__isnull": self.value() == "no"})
+
+
+class KeyStateFilter(SinceFilter):
+    """Keys in use, or revoked ones."""
+
+    title = gettext_lazy("state")
+    parameter_name = "revoked"
+    column = "revoked_at"
+
+    def lookups(self, *_args: object) -> list[tuple[str, str]]:
+        return [("no", _("In use")), ("yes", _("Revoked"))]
 
 
 def state_words(state: str) -> str:
