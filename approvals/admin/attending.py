@@ -119,9 +119,12 @@ class Attending(ReadOnlyAdmin):
             return confirm(self, request, queryset, form, title=title, says=says)
         user, why = operator(request), form.cleaned_data["reason"]
         done = [self.deed.act(row, user, why) for row in queryset]
-        self.message_user(request, f"{self.deed.label}: {sum(done)}.", messages.SUCCESS)
-        if not all(done):
-            left = _("Left alone, as they need no attention any more: %(number)s.")
-            left %= {"number": len(done) - sum(done)}
-            self.message_user(request, left, messages.INFO)
+        left = _("Left alone, as they need no attention any more: %(number)s.")
+        self.report(request, f"{self.deed.label}: %(number)s.", left, done)
         return None
+
+    def report(self, request: HttpRequest, did: str, left: str, done: list[bool]) -> None:
+        """What came of it: to how many it was done, and how many were left alone."""
+        self.message_user(request, did % {"number": sum(done)}, messages.SUCCESS)
+        if not all(done):
+            self.message_user(request, left % {"number": done.count(False)}, messages.INFO)

@@ -2,7 +2,7 @@
 
 import json
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -89,12 +89,8 @@ class DeliveryAdmin(Attending):
         if page := asks_first(self, request, queryset, title=_("Deliver again"), says=says):
             return page
         done = [delivery.requeue(actor=operator(request).actor) for delivery in queryset]
-        queued = _("Queued again: %(number)s.") % {"number": sum(done)}
-        self.message_user(request, queued, messages.SUCCESS)
-        if not all(done):
-            left = _("Left alone, the workflow has it: %(number)s.")
-            text = left % {"number": len(done) - sum(done)}
-            self.message_user(request, text, messages.INFO)
+        left = _("Left alone, the workflow has it: %(number)s.")
+        self.report(request, _("Queued again: %(number)s."), left, done)
         return None
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -138,9 +138,6 @@ class NoticeAdmin(Attending):
             return page
         by = str(operator(request))
         done = [notice.again(by=by) for notice in queryset]
-        queued = _("Queued again: %(number)s.") % {"number": sum(done)}
-        self.message_user(request, queued, messages.SUCCESS)
-        if not all(done):
-            left = _("Left alone, sent already: %(number)s.") % {"number": len(done) - sum(done)}
-            self.message_user(request, left, messages.INFO)
+        left = _("Left alone, sent already: %(number)s.")
+        self.report(request, _("Queued again: %(number)s."), left, done)
         return None
