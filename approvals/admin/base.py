@@ -120,7 +120,7 @@ def links_to(approvals: "QuerySet[Approval]") -> str:
         (reverse("admin:approvals_approval_change", args=[each.pk]), visible(each.title))
         for each in found[:MOST_LISTED]
     )
-    listed = format_html_join("", '<div><a href="{}">{}</a></div>', entries)
+    listed = in_lines('<a href="{}">{}</a>', entries)
     if len(found) <= MOST_LISTED:
         return listed
     return format_html(

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, operator
+from approvals.admin.base import ModelAdmin, ReadOnlyAdmin, in_lines, operator
 from approvals.admin.type_form import TypeForm
 from approvals.admin.type_words import changes, terms_of
 from approvals.models import Policy, PolicyVersion
@@ -106,7 +106,15 @@ class PolicyAdmin(ModelAdmin):
             when = formats.date_format(timezone.localtime(version.created_at), "DATETIME_FORMAT")
             said = changes(version, older) or [_("The first version")]
             who = version.created_by.removeprefix("user:")
-            rows.append((version.number, when, who, _lines(said), version.asked))
+            rows.append(
+                (
+                    version.number,
+                    when,
+                    who,
+                    in_lines("{}", ((each,) for each in said)),
+                    version.asked,
+                )
+            )
         titles = (_("Version"), _("When"), _("Who"), _("What changed"), _("Asked"))
         head = format_html_join("", "<th>{}</th>", ((each,) for each in titles))
         cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
@@ -126,10 +134,6 @@ class PolicyVersionAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("what it says"))
     def says(self, version: PolicyVersion) -> str:
         return _table(terms_of(version))
-
-
-def _lines(texts: Sequence[str]) -> str:
-    return format_html_join("", "<div>{}</div>", ((text,) for text in texts))
 
 
 def _table(rows: Any) -> str:
