@@ -17,7 +17,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from approvals import catalog
@@ -42,6 +42,7 @@ from approvals.models import (
     Workflow,
 )
 from tests.approvals.test_page_start import CLOSED, PAY
+from tests.browser.every_page import routes
 from tests.factories import (
     make_approval,
     make_caller,
@@ -268,15 +269,6 @@ def line(route: str, cells: Iterator[tuple[str, ...]]) -> str:
 
 
 # --- the routes there are -----------------------------------------------------------------------
-
-
-def routes(patterns: Any = None, space: str = "") -> Iterator[str]:
-    """The names of all addresses."""
-    for each in patterns or get_resolver().url_patterns:
-        if isinstance(each, URLResolver):
-            yield from routes(each.url_patterns, f"{each.namespace}:" if each.namespace else space)
-        elif isinstance(each, URLPattern) and each.name:
-            yield f"{space}{each.name}"
 
 
 OF_A_LIST = {
