@@ -28,13 +28,19 @@ def removable(before: datetime) -> ApprovalQuerySet:
 
 
 def remove_contents(approval: Approval) -> bool:
-    """Empty what was asked and written; False where that was done meanwhile.
+    """Empty what was asked and written; False where that was done meanwhile, or where it is being
+    delivered again: what is sent stays as it is.
 
     Left are title, people, times, outcomes and every digest, so that the record still holds. The
     last line of the record tells of it, with digests of what is left. Raises `Broken`.
     """
     with transaction.atomic():
         now = timezone.now()
+        # The delivery's row before the approval's, as whoever moves a delivery takes them: the
+        # other way round each would wait for the other.
+        over = Delivery.objects.filter(approval=approval.pk, state__in=FINAL)
+        if not over.update(body=models.F("body")):
+            return False
         mine = Approval.objects.filter(pk=approval.pk, removed_at__isnull=True)
         if not mine.exclude(status=PENDING).update(changed_at=now):
             return False

@@ -12,10 +12,12 @@ from django.utils import timezone
 from approvals import retention
 from approvals.management.commands import remove_payloads
 from approvals.models import Approval, Delivery, Event, Vote
+from approvals.models.attending import put_delivery_aside
 from approvals.models.record import REMOVED
 from approvals.receipts import make_receipt
 from approvals.retention import Broken, removable, remove_contents
 from approvals.verification import check_all, verify
+from tests.approvals.racing import queued
 from tests.approvals.reading import as_person, pages, text_of
 from tests.factories import make_approval
 from tests.guards import unguarded
@@ -150,6 +152,47 @@ class TestRemove:
         assert "What was sent was removed on" in text_of(
             as_person(ana).get(pages(closed)["detail"])
         )
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """What an operator does to a delivery at that moment waits its turn, or comes first."""
+
+    @pytest.fixture
+    def missed(self, closed):
+        Delivery.objects.update(state="missed", trouble="missed")
+        return closed
+
+    @pytest.mark.parametrize("removing_first", [True, False])
+    def test_delivering_again_and_removing_end_both(self, missed, removing_first):
+        delivery = Delivery.objects.get()
+        acts = [lambda: remove_contents(missed), lambda: delivery.requeue(actor="user:o@x.y")]
+
+        outcomes = queued(missed, *(acts if removing_first else acts[::-1]))
+
+        removed, again = outcomes if removing_first else outcomes[::-1]
+        assert again is True
+        assert removed is (Event.objects.filter(kind="removed").count() == 1)
+        assert verify(fresh(missed)) == ""
+
+    @pytest.mark.parametrize("removing_first", [True, False])
+    def test_putting_aside_and_removing_end_both(self, missed, removing_first):
+        delivery = Delivery.objects.get()
+        acts = [
+            lambda: remove_contents(missed),
+            lambda: put_delivery_aside(delivery, "Told them", actor="user:o@x.y"),
+        ]
+
+        outcomes = queued(missed, *(acts if removing_first else acts[::-1]))
+
+        assert outcomes == [True, True]
+        assert verify(fresh(missed)) == ""
+
+    def test_what_is_delivered_again_meanwhile_stays_as_it_is(self, missed):
+        Delivery.objects.get().requeue(actor="user:o@x.y")
+
+        assert not remove_contents(missed)
+        assert all(secret in stored() for secret in SECRETS)
 
 
 class TestRemovable:
