@@ -41,7 +41,7 @@ check: ## Format, lint, types, migrations, import direction, deployment check
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	$(PY) -m pytest -q tests/test_layers.py
 
-soak: ## Kill, stop and sabotage everything while 10,000 are decided, for an hour; SOAK="siege --seed 7"
+soak: ## Kill, stop and sabotage everything while 10,000 are decided: hours; SOAK="siege --seed 7"
 	@.ci/setup $(DEV_LISTS)
 	@$(PY) -m tests.soak $(SOAK)
 
