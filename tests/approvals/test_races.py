@@ -435,6 +435,28 @@ class TestRegistering:
         assert kinds(assert_whole(approval)) == ["registered", "rearmed", "rearmed"]
         assert fresh(approval).callback_url in urls[1:]
 
+    def test_an_answer_to_the_page_from_before_counts_as_the_question_is_the_same(self, people):
+        urls = [make_callback_url(execution="e1") for _ in range(2)]
+        approval = ask(callback_url=urls[0], key="e1/ask")
+        vote = voting(approval, people[0])
+        ask(callback_url=urls[1], key="e1/ask")
+
+        assert vote() == "approved"
+
+        closed = assert_whole(approval)
+        assert (closed.revision, closed.callback_url) == (1, urls[1])
+        assert closed.votes.get().content_sha256 == closed.content_sha256
+
+    def test_an_answer_to_a_question_that_was_replaced_does_not_count(self, people):
+        old = ask()
+        vote = voting(old, people[0])
+        new = ask(supersedes=str(old.pk), title="Another amount")
+
+        with pytest.raises(AlreadyClosed):
+            vote()
+
+        assert (assert_whole(old).status, fresh(new).votes.count()) == ("withdrawn", 0)
+
     def test_an_address_for_two_questions_at_once_is_for_one(self):
         first = ask(callback_url=make_callback_url(execution="e1"), key="e1/ask")
         url = make_callback_url(execution="e1")
