@@ -7,15 +7,18 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.utils import timezone
 
 from approvals.google import callbacks
-from approvals.google.callbacks import Answer, Reply, Sight
+from approvals.google.callbacks import Answer, Reply, Sight, Trace
 from approvals.google.wire import CannotLook
 from approvals.models import Attempt, Delivery
 from approvals.models.outbox import FINAL, State, Trouble
 from approvals.verdicts import Past, Step, Unseen, Verdict, next_step
+
+Found = TypeVar("Found")
 
 log = logging.getLogger(__name__)
 
@@ -52,20 +55,23 @@ class Round:
         self.past = past_of(delivery)
         self.reply: Reply | None = None
         self.sight: Sight | Unseen | None = None
+        self.trace: Trace | Unseen | None = None
         self.answered: bool | None = None
 
     def play(self) -> bool | None:
         """Ask and act until there is a verdict, and write it down."""
         while not isinstance(step := self._next(), Verdict):
             if step is Step.LOOK:
-                self._look()
+                self.sight = self._ask(callbacks.look)
+            elif step is Step.TRACE:
+                self.trace = self._ask(callbacks.trace)
             elif not self._send():
                 return self.answered  # somebody else has the delivery now
         _write(self.delivery, self.past, step)
         return self.answered
 
     def _next(self) -> Step | Verdict:
-        return next_step(self.past, self.reply, self.sight, chance=chance())
+        return next_step(self.past, self.reply, self.sight, self.trace, chance=chance())
 
     def _send(self) -> bool:
         """One try, written down before it leaves. What was seen before it counts no more."""
@@ -79,15 +85,17 @@ class Round:
         self._hear(answered=self.reply.answered)
         return True
 
-    def _look(self) -> None:
+    def _ask(self, question: Callable[[str], Found]) -> Found | Unseen:
+        """What Google answers to a question about the callback, if it can be asked."""
         try:
-            self.sight = callbacks.look(self.delivery.approval.callback_url)
-            self._hear(answered=True)
+            found = question(self.delivery.approval.callback_url)
         except CannotLook as error:
-            self.sight = Unseen(error.status)
             self._hear(answered=error.answered)
             about = {"approval": str(self.delivery.approval_id), "why": str(error)}
             log.info("cannot look", extra=about)
+            return Unseen(error.status)
+        self._hear(answered=True)
+        return found
 
     def _hear(self, *, answered: bool | None) -> None:
         """One silence in a round is a silence, whatever was answered before it."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from approvals.models import Approval, Delivery, Execution, Vote, Worker
+from approvals.models import Approval, Attempt, Delivery, Execution, Vote, Worker
 from approvals.models.content import PENDING
 from approvals.models.outbox import FINAL, State
 from approvals.retold import retold
@@ -83,7 +83,7 @@ def said_of(approval: Approval, *, operator: bool = False) -> str:
     and so is what they should do; others are told that they need do nothing.
     """
     delivery = _delivery(approval)
-    if delivery is None or _leaves_now(delivery):
+    if delivery is None or _leaves_now(delivery) or _had_no_answer(delivery):
         return ""
     troubled = _is_technical(delivery)
     if operator and troubled:
@@ -114,9 +114,10 @@ def _plainly(delivery: Delivery) -> str:
 
 
 def _may_have_arrived(delivery: Delivery) -> bool:
-    # That the last try failed for sure says nothing of one before it.
-    in_doubt = delivery.state == State.QUEUED and delivery.in_doubt()
-    return in_doubt or delivery.state == State.UNKNOWN
+    # That the last try failed for sure says nothing of one before it. A 429 leaves no doubt: a look
+    # has told that nothing is there.
+    lost = delivery.attempts.filter(result__in=(Attempt.Result.STARTED, Attempt.Result.UNKNOWN))
+    return delivery.state == State.UNKNOWN or (delivery.state == State.QUEUED and lost.exists())
 
 
 def _leaves_now(delivery: Delivery) -> bool:
@@ -162,11 +163,16 @@ def _arrived(delivery: Delivery, said: str) -> Step:
 
 def _missed(delivery: Delivery) -> Step:
     """The run ended first; what can be done depends on whether it may have read the answer."""
-    if delivery.approval.decided_by_id is None:
-        return Step(gettext("The workflow had ended"), Stage.DONE, note=retold(delivery.reason))
+    if _had_no_answer(delivery):
+        return Step(gettext("The workflow had ended"), Stage.DONE)
     stage = Stage.TROUBLE if delivery.needs_attention else Stage.DONE
     label, advice = gettext("The workflow had ended"), what_now(delivery)
     return Step(label, stage, note=retold(delivery.reason), advice=advice)
+
+
+def _had_no_answer(delivery: Delivery) -> bool:
+    """Whether its run ended before anybody had answered, so that there was nothing to miss."""
+    return delivery.state == State.MISSED and delivery.approval.decided_by_id is None
 
 
 def what_now(delivery: Delivery) -> str:

@@ -21,7 +21,7 @@ class Kind(TextChoices):
     NOBODY = "nobody", _("Nobody can answer")
     UNREAD = "unread", _("Not read")
     ORPHANED = "orphaned", _("Nobody was asked")
-    MISSED = "missed", _("Came too late")
+    MISSED = "missed", _("The workflow had ended")
     NOTICE = "notice", _("Not told")
 
 
@@ -35,7 +35,10 @@ SAYS: Mapping[Kind, str | Promise] = {
     Kind.NOBODY: _("A workflow waits, and nobody who was asked may answer."),
     Kind.UNREAD: _("Google keeps the answer, and the workflow does not read it."),
     Kind.ORPHANED: _("A workflow waits for an answer, and has not asked here."),
-    Kind.MISSED: _("Somebody decided, and the workflow had ended before it had the answer."),
+    Kind.MISSED: _(
+        "Somebody decided, and the workflow had ended: it did not get the answer, or is not known"
+        " to have read it."
+    ),
     Kind.NOTICE: _("A message to a person or into a chat did not get through."),
 }
 """What each kind means."""
@@ -61,7 +64,8 @@ DO: Mapping[Kind, str | Promise] = {
         " and start it again; or say that the wait is not for this inbox."
     ),
     Kind.MISSED: _(
-        "Read the execution, and start it again if it should have gone on; then put this aside."
+        "Read the execution: did it act on the answer? If not, and if it should have gone on, start"
+        " it again; then put this aside."
     ),
     Kind.NOTICE: _("Mend the address or the channel, and tell again; or put it aside."),
 }

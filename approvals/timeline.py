@@ -149,9 +149,10 @@ def _line(approval: Approval, event: Event, names: Names) -> Line:
     tell = TELLERS.get(Kind(event.kind))
     if tell is not None:
         return tell(approval, event, names)
-    lost = event.kind == Kind.MISSED and approval.decided_by_id is not None
     text = str(SAYINGS.get(Kind(event.kind), event.get_kind_display()))
-    trouble = lost or event.kind == Kind.BLOCKED
+    if event.kind == Kind.MISSED and approval.decided_by_id is None:
+        return Line(event.at, text)  # there was no answer that could have missed it
+    trouble = event.kind in (Kind.MISSED, Kind.BLOCKED)
     return Line(event.at, text, note=retold(event.data.get("reason", "")), trouble=trouble)
 
 

@@ -7,7 +7,7 @@ resolved by looking, never by sending on a guess; what is not known is not claim
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from approvals.google.callbacks import Answer, Reply, Sight
+from approvals.google.callbacks import Answer, Reply, Sight, Trace
 from approvals.models.outbox import State, Trouble
 from countersign.phrases import phrase
 
@@ -100,6 +100,7 @@ class Step(StrEnum):
     """What to do before more can be said."""
 
     LOOK = "look"
+    TRACE = "trace"
     SEND = "send"
 
 
@@ -148,6 +149,7 @@ def next_step(
     past: Past,
     reply: Reply | None = None,
     sight: Sight | Unseen | None = None,
+    trace: Trace | Unseen | None = None,
     *,
     chance: float = 0.5,
 ) -> Step | Verdict:
@@ -156,6 +158,7 @@ def next_step(
     Args:
         reply: the answer to the try of this round, if one was made.
         sight: what was seen of Google's state, after that try or without one.
+        trace: what the steps of an execution that is over tell of its waits.
         chance: from 0 to 1, for the jitter of pauses.
     """
     if reply is not None and reply.answer not in (Answer.FULL, Answer.GONE):
@@ -168,9 +171,11 @@ def next_step(
         return Step.LOOK
     if isinstance(sight, Unseen):
         return _unseen(past, sight, reply, chance)
+    if isinstance(trace, Unseen):
+        return _unseen(past, trace, reply, chance)
     return (
         _unexplained(past, sight, reply, chance)
-        or _seen(past, sight, chance)
+        or _seen(past, sight, trace, chance)
         or _nothing_there(past, sight, chance)
     )
 
@@ -191,6 +196,11 @@ def pause(tries: int, retry_after: float | None = None, chance: float = 0.5) -> 
 def look_pause(tries: int, chance: float = 0.5) -> float:
     """Seconds before the next look at an answer that Google keeps."""
     return _spread(float(LOOKS[tries]) if tries < len(LOOKS) else SELDOM, chance)
+
+
+def _next_look(past: Past, chance: float) -> float:
+    """Seconds to the next look; the first was made when it was stored."""
+    return look_pause(past.tries + 1 if past.landed else 0, chance)
 
 
 def _spread(seconds: float, chance: float) -> float:
@@ -256,10 +266,10 @@ def _unexplained(past: Past, sight: Sight, reply: Reply | None, chance: float) -
     return None
 
 
-def _seen(past: Past, sight: Sight, chance: float) -> Verdict | None:
+def _seen(past: Past, sight: Sight, trace: Trace | None, chance: float) -> Step | Verdict | None:
     """What tells enough, whatever a try was answered: an end, or a payload in the slot."""
     if sight.ended:
-        return _ended(past, sight.state)
+        return _ended(past, sight.state, trace)
     if any(past.decision_id in payload for payload in sight.payloads):
         return _kept(past, sight, chance)
     if sight.payloads and past.landed:
@@ -271,17 +281,21 @@ def _seen(past: Past, sight: Sight, chance: float) -> Verdict | None:
 
 def _kept(past: Past, sight: Sight, chance: float) -> Verdict:
     """Our answer is in the slot, unread."""
-    wait, unheard = look_pause(past.tries, chance), not sight.waiters
-    if not (past.landed and unheard and past.kept > FIRST_MINUTE):
-        return Verdict(State.STORED, KEPT, wait, unheard=unheard)
+    wait = _next_look(past, chance)
+    if sight.waiters or not past.landed or past.kept <= FIRST_MINUTE:
+        return Verdict(State.STORED, KEPT, wait)
     reason = MOVED_ON_OR_COPY if past.doubt else MOVED_ON
     return Verdict(State.STORED, reason, wait, Trouble.NOT_LISTENING, unheard=True)
 
 
-def _ended(past: Past, state: str) -> Verdict:
+def _ended(past: Past, state: str, trace: Trace | None) -> Step | Verdict:
     """The execution is over: nothing can be sent any more."""
     if state == "SUCCEEDED" and past.landed and not past.unheard:
-        return Verdict(State.CONFIRMED, FINISHED_AFTER)
+        # A run whose wait timed out just before the answer came may well have succeeded, too.
+        if trace is None:
+            return Step.TRACE
+        if trace is Trace.HEARD:
+            return Verdict(State.CONFIRMED, FINISHED_AFTER)
     if past.unheard:
         reason = UNHEARD
     elif past.landed or past.doubt:
@@ -297,7 +311,7 @@ def _nothing_there(past: Past, sight: Sight, chance: float) -> Step | Verdict:
     if past.landed and not sight.waiters:
         return Verdict(State.CONFIRMED, TAKEN)
     if past.landed:
-        return Verdict(State.STORED, STILL_WAITING, look_pause(past.tries, chance))
+        return Verdict(State.STORED, STILL_WAITING, _next_look(past, chance))
     if past.doubt and not sight.waiters and 0 <= past.quiet < SETTLES_WITHIN:
         return Verdict(State.UNKNOWN, UNCLEAR_AND_IDLE, pause(past.tries, None, chance))
     return Step.SEND

@@ -1,8 +1,10 @@
 """The callback endpoint of an execution: post a decision to it, and look what became of it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import requests
 from google.auth.exceptions import GoogleAuthError
@@ -59,6 +61,17 @@ class Sight:
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+
+class Trace(StrEnum):
+    """What the steps of an execution that is over tell of its waits."""
+
+    HEARD = "heard"  # none of them timed out
+    UNSURE = "unsure"  # one may have, or its steps are not kept
+
+
+# Of the exception of a step, a text of JSON: a wait that is over raises a TimeoutError.
+TIMED_OUT = re.compile("time(d )?out", re.IGNORECASE)
 
 
 class _Body:
@@ -159,3 +172,33 @@ def look(url: str) -> Sight:
                     payloads = tuple(str(text) for text in callback.get("availablePayloads", ()))
                     return Sight(state, int(callback.get("waiters", 0)), payloads)
     return Sight(state)
+
+
+def trace(url: str) -> Trace:
+    """Read whether any wait of the callback's execution timed out; for one that is over.
+
+    Raises `CannotLook` when Google cannot be asked.
+    """
+    try:
+        address = CallbackAddress.parse(url)
+    except BadCallbackUrl as error:
+        raise CannotLook(type(error).__name__) from None
+    fields = "stepEntries(state,exception),nextPageToken"
+    found = Trace.UNSURE
+    try:
+        for page in pages(f"{address.execution_url}/stepEntries", "stepEntries", fields=fields):
+            with understood():
+                if any(map(_may_have_timed_out, page)):
+                    return Trace.UNSURE
+            found = Trace.HEARD if page else found
+    except CannotLook as error:
+        if error.answered and error.status in (None, 404):  # not kept, or too many to read
+            return Trace.UNSURE
+        raise
+    return found
+
+
+def _may_have_timed_out(entry: dict[str, Any]) -> bool:
+    """Whether a step failed because its time was over, or does not say why it failed."""
+    why = str(entry.get("exception", {}).get("payload", ""))
+    return entry["state"] == "STATE_FAILED" and (not why or bool(TIMED_OUT.search(why)))

@@ -85,12 +85,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='delivery',
             name='trouble',
-            field=models.CharField(blank=True, choices=[('credentials', 'Google does not accept the credentials of this inbox'), ('role', 'Google does not let this inbox answer the workflow'), ('refused', 'Google refused the answer'), ('address', 'Answers may not be sent to this address'), ('foreign', 'Somebody else has answered the workflow directly'), ('no_callback', 'Google does not know the question any more'), ('not_listening', 'The workflow is not listening for the answer'), ('missed', 'The workflow ended before it had the answer')], db_default='', db_index=True, default='', max_length=20),
+            field=models.CharField(blank=True, choices=[('credentials', 'Google does not accept the credentials of this inbox'), ('role', 'Google does not let this inbox answer the workflow'), ('refused', 'Google refused the answer'), ('address', 'Answers may not be sent to this address'), ('foreign', 'Somebody else has answered the workflow directly'), ('no_callback', 'Google does not know the question any more'), ('not_listening', 'The workflow is not listening for the answer'), ('missed', 'The workflow had ended')], db_default='', db_index=True, default='', max_length=20),
         ),
         migrations.AlterField(
             model_name='event',
             name='kind',
-            field=models.CharField(choices=[('registered', 'Asked'), ('rearmed', 'Asked again'), ('voted', 'Answered'), ('taken_back', 'Taken back'), ('stage', 'Next stage'), ('decided', 'Decided'), ('expired', 'Expired'), ('withdrawn', 'Withdrawn'), ('reminded', 'Reminded'), ('escalated', 'Escalated'), ('handed_over', 'Handed over'), ('question', 'Question'), ('answer', 'Answer'), ('stored', 'Google has it'), ('confirmed', 'The workflow has it'), ('blocked', 'Needs attention'), ('missed', 'The workflow ended first'), ('requeued', 'Delivered again'), ('attended', 'Put aside'), ('ended', 'The workflow ended'), ('outcome', 'The workflow reported'), ('removed', 'Contents removed')], max_length=20),
+            field=models.CharField(choices=[('registered', 'Asked'), ('rearmed', 'Asked again'), ('voted', 'Answered'), ('taken_back', 'Taken back'), ('stage', 'Next stage'), ('decided', 'Decided'), ('expired', 'Expired'), ('withdrawn', 'Withdrawn'), ('reminded', 'Reminded'), ('escalated', 'Escalated'), ('handed_over', 'Handed over'), ('question', 'Question'), ('answer', 'Answer'), ('stored', 'Google has it'), ('confirmed', 'The workflow has it'), ('blocked', 'Needs attention'), ('missed', 'The workflow had ended'), ('requeued', 'Delivered again'), ('attended', 'Put aside'), ('ended', 'The workflow ended'), ('outcome', 'The workflow reported'), ('removed', 'Contents removed')], max_length=20),
         ),
         migrations.AddIndex(
             model_name='attempt',

@@ -40,7 +40,7 @@ class Trouble(models.TextChoices):
     FOREIGN = "foreign", gettext_lazy("Somebody else has answered the workflow directly")
     NO_CALLBACK = "no_callback", gettext_lazy("Google does not know the question any more")
     NOT_LISTENING = "not_listening", gettext_lazy("The workflow is not listening for the answer")
-    MISSED = "missed", gettext_lazy("The workflow ended before it had the answer")
+    MISSED = "missed", gettext_lazy("The workflow had ended")
 
 
 FINAL = (State.CONFIRMED, State.MISSED)

@@ -131,7 +131,7 @@ class Event(models.Model):
         STORED = "stored", _("Google has it")
         CONFIRMED = "confirmed", _("The workflow has it")
         BLOCKED = "blocked", _("Needs attention")
-        MISSED = "missed", _("The workflow ended first")
+        MISSED = "missed", _("The workflow had ended")
         REQUEUED = "requeued", _("Delivered again")
         ATTENDED = "attended", _("Put aside")
         ENDED = "ended", _("The workflow ended")

@@ -153,15 +153,6 @@ class Sharing(Voting):
                 return last
             return Event.append(self.pk, kind, by.actor, data=said)
 
-    @property
-    def has_open_question(self) -> bool:
-        """Whether the requester owes an answer."""
-        spoken = Event.objects.filter(
-            approval=self.pk, kind__in=(Event.Kind.QUESTION, Event.Kind.ANSWER)
-        )
-        last = spoken.last()
-        return last is not None and last.kind == Event.Kind.QUESTION
-
     def _require_taker(self, to: User) -> None:
         if not to.is_active:
             raise CannotHandOver(gettext("%(who)s cannot sign in any more.") % {"who": to})

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from approvals.bulk import LeftOut, select
@@ -20,7 +21,7 @@ def bulk(request: PersonRequest) -> HttpResponse:
         return redirect("approvals:inbox")
     revisions = _revisions(request)
     if not revisions:
-        messages.info(request, "Select the requests that you want to answer together.")
+        messages.info(request, gettext("Select the requests that you want to answer together."))
         return see_other("approvals:inbox")
     selection = select(request.user, request.POST.get("outcome", ""), revisions)
     return render(request, "approvals/bulk.html", {"selection": selection})

@@ -24,3 +24,8 @@ def listing(delivery, payloads=(), waiters=0):
     name = delivery.approval.callback_url.partition("/v1/")[2].replace("/callbacks/", "/callback/")
     callback = {"name": name, "method": "POST", "availablePayloads": list(payloads)}
     return {"callbacks": [callback | ({"waiters": str(waiters)} if waiters else {})]}
+
+
+def steps(*states):
+    """What stepEntries.list answers, where steps came to these states."""
+    return {"stepEntries": [{"state": state} for state in states]}

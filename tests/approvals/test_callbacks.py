@@ -10,7 +10,7 @@ from google.auth import compute_engine
 
 from approvals.google import callbacks, wire
 from approvals.google.addresses import BadCallbackUrl, CallbackAddress
-from approvals.google.callbacks import Answer
+from approvals.google.callbacks import Answer, Trace
 from approvals.google.wire import CannotLook
 from tests.approvals.conftest import TOKEN
 from tests.approvals.scripted import scripted_server
@@ -332,3 +332,56 @@ class TestLook:
             with pytest.raises(CannotLook) as caught:
                 callbacks.look(google.origin + PATH)
             assert caught.value.answered is answered
+
+
+def failed(why=""):
+    """A step that failed, and what its error was."""
+    return {"state": "STATE_FAILED"} | ({"exception": {"payload": why}} if why else {})
+
+
+WENT_WELL = {"state": "STATE_SUCCEEDED"}
+
+
+class TestTrace:
+    @pytest.mark.parametrize(
+        ("entries", "found"),
+        [
+            ([WENT_WELL, WENT_WELL], Trace.HEARD),
+            ([failed('{"message":"HTTP 500","tags":["HttpError"]}'), WENT_WELL], Trace.HEARD),
+            ([failed('{"message":"…","tags":["TimeoutError"]}'), WENT_WELL], Trace.UNSURE),
+            ([failed('"The callback timed out."'), WENT_WELL], Trace.UNSURE),
+            ([failed(), WENT_WELL], Trace.UNSURE),
+            ([], Trace.UNSURE),
+        ],
+        ids=str,
+    )
+    def test_a_run_heard_its_answer_where_no_step_of_it_timed_out(self, google, entries, found):
+        google.answer(200, {"stepEntries": entries})
+
+        assert callbacks.trace(google.origin + PATH) is found
+        assert "/stepEntries?" in google.seen[-1].path
+
+    def test_all_pages_of_its_steps_are_read(self, google):
+        google.answer(200, {"stepEntries": [WENT_WELL], "nextPageToken": "more"})
+        google.answer(200, {"stepEntries": [failed()]})
+
+        assert callbacks.trace(google.origin + PATH) is Trace.UNSURE
+
+    def test_steps_that_are_not_kept_or_beyond_number_tell_nothing(self, google):
+        google.answer(404)
+        assert callbacks.trace(google.origin + PATH) is Trace.UNSURE
+
+        google.answer(200, {"stepEntries": [{"status": "?"}]})
+        assert callbacks.trace(google.origin + PATH) is Trace.UNSURE
+
+        for _ in range(wire.MAX_PAGES):
+            google.answer(200, {"stepEntries": [WENT_WELL], "nextPageToken": "more"})
+        assert callbacks.trace(google.origin + PATH) is Trace.UNSURE
+
+    @pytest.mark.parametrize("status", [302, 403, 429, 500])
+    def test_any_other_answer_leaves_the_question_open(self, google, status):
+        google.answer(status)
+
+        with pytest.raises(CannotLook) as caught:
+            callbacks.trace(google.origin + PATH)
+        assert caught.value.status == status

@@ -10,7 +10,7 @@ from approvals.delivery import deliver
 from approvals.dispatch import deliver_now
 from approvals.models import Approval, Attempt, Delivery
 from tests.approvals.conftest import TOKEN
-from tests.approvals.delivering import listing, methods, run
+from tests.approvals.delivering import listing, methods, run, steps
 
 
 class TestDeliver:
@@ -160,11 +160,32 @@ class TestDoubt:
         attempt = claimed.begin_attempt()
         attempt.finish(Attempt.Result.STORED, status=200, detail="HTTP 200")  # then killed
 
-        google.answer(200, {"state": "SUCCEEDED"})
+        google.answer(200, {"state": "SUCCEEDED"}).answer(200, steps("STATE_SUCCEEDED"))
         after = run(delivery)
 
         assert after.state == "confirmed"
-        assert methods(google) == ["GET"]
+        assert methods(google) == ["GET", "GET"]
+
+    def test_an_answer_to_a_wait_that_had_timed_out_is_not_called_read(self, delivery, google):
+        google.answer(200)
+        run(delivery)
+        google.answer(200, {"state": "SUCCEEDED"}).answer(200, steps("STATE_FAILED"))
+
+        after = run(delivery)
+
+        assert (after.state, after.trouble) == ("missed", "missed")
+        assert "whether it read the answer is not known" in after.reason
+
+    def test_where_its_steps_cannot_be_read_it_is_asked_again(self, delivery, google):
+        google.answer(200)
+        run(delivery)
+        google.answer(200, {"state": "SUCCEEDED"}).answer(403)
+
+        blind = run(delivery)
+
+        assert (blind.state, blind.trouble) == ("stored", "role")
+        google.answer(200, {"state": "SUCCEEDED"}).answer(200, steps("STATE_SUCCEEDED"))
+        assert run(delivery).state == "confirmed"
 
     def test_a_doubt_about_a_run_that_has_ended_stays_one_and_is_said(self, delivery, google):
         google.hang_up()

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from approvals.delivery import deliver
 from approvals.google import callbacks
-from approvals.google.callbacks import Answer, Reply, Sight
+from approvals.google.callbacks import Answer, Reply, Sight, Trace
 from approvals.models import AlreadyClosed, ApprovalError, Delivery, NotYours, TooLate
 from approvals.models.outbox import FINAL
 from tests.approvals.racing import assert_whole, fresh
@@ -75,6 +75,9 @@ class Google:
     def look(self, url: str) -> Sight:
         return Sight(self.state, waiters=int(not self.kept), payloads=tuple(self.kept))
 
+    def trace(self, url: str) -> Trace:
+        return Trace.HEARD if self.read else Trace.UNSURE
+
 
 FAULTS = ("", "busy", "lost before", "lost after", "killed before", "killed after")
 
@@ -121,6 +124,7 @@ class Life(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(callbacks, "post", self.google.post)
         self.patch.setattr(callbacks, "look", self.google.look)
+        self.patch.setattr(callbacks, "trace", self.google.trace)
         self.body = ""
 
     def teardown(self) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from approvals.models import Approval, Attempt, Delivery, Event, Execution, Worker
 from approvals.progress import look_again, said_of, steps
+from approvals.verdicts import ENDS, UNDELIVERED
 from tests.approvals.reading import as_person, text_of
 from tests.factories import make_staff
 
@@ -90,12 +91,19 @@ class TestSteps:
     def test_each_state_says_where_the_answer_is(self, decided, changes, expected):
         assert told(now(decided, **changes)) == [("Approved", "done"), *expected]
 
-    @pytest.mark.parametrize("result", Attempt.DOUBTFUL)
-    def test_a_doubt_stays_one_when_a_later_try_fails_for_sure(self, decided, result):
+    @pytest.mark.parametrize(
+        ("result", "said"),
+        [
+            (Attempt.Result.STARTED, "It may have arrived"),
+            (Attempt.Result.UNKNOWN, "It may have arrived"),
+            (Attempt.Result.FULL, "Sending"),  # a look has told that nothing is there
+        ],
+    )
+    def test_a_doubt_stays_one_when_a_later_try_fails_for_sure(self, decided, result, said):
         for number, came in enumerate((result, Attempt.Result.RETRY), 1):
             Attempt.objects.create(delivery=decided.outgoing, number=number, result=came)
 
-        assert told(now(decided, state="queued"))[1] == ("It may have arrived", "now")
+        assert told(now(decided, state="queued"))[1] == (said, "now")
 
     @pytest.mark.parametrize(
         ("run", "last"),
@@ -148,12 +156,14 @@ class TestMissed:
         assert "Ask whoever runs the workflow whether it acted on the answer" in said
         assert "has to be started again" not in said
 
-    def test_a_run_that_ended_after_nobody_answered_asks_nothing_of_anybody(self, decided):
+    def test_a_run_that_ended_after_nobody_answered_asks_nothing_of_anybody(self, decided, ana):
         Approval.objects.update(decided_by=None)
+        changes = MISSED | {"trouble": "", "reason": UNDELIVERED % {"how": ENDS["CANCELLED"]}}
 
-        [_, step] = steps(now(decided, **MISSED | {"trouble": ""}))
+        [_, step] = steps(now(decided, **changes))
 
         assert (step.label, step.stage, step.advice) == ("The workflow had ended", "done", "")
+        assert "before the answer could be delivered" not in self.page(decided, ana)
 
 
 class TestWhoReads:

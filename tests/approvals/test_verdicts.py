@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.google.callbacks import ENDED, GOING_ON, Answer, Reply, Sight, classify
+from approvals.google.callbacks import ENDED, GOING_ON, Answer, Reply, Sight, Trace, classify
 from approvals.models.outbox import FINAL, State, Trouble
 from approvals.verdicts import (
     FIRST_MINUTE,
@@ -100,7 +100,7 @@ class TestAnswers:
             (FRESH, 429, Unseen(500), State.UNKNOWN),
             (FRESH, 404, Sight("SUCCEEDED"), (State.MISSED, Trouble.MISSED)),
             (DOUBT, 404, Sight("SUCCEEDED"), (State.MISSED, Trouble.MISSED)),
-            (LANDED, 404, Sight("SUCCEEDED"), State.CONFIRMED),
+            (LANDED, 404, Sight("SUCCEEDED"), Step.TRACE),
             (FRESH, 404, Sight("FAILED"), (State.MISSED, Trouble.MISSED)),
             (FRESH, 404, Sight("CANCELLED"), (State.MISSED, Trouble.MISSED)),
             (FRESH, 404, Sight("ACTIVE"), State.UNKNOWN),
@@ -146,7 +146,7 @@ class TestSights:
     @pytest.mark.parametrize(
         ("sight", "past", "end"),
         [
-            (Sight("SUCCEEDED"), LANDED, State.CONFIRMED),
+            (Sight("SUCCEEDED"), LANDED, Step.TRACE),
             (Sight("SUCCEEDED"), replace(LANDED, unheard=True), (State.MISSED, Trouble.MISSED)),
             (Sight("SUCCEEDED"), DOUBT, (State.MISSED, Trouble.MISSED)),
             (Sight("SUCCEEDED"), FRESH, (State.MISSED, Trouble.MISSED)),
@@ -181,6 +181,26 @@ class TestSights:
         assert shape(next_step(past, None, sight)) == end
 
     @pytest.mark.parametrize(
+        ("trace", "end"),
+        [
+            (Trace.HEARD, State.CONFIRMED),
+            (Trace.UNSURE, (State.MISSED, Trouble.MISSED)),
+            (Unseen(), State.STORED),
+            (Unseen(500), State.STORED),
+            (Unseen(403), (State.STORED, Trouble.ROLE)),
+        ],
+        ids=str,
+    )
+    def test_who_ended_well_has_the_answer_only_if_none_of_its_waits_timed_out(self, trace, end):
+        assert shape(next_step(LANDED, None, Sight("SUCCEEDED"), trace)) == end
+
+    @pytest.mark.parametrize("kept", [0, FIRST_MINUTE])
+    def test_in_the_first_minute_nobody_calls_it_unheard(self, kept):
+        early = verdict(replace(LANDED, kept=kept), None, Sight("ACTIVE", 0, (OURS,)))
+
+        assert (early.trouble, early.unheard) == ("", False)
+
+    @pytest.mark.parametrize(
         ("past", "step"),
         [
             (FRESH, Step.SEND),
@@ -209,12 +229,13 @@ class TestSights:
             (replace(LANDED, unheard=True), Sight("SUCCEEDED"), "was not listening for it"),
             (KEPT, Sight("ACTIVE", 0, (OURS,)), "as when its wait has timed out"),
             (replace(KEPT, doubt=True), Sight("ACTIVE", 0, (OURS,)), "it took an earlier copy, or"),
+            (LANDED, Sight("SUCCEEDED"), "had finished; whether it read the answer is not known"),
             (DOUBT, Sight("ACTIVE"), "Checking whether it has the answer before it is sent again"),
         ],
         ids=str,
     )
     def test_what_is_not_known_is_said(self, past, sight, words):
-        assert words in verdict(past, None, sight).reason
+        assert words in verdict(past, None, sight, Trace.UNSURE).reason
 
 
 PASTS = st.builds(
@@ -240,16 +261,20 @@ SIGHTS = st.builds(
     waiters=st.integers(0, 2),
     payloads=st.sampled_from([(), (OURS,), (THEIRS,), (THEIRS, OURS)]),
 )
-VIEWS = st.one_of(SIGHTS, st.builds(Unseen, st.sampled_from([None, 401, 403, 429, 500])))
+NOTHING_SEEN = st.builds(Unseen, st.sampled_from([None, 401, 403, 429, 500]))
+VIEWS = st.one_of(SIGHTS, NOTHING_SEEN)
+TRACES = st.one_of(st.sampled_from(Trace), NOTHING_SEEN)
 CHANCES = st.floats(0, 1)
 
 
 class TestEverything:
     """What holds for every combination of past, answer and sight."""
 
-    @given(PASTS, st.none() | REPLIES, st.none() | VIEWS, CHANCES)
-    def test_there_is_always_a_step_or_a_verdict_with_a_sentence(self, past, reply, sight, chance):
-        step = next_step(past, reply, sight, chance=chance)
+    @given(PASTS, st.none() | REPLIES, st.none() | VIEWS, st.none() | TRACES, CHANCES)
+    def test_there_is_always_a_step_or_a_verdict_with_a_sentence(
+        self, past, reply, sight, trace, chance
+    ):
+        step = next_step(past, reply, sight, trace, chance=chance)
 
         if isinstance(step, Verdict):
             assert step.reason[0].isupper()
@@ -265,26 +290,36 @@ class TestEverything:
         if next_step(past, reply, sight) is Step.SEND:
             assert (past.landed, sight.ended, sight.payloads, reply) == (False, False, (), None)
 
-    @given(PASTS, REPLIES, VIEWS, VIEWS, CHANCES)
-    def test_a_round_has_three_steps_at_most_and_sends_once(
-        self, past, reply, first, second, chance
-    ):
-        views, said, seen, steps = [first, second], None, None, []
-        while not isinstance(step := next_step(past, said, seen, chance=chance), Verdict):
+    @given(PASTS, REPLIES, st.tuples(VIEWS, VIEWS), TRACES, CHANCES)
+    def test_a_round_has_four_steps_at_most_and_sends_once(self, past, reply, two, trace, chance):
+        views, said, seen, told, steps = list(two), None, None, None, []
+        while not isinstance(step := next_step(past, said, seen, told, chance=chance), Verdict):
             steps.append(step)
             if step is Step.SEND:
                 said, seen = reply, None
-            else:
+            elif step is Step.LOOK:
                 seen = views.pop(0)
+            else:
+                told = trace
 
-        assert len(steps) <= 3
+        assert len(steps) <= 4
         assert steps.count(Step.SEND) <= 1
+        assert steps.count(Step.TRACE) <= 1
 
-    @given(PASTS, VIEWS)
-    def test_only_a_landed_answer_is_ever_called_read(self, past, sight):
-        step = next_step(past, None, sight)
+    @given(PASTS, VIEWS, st.none() | TRACES)
+    def test_only_a_landed_answer_is_ever_called_read(self, past, sight, trace):
+        step = next_step(past, None, sight, trace)
 
         assert isinstance(step, Step) or step.state != State.CONFIRMED or past.landed
+
+    @given(PASTS, st.none() | REPLIES, SIGHTS, st.none() | TRACES)
+    def test_a_run_that_ended_is_called_to_have_read_it_only_where_no_wait_of_it_timed_out(
+        self, past, reply, sight, trace
+    ):
+        step = next_step(past, reply, sight, trace)
+
+        if isinstance(step, Verdict) and step.state == State.CONFIRMED and sight.ended:
+            assert trace is Trace.HEARD
 
 
 class TestPause:

@@ -91,10 +91,29 @@ ANSWERS = [
     ),
     Case(
         "200 after its wait, and it finished",
-        [clock(10), decide, round_, round_, clock(1000), round_],
+        [clock(10), decide, round_, round_, later(61), round_, clock(1000), round_],
         replace(UNSURE, words="was not listening for it", events=("stored", "missed")),
         None,
         {"timeout": 10},
+    ),
+    Case(
+        "200 after its wait, and it finished before anybody looked",
+        [clock(10), decide, round_, clock(1000), round_],
+        replace(UNSURE, events=("stored", "missed")),
+        None,
+        {"timeout": 10},
+    ),
+    Case(
+        "200 after its wait, and it finished in the first minute",
+        [clock(10), decide, round_, round_, clock(1000), round_],
+        replace(UNSURE, events=("stored", "missed")),
+        None,
+        {"timeout": 10},
+    ),
+    Case(
+        "200 before it waits, and then it finished",
+        [decide, round_, round_, clock(1000), round_],
+        given={"before": 50},
     ),
     Case(
         "429 for our own first try",
