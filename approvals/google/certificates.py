@@ -6,8 +6,13 @@ import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError
 
+from approvals.google.wire import CannotLook, body_of
+
 GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 IAP_CERTIFICATES = "https://www.gstatic.com/iap/verify/public_key"
+MAX_ANSWER = 100_000  # bytes
+MAX_SECONDS = 2.0  # for the body of an answer, which is a few thousand bytes
+TIMEOUT = (3.0, 5.0)  # seconds to connect, and between two reads
 
 
 class CannotFetch(Exception):
@@ -26,9 +31,15 @@ def fetch_certificates(url: str) -> dict[str, str]:
     with requests.Session() as session:
         session.trust_env = False
         try:
-            response = session.get(url, timeout=(3, 5), allow_redirects=False, stream=True)
-            found = json.loads(response.raw.read(100_000, decode_content=True))
-        except (requests.RequestException, HTTPError, ValueError) as error:
+            with session.get(
+                url,
+                headers={"Accept-Encoding": "identity"},
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                found = json.loads(body_of(response, MAX_ANSWER, MAX_SECONDS))
+        except (requests.RequestException, HTTPError, CannotLook, ValueError) as error:
             raise CannotFetch(type(error).__name__) from None
     if response.status_code != 200 or not isinstance(found, dict) or not found:
         raise CannotFetch(f"HTTP {response.status_code}")

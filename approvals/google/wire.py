@@ -26,6 +26,7 @@ from urllib3.exceptions import HTTPError
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 MAX_ANSWER = 1_000_000  # bytes read of any answer
 MAX_SECONDS = 10.0  # for the body of an answer
+AT_A_TIME = 65_536  # bytes, of those that have arrived
 # Of a list: 20,000 executions, 2,000 endpoints. What is longer cannot be read.
 MAX_PAGES = 20
 TIMEOUT = (5.0, 10.0)  # seconds to connect, and between two reads
@@ -103,7 +104,7 @@ def get(url: str, timeout: tuple[float, float] = TIMEOUT, /, **query: str) -> di
         if response.status_code != 200:
             status = response.status_code
             raise CannotLook(f"HTTP {status}", status=status, answered=status < 500)
-        decoded: dict[str, Any] = json.loads(_read(response))
+        decoded: dict[str, Any] = json.loads(body_of(response, MAX_ANSWER, MAX_SECONDS))
         return decoded
 
 
@@ -134,11 +135,18 @@ def understood() -> Iterator[None]:
         raise CannotLook("The answer was not understood.", answered=True) from None
 
 
-def _read(response: requests.Response) -> bytes:
-    """The body, up to `MAX_ANSWER` bytes and `MAX_SECONDS`. Raises `CannotLook` beyond."""
-    body, deadline = b"", time.monotonic() + MAX_SECONDS
-    for chunk in response.iter_content(chunk_size=None):
-        body += chunk
-        if len(body) > MAX_ANSWER or time.monotonic() > deadline:
-            raise CannotLook("The answer is too long.", answered=True)
-    return body
+def body_of(response: requests.Response, most: int, seconds: float) -> bytes:
+    """The body of a streamed answer, as it was sent: up to `most` bytes, in so many seconds.
+
+    A read takes what has arrived, so between two of them the clock is looked at, however the body
+    comes. Raises `CannotLook` beyond either, and whatever urllib3 raises for a broken one.
+    """
+    body, deadline = bytearray(), time.monotonic() + seconds
+    length = response.raw.length_remaining or 0  # as announced
+    while length <= most and time.monotonic() < deadline:
+        part = response.raw.read1(AT_A_TIME, decode_content=False)
+        if not part:
+            return bytes(body)
+        body += part
+        length = max(length, len(body))
+    raise CannotLook("The answer is too long.", answered=True)
