@@ -12,6 +12,8 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.auth import jwt
@@ -24,6 +26,9 @@ GOOGLE_ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"
 IAP_ISSUERS = frozenset({"https://cloud.google.com/iap"})
 SKEW = 30  # seconds that clocks may differ
 HOUR = 3600
+WAIT = 2.0  # seconds for a key that another request may just be fetching
+# Where there is none at all: as long as that may take.
+WAIT_FOR_ANY = sum(certificates.TIMEOUT) + certificates.MAX_SECONDS
 
 
 class Rejected(Exception):
@@ -34,34 +39,72 @@ class KeysUnavailable(Exception):
     """503: we cannot tell, and the caller should try again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What fetching keys has come to. Times are of the monotonic clock."""
+
+    pems: dict[str, str]
+    at: float = -math.inf  # when they were fetched
+    tried: float = -math.inf  # when the last try ended
+    failed: bool = False  # whether it came to nothing
+
+
 class Keys:
-    """Signing certificates of one issuer, fetched at most once a minute, used for a day at most."""
+    """Signing certificates of one issuer, fetched at most once a minute, used for a day at most.
+
+    One request at a time fetches them; whoever has a known one does not wait for it.
+    """
 
     def __init__(
         self, fetch: Callable[[], dict[str, str]], *, refetch: float = 60, stale: float = 24 * HOUR
     ) -> None:
         self._fetch, self._refetch, self._stale = fetch, refetch, stale
-        self._lock = threading.Lock()
-        self._pems: dict[str, str] = {}
-        self._fetched = self._tried = -math.inf
+        self._fetching = threading.Lock()
+        self._found = _Found({})  # replaced as a whole, by whoever fetches
 
     def get(self, key_id: str) -> str:
         """The PEM of this key. Raises `Rejected` for an unknown one, `KeysUnavailable`."""
-        now = time.monotonic()
-        with self._lock:
-            due = key_id not in self._pems or now - self._fetched > HOUR
-            if due and now - self._tried > self._refetch:
-                self._tried = now
-                try:
-                    self._pems, self._fetched = self._fetch(), now
-                except certificates.CannotFetch:
-                    # Short of keys the next request may ask again soon: issuers come back.
-                    self._tried = now - self._refetch + 1
-            if not self._pems or now - self._fetched > self._stale:
-                raise KeysUnavailable("no usable keys")
-            if key_id not in self._pems:
-                raise Rejected("unknown key")
-            return self._pems[key_id]
+        settled = not self._is_due(key_id) or self._refresh(key_id)
+        found = self._found
+        usable = self._usable(found)
+        if key_id in usable:
+            return usable[key_id]
+        if not settled or found.failed or not usable:
+            raise KeysUnavailable("no usable keys")
+        raise Rejected("unknown key")
+
+    def _usable(self, found: _Found) -> dict[str, str]:
+        return found.pems if time.monotonic() - found.at <= self._stale else {}
+
+    def _is_due(self, key_id: str) -> bool:
+        found, now = self._found, time.monotonic()
+        known = key_id in self._usable(found)
+        if known and now - found.at <= HOUR:
+            return False
+        # Short of a key the next request may ask again soon: issuers come back.
+        return now - found.tried > (self._refetch if known or not found.failed else 1)
+
+    def _refresh(self, key_id: str) -> bool:
+        """Fetch, unless another request just did. False where one does so still."""
+        usable = self._usable(self._found)
+        wait = 0.0 if key_id in usable else WAIT if usable else WAIT_FOR_ANY
+        if not self._fetching.acquire(timeout=wait):
+            return False
+        try:
+            if self._is_due(key_id):
+                self._ask()
+        finally:
+            self._fetching.release()
+        return True
+
+    def _ask(self) -> None:
+        found = replace(self._found, failed=True)
+        try:
+            with suppress(certificates.CannotFetch):
+                found = _Found(self._fetch(), at=time.monotonic())
+        finally:
+            # The pause begins here: to be told nothing may itself take seconds.
+            self._found = replace(found, tried=time.monotonic())
 
 
 google_keys = Keys(lambda: certificates.fetch_certificates(certificates.certificates_url()))

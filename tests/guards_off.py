@@ -41,6 +41,7 @@ DELIVERY = "tests/approvals/test_delivery.py"
 DELIVERY_ROWS = "tests/approvals/test_delivery_rows.py"
 CALLBACKS = "tests/approvals/test_callbacks.py"
 IDENTITY = "tests/approvals/test_identity.py"
+WIRE = "tests/approvals/test_wire.py"
 VERIFICATION = "tests/approvals/test_verification.py"
 
 DECIDING = (
@@ -233,6 +234,20 @@ SENDING = (
         "MAX_ANSWER = 10**15",
         (f"{CALLBACKS}::TestLook",),
     ),
+    Guard(
+        "an answer that drips is left",
+        "approvals/google/wire.py",
+        "length <= most and time.monotonic() < deadline",
+        "length <= most",
+        (f"{WIRE}::TestBodyOf",),
+    ),
+    Guard(
+        "of an answer no more is read at a time than has arrived",
+        "approvals/google/wire.py",
+        "response.raw.read1(AT_A_TIME",
+        "response.raw.read(AT_A_TIME",
+        (f"{WIRE}::TestBodyOf",),
+    ),
 )
 COMING_IN = (
     Guard(
@@ -269,6 +284,27 @@ COMING_IN = (
         "if not _times_fit(claims, time.time(), max_life):",
         "if False:",
         (IDENTITY,),
+    ),
+    Guard(
+        "whoever has a known key does not wait while keys are fetched",
+        "approvals/identity.py",
+        "wait = 0.0 if key_id in usable else",
+        "wait = -1.0 if key_id in usable else",
+        (f"{IDENTITY}::TestWhileKeysAreFetched",),
+    ),
+    Guard(
+        "after a fetch that failed, known keys are used for a minute before the next",
+        "approvals/identity.py",
+        "self._refetch if known or not found.failed else 1",
+        "self._refetch if not found.failed else 1",
+        (f"{IDENTITY}::TestKeys",),
+    ),
+    Guard(
+        "an unknown key is refused only where the keys are those of now",
+        "approvals/identity.py",
+        "if not settled or found.failed or not usable:",
+        "if not usable:",
+        (f"{IDENTITY}::TestWhileKeysAreFetched",),
     ),
     Guard(
         "a caller names callbacks of its own projects",

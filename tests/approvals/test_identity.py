@@ -2,7 +2,9 @@
 
 import base64
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -61,6 +63,66 @@ BAD = {
     "expiry null": id_token(exp=None),
     "expiry true": id_token(exp=True),
 }
+
+
+class KeyServer:
+    """Publishes `keys`, or fails while it is `down`; hangs until `answers` is set."""
+
+    def __init__(self):
+        self.keys, self.down = {"old": "first"}, False
+        self.times, self.asked, self.answers = 0, threading.Event(), threading.Event()
+        self.answers.set()
+
+    def fetch(self):
+        self.times += 1
+        self.asked.set()
+        assert self.answers.wait(30)
+        if self.down:
+            raise CannotFetch("down")
+        return dict(self.keys)
+
+    def hang(self):
+        self.asked.clear()
+        self.answers.clear()
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """The monotonic clock: a list of one number."""
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    return clock
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(60) as pool:
+        yield pool
+
+
+@pytest.fixture
+def server(threads):
+    it = KeyServer()
+    yield it
+    it.answers.set()
+
+
+@pytest.fixture
+def keys(now, server):
+    """Keys that know `old`, for longer than an hour."""
+    known = Keys(server.fetch)
+    known.get("old")
+    now[0] += 3601
+    return known
+
+
+@pytest.fixture
+def first(keys, server, threads):
+    """A request that fetches them anew, while the server hangs."""
+    server.hang()
+    asking = threads.submit(keys.get, "old")
+    assert server.asked.wait(5)
+    return asking
 
 
 @pytest.fixture(autouse=True)
@@ -159,12 +221,11 @@ class TestKeys:
         keys.get("rs-1")
 
         assert keys.get("rs-1") == certificates()["rs-1"]
-        with pytest.raises(Rejected):
+        with pytest.raises(KeysUnavailable):
             keys.get("rs-2")
 
-    def test_keys_are_fetched_again_after_an_hour_and_not_used_beyond_a_day(self, monkeypatch):
-        now, fetched = [1000.0], []
-        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    def test_keys_are_fetched_again_after_an_hour_and_not_used_beyond_a_day(self, now):
+        fetched = []
 
         def fetch():
             fetched.append(now[0])
@@ -183,3 +244,101 @@ class TestKeys:
         now[0] += 2 * 3600
         with pytest.raises(KeysUnavailable):
             keys.get("rs-1")
+
+    def test_those_with_a_known_key_wait_for_one_failing_fetch_a_minute(self, now):
+        fetched = []
+
+        def fetch():
+            fetched.append(now[0])
+            if len(fetched) > 1:
+                now[0] += 8  # seconds until it is given up
+                raise CannotFetch("swallowed")
+            return certificates()
+
+        keys = Keys(fetch)
+        keys.get("rs-1")
+        now[0] = 5000
+        for _ in range(120):
+            keys.get("rs-1")
+            now[0] += 1
+
+        assert fetched == [1000, 5000, 5069]
+
+    def test_for_an_unknown_key_a_server_that_is_down_is_asked_again_soon(self, keys, server, now):
+        server.down = True
+        with pytest.raises(KeysUnavailable):
+            keys.get("new")
+        server.keys, server.down = {"new": "second"}, False
+        with pytest.raises(KeysUnavailable):
+            keys.get("new")
+        now[0] += 1.1
+
+        assert keys.get("new") == "second"
+
+    def test_what_nobody_expects_of_a_fetch_is_met_once_a_minute_too(self, keys, server, now):
+        server.keys = None
+        with pytest.raises(TypeError):
+            keys.get("old")
+
+        assert keys.get("old") == "first"
+
+
+class TestWhileKeysAreFetched:
+    def test_whoever_has_a_known_one_does_not_wait(self, first, keys, server, threads):
+        assert threads.submit(keys.get, "old").result(timeout=5) == "first"
+
+        assert not first.done()
+        assert server.times == 2  # the very first time, and now
+
+    def test_whoever_has_none_of_them_is_told_to_come_again(
+        self, first, keys, threads, monkeypatch
+    ):
+        monkeypatch.setattr(identity, "WAIT", 0.05)
+
+        with pytest.raises(KeysUnavailable):
+            threads.submit(keys.get, "new").result(timeout=5)
+
+        assert not first.done()
+
+    def test_a_new_one_is_had_when_they_come(self, first, keys, server, threads):
+        server.keys = {"new": "second"}
+
+        waiting = [threads.submit(keys.get, "new") for _ in range(50)]
+        server.answers.set()
+
+        assert {each.result(timeout=5) for each in waiting} == {"second"}
+        assert server.times == 2
+
+    def test_where_they_do_not_come_nobody_who_waited_is_rejected(
+        self, first, keys, server, threads
+    ):
+        server.down = True
+
+        waiting = threads.submit(keys.get, "new")
+        server.answers.set()
+
+        with pytest.raises(KeysUnavailable):
+            waiting.result(timeout=5)
+        assert first.result(timeout=5) == "first"
+
+    def test_without_any_all_wait_for_one_fetch(self, server, threads):
+        keys = Keys(server.fetch)
+        server.hang()
+
+        waiting = [threads.submit(keys.get, "old") for _ in range(50)]
+        assert server.asked.wait(5)
+        server.answers.set()
+
+        assert {each.result(timeout=5) for each in waiting} == {"first"}
+        assert server.times == 1
+
+    def test_without_any_that_is_good_nobody_waits_for_ever(
+        self, first, keys, now, threads, monkeypatch
+    ):
+        monkeypatch.setattr(identity, "WAIT_FOR_ANY", 0.05)
+        now[0] += 24 * 3600
+
+        with pytest.raises(KeysUnavailable):
+            threads.submit(keys.get, "old").result(timeout=5)
+
+        assert not first.done()
