@@ -24,7 +24,7 @@ TURNS = ("approved", "rejected")
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(1800 if FULL else 120),
+    pytest.mark.timeout(3600 if FULL else 120),
 ]
 
 
