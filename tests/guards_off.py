@@ -83,6 +83,21 @@ DECIDING = (
         (RACES, "tests/approvals/test_voting.py::TestStages"),
     ),
     Guard(
+        "a run of which a wait timed out is not called to have the answer",
+        "approvals/verdicts.py",
+        "        if trace is Trace.HEARD:\n",
+        "        if trace:\n",
+        ("tests/approvals/test_verdicts.py", "tests/approvals/test_delivery.py"),
+    ),
+    Guard(
+        "contents are removed in the order of whoever delivers",
+        "approvals/retention.py",
+        'if not over.update(body=models.F("body")):',
+        "if not over.exists():",
+        ("tests/approvals/test_retention.py::TestAtOnce",),
+        POSTGRES,
+    ),
+    Guard(
         "nobody answers their own request",
         "approvals/models/question.py",
         ".exclude(email=self.requester_mailbox)",
