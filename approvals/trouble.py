@@ -28,6 +28,7 @@ REPEATABLE = frozenset(
     f"approvals:{name}" for name in ("bulk", "bulk_confirm", "decide", "say", "take_back")
 )
 """Forms that may be sent any number of times, with the same effect and the same page as once."""
+CODES = frozenset({"outcome", "row"})  # fields of forms
 RETRY_AFTER = 5  # seconds
 _SEEN = "countersign.trouble"  # in `request.META`, which is the request's own
 
@@ -124,7 +125,8 @@ def _page(request: HttpRequest) -> dict[str, Any]:
     return {
         # One that begins with two slashes would lead to another host.
         "address": escape_leading_slashes(request.get_full_path()),
-        "posted": posted,
+        # Without what no person wrote, such as the value of the button that was pressed.
+        "posted": {n: v for n, v in posted.items() if n not in CODES},
         "again": [(n, v) for n, vs in posted.lists() for v in vs] if kept else [],
         "repeatable": may_be_repeated(request),
         "wrote": request.method == "POST",

@@ -194,6 +194,19 @@ class TestThePage:
         assert unescape(said).count("A long thought") == 1
         assert offered(answer) == (reverse("approvals:decide", args=[approval.pk]), TYPED)
 
+    @pytest.mark.parametrize("name", ["decide", "several"])
+    def test_it_shows_words_and_no_codes(self, approval, browser, name):
+        path, fields = FORMS[name]
+        fields = {key: value.format(pk=approval.pk) for key, value in fields.items()}
+        with struck(3):
+            answer = browser.post(path.format(pk=approval.pk), fields)
+
+        assert_503(answer)
+        assert offered(answer)[1] == fields
+        said = text_of(answer)
+        assert not [code for code in (fields["outcome"], str(approval.pk)) if code in said]
+        assert ("What you sent" in said) == (name == "decide")
+
     def test_one_click_sends_it_again(self, approval, browser):
         with struck(3):
             answer = decide(browser, approval)
