@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.core.signals import got_request_exception
 from django.db import (
@@ -16,6 +17,7 @@ from django.db import (
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
 from django.utils.http import escape_leading_slashes
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ REPEATABLE = frozenset(
     f"approvals:{name}" for name in ("bulk", "bulk_confirm", "decide", "say", "take_back")
 )
 """Forms that may be sent any number of times, with the same effect and the same page as once."""
+UNANSWERED = ("again", "repeatable", "gone")
+"""The pages that the service worker keeps: sent again, or as often as one likes, or not kept."""
 CODES = frozenset({"outcome", "row"})  # fields of forms
 RETRY_AFTER = 5  # seconds
 _SEEN = "countersign.trouble"  # in `request.META`, which is the request's own
@@ -131,6 +135,30 @@ def _page(request: HttpRequest) -> dict[str, Any]:
         "repeatable": may_be_repeated(request),
         "wrote": request.method == "POST",
     }
+
+
+def unanswered(kind: str) -> dict[str, Any]:
+    """The page of what was sent, with places for it: the service worker fills them (sw.js)."""
+    kept = kind != "gone"
+    return {
+        "address": "%address%",
+        "posted": {"%label%": "%value%"} if kept else {},
+        "again": [("%name%", "%value%")] if kept else [],
+        "repeatable": kind == "repeatable",
+        "wrote": True,
+    }
+
+
+def paths_of_repeatable() -> str:
+    """The paths of the forms that may be sent any number of times, as a regular expression."""
+    some = UUID(int=0)
+    found = []
+    for name in sorted(REPEATABLE):
+        try:
+            found.append(reverse(name))
+        except NoReverseMatch:
+            found.append(reverse(name, args=[some]).replace(str(some), "[^/]+"))
+    return "|".join(found)
 
 
 def _is_api(request: HttpRequest) -> bool:

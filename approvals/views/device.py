@@ -14,6 +14,8 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from approvals.trouble import UNANSWERED, paths_of_repeatable, unanswered
+
 HOUR = 3600
 
 
@@ -54,21 +56,33 @@ ICONS = (
 def worker(_request: HttpRequest) -> HttpResponse:
     """The service worker, from the root, so that it has all pages in its scope.
 
-    It keeps the page for offline and what that page loads. Their names hold digests of what is in
-    them, so another version of any makes another worker, which the browser takes in place.
+    It keeps the page for offline, those for a form that nobody answered, and what they load. Names
+    of files hold digests of what is in them, so another version of any makes another worker, which
+    the browser takes in place.
     """
     page = render_to_string("approvals/offline.html")
+    others = [render_to_string("503.html", unanswered(kind)) for kind in UNANSWERED]
     files = sorted(
         set(re.findall(rf'(?:href|src)="({re.escape(settings.STATIC_URL)}[^"]+)"', page))
     )
-    version = sha256("\n".join((page, *files)).encode()).hexdigest()[:12]
-    context = {"version": version, "files": files, "offline": reverse("approvals:offline")}
-    text = render_to_string("sw.js", context)
+    text = render_to_string(
+        "sw.js",
+        {
+            "files": files,
+            "offline": reverse("approvals:offline"),
+            "repeatable": paths_of_repeatable(),
+            "comment": gettext("Comment"),
+            "version": sha256("\n".join((page, *others, *files)).encode()).hexdigest()[:12],
+        },
+    )
     return HttpResponse(text, content_type="text/javascript; charset=utf-8")
 
 
 @require_safe
 @cache_control(no_cache=True)
 def offline(request: HttpRequest) -> HttpResponse:
-    """The page that stands in for those that cannot be reached."""
+    """The page that stands in for those that cannot be reached, or for a form's answer."""
+    kind = request.GET.get("unanswered")
+    if kind in UNANSWERED:
+        return render(request, "503.html", unanswered(kind))
     return render(request, "approvals/offline.html")

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -11,6 +12,7 @@ from django.utils import timezone, translation
 
 from approvals.models import Preference
 from approvals.times import exact, fully
+from approvals.trouble import UNANSWERED
 from tests.approvals.reading import as_person
 from tests.factories import make_approval
 
@@ -68,12 +70,30 @@ class TestWorker:
             )
         assert (english[1] != german[1]) == differs
 
-    def test_the_page_for_offline_is_about_nobody(self, ana):
-        page = as_person(ana).get("/offline/")
+    @pytest.mark.parametrize("query", ["", *(f"?unanswered={kind}" for kind in UNANSWERED)])
+    def test_a_page_that_stands_in_is_about_nobody(self, ana, query):
+        page = as_person(ana).get(f"/offline/{query}")
 
+        assert page.status_code == 200  # of another no browser keeps a copy
+        assert ("We could not tell" in page.content.decode()) == bool(query)
         assert "Ana" not in page.content.decode()
         assert "csrf" not in page.content.decode()
         assert "Set-Cookie" not in page
+
+    def test_it_knows_the_pages_and_which_forms_may_be_repeated(self, client, db):
+        text = client.get("/sw.js").content.decode()
+
+        assert set(re.findall(r'unanswered\("(\w+)"\)', text)) == set(UNANSWERED)
+        [paths] = re.findall(r'new RegExp\("(.*)"\)', text)
+        one = f"/approvals/{uuid4()}/"
+        assert all(
+            re.search(paths, path)
+            for path in ("/bulk/", "/bulk/confirm/", f"{one}decide/", f"{one}say/")
+        )
+        assert not any(
+            re.search(paths, path)
+            for path in ("/", "/profile/tokens/", f"{one}hand-over/", f"/x{one}say/", "/start/say/")
+        )
 
 
 @pytest.mark.usefixtures("managers")

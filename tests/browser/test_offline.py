@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 from playwright.sync_api import expect
 
-from approvals.models import Vote
+from approvals.models import Approval, Vote
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +25,8 @@ class Line:
         self.server = (urlsplit(url).hostname, urlsplit(url).port)
         self.port = 0
         self.open: list[socket.socket] = []
+        self.instead: bytes | None = None  # what is answered in place of the server
+        self.loses_answers = False  # what the server says does not arrive
         self.mend()
 
     @property
@@ -49,12 +52,19 @@ class Line:
                 far = socket.create_connection(self.server)
                 self.open += [near, far]
                 for pair in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+                    asks = pair == (near, far)
+                    threading.Thread(target=self._pass_on, args=(*pair, asks), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                target.sendall(data)
+                if asks and self.instead is not None:
+                    source.sendall(self.instead)
+                    source.shutdown(socket.SHUT_RDWR)
+                elif self.loses_answers and not asks:
+                    target.shutdown(socket.SHUT_RDWR)
+                else:
+                    target.sendall(data)
             target.shutdown(socket.SHUT_WR)
 
 
@@ -85,6 +95,17 @@ KEPT = """async () => {
   for (const name of await caches.keys())
     for (const request of await (await caches.open(name)).keys())
       found.push(new URL(request.url).pathname);
+  return found;
+}"""
+
+
+TEXTS = """async () => {
+  const found = [];
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    for (const request of await cache.keys())
+      found.push(await (await cache.match(request, { ignoreVary: true })).text());
+  }
   return found;
 }"""
 
@@ -151,6 +172,138 @@ class TestOffline:
         page.get_by_role("button", name="Approve").click()
         page.wait_for_url("**/receipt/**")
         assert Vote.objects.get().comment == "Half a thought"
+
+
+FRONT_END = b"HTTP/1.1 %d Bad\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<h1>Error</h1>"
+TYPED = """Half a thought,\nin <b>two</b> lines & "quotes": $& $1 %value% 'ü'"""
+
+
+class TestUnanswered:
+    """A form that was sent, and whose answer never came: the server died under the click."""
+
+    @pytest.fixture
+    def asked(self, page, watch, approval):
+        """Ana's page of the request, with a comment typed."""
+        watch.without_server = True
+        page.goto(approval.get_absolute_url())
+        page.get_by_label("Comment").fill(TYPED)
+        return page
+
+    def assert_kept(self, page):
+        expect(page.get_by_role("heading", level=1)).to_have_text("Please try again in a moment")
+        expect(page.get_by_text("We could not tell whether this was saved")).to_be_visible()
+        expect(
+            page.get_by_text("An answer that was saved already is not saved twice")
+        ).to_be_visible()
+        expect(page.locator(".typed")).to_have_text(TYPED)
+        expect(page.locator("main")).not_to_contain_text("approved")
+        assert page.evaluate("getComputedStyle(document.body).margin") == "0px"
+
+    def assert_one_click_does_it_once(self, page):
+        page.get_by_role("button", name="Send it again").click()
+        page.wait_for_url("**/receipt/**")
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        vote = Vote.objects.get()
+        assert (vote.outcome, vote.comment) == ("approved", TYPED)
+
+    def test_a_server_that_is_gone(self, asked, line):
+        line.cut()
+        asked.get_by_role("button", name="Approve").click()
+        self.assert_kept(asked)
+        asked.get_by_role("button", name="Send it again").click()
+        self.assert_kept(asked)
+        assert not Vote.objects.exists()
+
+        line.mend()
+        self.assert_one_click_does_it_once(asked)
+
+    @pytest.mark.parametrize("answer", [b"", *(FRONT_END % code for code in (502, 503, 504))])
+    def test_a_front_end_that_answers_for_one_that_is_gone(self, asked, line, answer):
+        line.instead = answer
+        asked.get_by_role("button", name="Approve").click()
+        self.assert_kept(asked)
+        assert not Vote.objects.exists()
+
+        line.instead = None
+        self.assert_one_click_does_it_once(asked)
+
+    def test_a_server_that_dies_once_it_is_saved(self, asked, line):
+        line.loses_answers = True
+        asked.get_by_role("button", name="Approve").click()
+        self.assert_kept(asked)
+        assert Vote.objects.count() == 1
+
+        line.loses_answers = False
+        self.assert_one_click_does_it_once(asked)
+
+    def test_an_answer_of_the_inbox_is_left_as_it_is(self, asked, monkeypatch):
+        def locked(*_args, **_options):
+            raise OperationalError("database is locked")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Approval, "decide", locked)
+            with asked.expect_navigation() as told:
+                asked.get_by_role("button", name="Approve").click()
+            assert told.value.status == 503
+            assert told.value.header_value("X-Request-ID")
+            self.assert_kept(asked)
+
+        self.assert_one_click_does_it_once(asked)
+
+    def test_a_form_that_may_not_be_repeated_says_so_and_keeps_each_value(self, page, line, watch):
+        watch.without_server = True
+        page.goto("/profile/")
+        form = page.locator("form[action$='/profile/telling/']")
+        line.cut()
+        form.evaluate(
+            "(form) => { for (const value of ['a', 'b']) form.append(Object.assign("
+            "document.createElement('input'), {type: 'hidden', name: 'twice', value})) }"
+        )
+        form.get_by_role("button").first.click()
+
+        expect(page.get_by_text("If it may not happen twice, look first")).to_be_visible()
+        kept = page.locator("form[method=post] [name=twice]")
+        assert kept.evaluate_all("(all) => all.map((each) => each.value)") == ["a", "b"]
+        assert page.locator("form").get_attribute("action") == f"{line.url}/profile/telling/"
+
+    def test_a_password_is_not_given_back(self, page, line, watch):
+        watch.without_server = True
+        page.context.clear_cookies()
+        page.goto("/sign-in/")
+        page.get_by_label("E-mail address").fill("ana@example.com")
+        page.get_by_label("Password").fill("hush-hush")
+        line.cut()
+        page.get_by_role("button", name="Sign in").click()
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("Please try again in a moment")
+        assert "hush-hush" not in page.content()
+        assert "ana@" not in page.content()
+        assert page.locator("form").count() == 0
+
+    def test_nothing_of_it_is_kept(self, asked, line):
+        line.cut()
+        asked.get_by_role("button", name="Approve").click()
+        self.assert_kept(asked)
+        line.mend()
+        asked.goto("/")
+
+        kept = asked.evaluate(TEXTS)
+        assert len(kept) > 4
+        assert not [text for text in kept if "Half a thought" in text or "csrf" in text]
+
+    def test_what_another_site_sends_is_not_given_back_as_if_it_were_ours(
+        self, asked, line, approval
+    ):
+        action = f"{line.url}{approval.get_absolute_url()}decide/"
+        asked.goto("about:blank")
+        asked.set_content(
+            f"<form method=post action='{action}'><input name=comment value=Pay>"
+            "<button>Go</button></form>"
+        )
+        line.cut()
+        asked.get_by_role("button", name="Go").click()
+
+        expect(asked.get_by_role("heading", level=1)).to_contain_text("This site")
 
 
 class TestInstall:
