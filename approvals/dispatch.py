@@ -21,7 +21,7 @@ from approvals.lanes import Change, Lanes, Place
 from approvals.models import Delivery
 from approvals.origin import Origin, one_round, origin
 from approvals.pace import Pace
-from approvals.trouble import TROUBLE
+from approvals.trouble import TROUBLE, let_go
 
 log = logging.getLogger(__name__)
 
@@ -197,8 +197,9 @@ class Dispatcher:
         try:
             if self._starts(one):
                 answered = self._play(one.delivery)
-        except TROUBLE:
+        except TROUBLE as error:
             log.exception("database unavailable")
+            let_go(error)
         except Exception:  # whatever is wrong with it stays with it: its lease holds it
             log.exception("row left for later", extra=_about(one.delivery))
         finally:

@@ -1,6 +1,7 @@
 """Trouble with the database: a 503 that promises nothing and keeps what was typed."""
 
 import logging
+import sqlite3
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from django.db import (
     InternalError,
     OperationalError,
     close_old_connections,
+    connection,
 )
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
@@ -33,6 +35,7 @@ REPEATABLE = frozenset(
 UNANSWERED = ("again", "repeatable", "gone")
 """The pages that the service worker keeps: sent again, or as often as one likes, or not kept."""
 CODES = frozenset({"outcome", "row"})  # fields of forms
+READ_ONLY = "25006"  # PostgreSQL's code
 RETRY_AFTER = 5  # seconds
 _SEEN = "countersign.trouble"  # in `request.META`, which is the request's own
 
@@ -63,6 +66,7 @@ class DatabaseTroubleMiddleware:
                 "database unavailable",
                 extra={"path": request.path, "kind": type(error).__name__, "why": str(error)[:300]},
             )
+            let_go(error)
             return unavailable(request)
         return response
 
@@ -91,6 +95,20 @@ def _lost_the_connection(error: Exception | None) -> bool:
     """
     code = getattr(error.__cause__, "sqlstate", "") if error else ""
     return code is None or code.startswith(("08", "57P"))
+
+
+def let_go(error: BaseException) -> None:
+    """Close the connection where it takes no writes: another may, this one will not by itself.
+
+    SQLite goes on reading from a file that it could not open for writing, and PostgreSQL from a
+    server that is a replica since a failover. In other trouble the connection stays: on a disk that
+    is full, SQLite cannot open another.
+    """
+    code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+    state = getattr(error.__cause__, "sqlstate", "")
+    read_only = code == sqlite3.SQLITE_READONLY or state == READ_ONLY
+    if read_only and not connection.in_atomic_block:
+        connection.close()
 
 
 def may_be_repeated(request: HttpRequest) -> bool:

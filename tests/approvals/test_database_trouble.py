@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import threading
 import time
 from contextlib import closing, contextmanager
 from html import unescape
@@ -13,7 +14,8 @@ from django.db import OperationalError, close_old_connections, connection
 from django.test import Client
 from django.urls import reverse
 
-from approvals.models import ApiKey, Approval, Delivery, Event, PersonalToken, Vote
+from approvals.management.commands.deliver import loop
+from approvals.models import ApiKey, Approval, Delivery, Event, PersonalToken, Vote, Worker
 from approvals.models.outbox import DeliveryQuerySet
 from approvals.trouble import TROUBLE
 from tests.approvals.calling import URL, Api
@@ -352,6 +354,48 @@ class TestLocked:
         assert assert_whole(approval).status == "rejected"
 
 
+class TestReadOnly:
+    """A connection that was opened while nothing could be written stays so."""
+
+    def become_stale(self):
+        """Django's connection is such a one from here."""
+        away = "PRAGMA query_only = ON" if SQLITE else "SET default_transaction_read_only = on"
+        with connection.cursor() as cursor:
+            cursor.execute(away)
+
+    def test_the_next_request_has_another(self, approval, browser):
+        self.become_stale()
+        answer = decide(browser, approval)
+
+        assert_503(answer)
+        assert browser.post(*offered(answer)).status_code == 303
+        assert assert_whole(approval).votes.count() == 1
+
+    def test_so_has_the_next_round_of_the_worker(self):
+        me, stop = Worker(name="host/1"), threading.Event()
+        rounds = []
+
+        def act():
+            rounds.append("begun")
+            if len(rounds) == 2:
+                stop.set()
+            Worker.objects.beat(me)
+            return False
+
+        self.become_stale()
+        loop(act, stop, idle=0)
+
+        assert Worker.objects.filter(name="host/1").exists()
+
+    def test_in_other_trouble_it_stays(self, approval, browser):
+        browser.get("/")
+        own = connection.connection
+        with struck(3):
+            assert_503(decide(browser, approval))
+
+        assert connection.connection is own
+
+
 if SQLITE:
 
     class TestFull:
@@ -392,6 +436,18 @@ else:
 
     class TestFailover:
         """PostgreSQL ends the connection, or takes no writes any more."""
+
+        @contextmanager
+        def no_writes(self):
+            """On any connection that is opened meanwhile, as of a server that is a replica."""
+            name = connection.ops.quote_name(connection.settings_dict["NAME"])
+            with other_session() as other:
+                other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+                connection.close()
+                try:
+                    yield
+                finally:
+                    other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
 
         def test_between_any_two_statements_nothing_is_lost_or_done_twice(self, approval, browser):
             for number in range(200):
@@ -447,17 +503,16 @@ else:
         def test_a_server_that_takes_no_writes_is_read_from(self, approval, browser, ana):
             _, token = PersonalToken.objects.issue(ana, "cli")
             api = Api(Client(raise_request_exception=False), token)
-            with connection.cursor() as cursor:
-                cursor.execute("SET default_transaction_read_only = on")
+            with self.no_writes():
                 answer = decide(browser, approval)
                 vote = {"outcome": "approved", "revision": 1}
                 voted = api.post(f"{URL}/{approval.pk}/vote", vote)
                 read = browser.get(f"/approvals/{approval.pk}/")
                 ballot = api.get(f"{URL}/{approval.pk}/vote")
-                cursor.execute("SET default_transaction_read_only = off")
 
             assert_503(answer)
             assert_503(voted)
             assert (read.status_code, ballot.status_code) == (200, 200)
+            assert_503(browser.post(*offered(answer)))  # by the connection that has read
             assert browser.post(*offered(answer)).status_code == 303
             assert assert_whole(approval).status == "rejected"

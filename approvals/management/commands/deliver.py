@@ -21,7 +21,7 @@ from approvals.models import Approval, Timer, Worker
 from approvals.notices import send_due, tell_of_trouble
 from approvals.origin import one_round
 from approvals.reconciliation import Reconciler
-from approvals.trouble import TROUBLE
+from approvals.trouble import TROUBLE, let_go
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row", Approval, Timer)
@@ -173,8 +173,9 @@ def _try(say: Callable[[Worker], None], me: Worker) -> None:
     """Say it, if the database is there to hear it; else the next time."""
     try:
         say(me)
-    except (DatabaseError, InterfaceError):
+    except (DatabaseError, InterfaceError) as error:
         log.exception("database unavailable")
+        let_go(error)
     close_old_connections()
 
 
@@ -200,8 +201,9 @@ def _unless_away(act: Callable[[], bool]) -> bool:
     """Act; False where the database is away or locked: every row is as it was. Try again."""
     try:
         return act()
-    except TROUBLE:
+    except TROUBLE as error:
         log.exception("database unavailable")
+        let_go(error)
         return False
 
 
