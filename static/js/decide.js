@@ -58,6 +58,24 @@
       comment.focus();
       comment.reportValidity();
     });
+
+    // An answer is sent once, and its button says that it is on the way. The button stays a part of
+    // what is sent, which one that is disabled is not. At the window, behind all that may hold an
+    // answer back. Who stops the page from loading may send it again after a while.
+    const AT_MOST = 30_000; // milliseconds, beyond what a database that is locked takes
+    let sent = null;
+    const rest = () => {
+      sent?.removeAttribute("aria-busy");
+      sent = null;
+    };
+    addEventListener("submit", (event) => {
+      if (event.target !== decision || event.defaultPrevented) return;
+      if (sent) return event.preventDefault();
+      sent = event.submitter ?? decision;
+      sent.setAttribute("aria-busy", "true");
+      setTimeout(rest, AT_MOST);
+    });
+    addEventListener("pageshow", rest);
   }
 
   // The seconds that are left, counted from when the page was written.

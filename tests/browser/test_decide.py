@@ -211,6 +211,41 @@ class TestDouble:
         expect(page.get_by_text("Your answer is recorded")).to_be_visible()
         assert Vote.objects.count() == Delivery.objects.count() == 1
 
+    def at_once(self, page, *steps):
+        """Take these steps before any answer can come; which buttons are busy after each of them.
+
+        Playwright itself would wait for the next page.
+        """
+        return page.evaluate(
+            "(steps) => steps.map((step) => {"
+            " if (step === 'back') dispatchEvent(new PageTransitionEvent('pageshow'));"
+            " else document.getElementById(`answer-${step}`).click();"
+            " return [...document.querySelectorAll('[aria-busy=true]')].map((each) =>"
+            " `${each.value} ${getComputedStyle(each).cursor}`) })",
+            steps,
+        )
+
+    def test_a_button_that_is_waited_for_says_so_and_no_other_is_sent_meanwhile(
+        self, signed_in, ana, approval
+    ):
+        page = signed_in(ana, approval.get_absolute_url())
+        page.get_by_label("Comment").fill("Enjoy")
+
+        seen = self.at_once(page, "approved", "rejected", "approved")
+
+        assert seen == [["approved progress"]] * 3
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+        assert (Vote.objects.get().outcome, Vote.objects.get().comment) == ("approved", "Enjoy")
+
+    def test_a_page_that_comes_back_waits_for_nothing(self, signed_in, ana, approval):
+        page = signed_in(ana, approval.get_absolute_url())
+        page.get_by_label("Comment").fill("Take the train")
+
+        seen = self.at_once(page, "approved", "back", "rejected")
+
+        assert seen == [["approved progress"], [], ["rejected progress"]]
+        expect(page.get_by_text("Your answer is recorded")).to_be_visible()
+
     def test_going_back_and_pressing_again_leads_to_the_receipt(self, signed_in, ana, approval):
         page = signed_in(ana, approval.get_absolute_url())
         page.get_by_role("button", name="Approve").click()

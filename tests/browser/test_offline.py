@@ -147,6 +147,7 @@ class TestOffline:
         page.get_by_role("button", name="Approve").click()
 
         expect(page.locator("#unsent")).to_contain_text("Nothing was sent")
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
         expect(page.get_by_label("Comment")).to_have_value("Half a thought")
         page.context.set_offline(False)
         expect(page.locator("#unsent")).to_be_empty()
