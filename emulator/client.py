@@ -119,9 +119,18 @@ class Client:
         created = await self.request("POST", path, json={"argument": argument})
         return str(created["name"]).rpartition("/")[2]
 
+    async def cancel(self, workflow: str, execution: str) -> str:
+        """Cancel an execution; gives the state that it is in.
+
+        Raises:
+            RefusedByEmulator: among others, when it is over.
+        """
+        path = _path(workflow, execution)
+        return str((await self.request("POST", f"{path}:cancel"))["state"])
+
     async def end(self, workflow: str, execution: str) -> dict[str, Any]:
         """An execution when it is over, however long that takes."""
-        path = f"/workflows/{quote(workflow, safe='')}/executions/{execution}"
+        path = _path(workflow, execution)
         while True:
             found = await self.request("GET", path)
             if found["state"] != "ACTIVE":
@@ -165,6 +174,11 @@ class Client:
         if response.status >= 400:
             raise RefusedByEmulator(response.status, body["error"]["message"])
         return body
+
+
+def _path(workflow: str, execution: str) -> str:
+    """Where an execution is, below the location."""
+    return f"/workflows/{quote(workflow, safe='')}/executions/{quote(execution, safe='')}"
 
 
 def _why(failed: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from emulator.commands import check, deploy, executions, run, serve, start
+from emulator.commands import cancel, check, deploy, executions, run, serve, start
 
 
 def parser() -> argparse.ArgumentParser:
@@ -13,6 +13,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m emulator", description="Google Cloud Workflows on this machine."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (serve, run, check, deploy, start, executions):
+    for module in (serve, run, check, deploy, start, executions, cancel):
         module.add(commands)
     return parser

@@ -254,6 +254,26 @@ class TestDeployAndExecutions:
             assert "(Connection refused)" in printed
 
 
+class TestCancel:
+    def test_an_execution_is_ended_and_its_state_told(self, emulator):
+        emulator.deploy("held", "- nap: {call: sys.sleep, args: {seconds: 36000}}\n")
+        held = emulator.execute("held")
+
+        done = command("cancel", "held", held.id, "--emulator", emulator.url)
+        again = command("cancel", "held", held.id, "--emulator", emulator.url)
+
+        assert (done.returncode, done.stdout) == (0, "CANCELLED\n")
+        assert held.read()["state"] == "CANCELLED"
+        assert (again.returncode, again.stdout) == (2, "")
+        assert held.id in again.stderr
+
+    def test_one_that_there_is_not_is_said(self, emulator):
+        done = command("cancel", "nothing", "no/such one", "--emulator", emulator.url)
+
+        assert done.returncode == 2
+        assert "nothing" in done.stderr
+
+
 class TestStart:
     def test_the_id_is_printed_at_once(self, emulator):
         emulator.deploy("rest", "- nap: {call: sys.sleep, args: {seconds: 36000}}\n")

@@ -18,7 +18,9 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 
 
 class TestHelp:
-    @pytest.mark.parametrize("command", ["serve", "run", "check", "deploy", "start", "executions"])
+    @pytest.mark.parametrize(
+        "command", ["serve", "run", "check", "deploy", "start", "executions", "cancel"]
+    )
     def test_every_option_says_what_it_does(self, monkeypatch, capsys, command):
         monkeypatch.setenv("COLUMNS", "200")
 
