@@ -11,6 +11,7 @@ from countersign.questionnaire import from_page
 
 # Before the name of a field in what a page sends, so that no field is taken for another input.
 PREFIX = "form."
+NOT_TYPED = "password|token|revision|next|^(once|row)$"  # names of fields that nobody writes
 MOST_RADIOS = 4
 INPUTS = {"date": "date", "email": "email", "uri": "url"}
 MODES = {"number": "decimal", "integer": "numeric"}

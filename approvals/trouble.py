@@ -34,7 +34,6 @@ REPEATABLE = frozenset(
 """Forms that may be sent any number of times, with the same effect and the same page as once."""
 UNANSWERED = ("again", "repeatable", "gone")
 """The pages that the service worker keeps: sent again, or as often as one likes, or not kept."""
-CODES = frozenset({"outcome", "row"})  # fields of forms
 READ_ONLY = "25006"  # PostgreSQL's code
 RETRY_AFTER = 5  # seconds
 _SEEN = "countersign.trouble"  # in `request.META`, which is the request's own
@@ -147,8 +146,7 @@ def _page(request: HttpRequest) -> dict[str, Any]:
     return {
         # One that begins with two slashes would lead to another host.
         "address": escape_leading_slashes(request.get_full_path()),
-        # Without what no person wrote, such as the value of the button that was pressed.
-        "posted": {n: v for n, v in posted.items() if n not in CODES},
+        "posted": posted,
         "again": [(n, v) for n, vs in posted.lists() for v in vs] if kept else [],
         "repeatable": may_be_repeated(request),
         "wrote": request.method == "POST",

@@ -8,7 +8,7 @@ const OFFLINE = "{{ offline }}";
 const FILES = [{% for file in files %}"{{ file }}"{% if not forloop.last %}, {% endif %}{% endfor %}];
 const REPEATABLE = new RegExp("^(?:{{ repeatable|safe }})$"); // paths
 const COMMENT = "{{ comment|escapejs }}"; // the word
-const UNSEEN = /password|token|revision|next|^(once|outcome|row)$/; // names of what is no text
+const UNSEEN = /{{ not_typed|safe }}|^outcome$/; // names of what is no text; labels are not known here
 
 const keep = async () => {
   const cache = await caches.open(KEPT);

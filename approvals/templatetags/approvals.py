@@ -13,9 +13,10 @@ from django.utils.translation import gettext, ngettext, npgettext
 
 from approvals import markdown as markdown_
 from approvals.facts import key_fact_of, shown
-from approvals.fields import PREFIX
+from approvals.fields import NOT_TYPED, PREFIX
 from approvals.google.console import execution_page
 from approvals.models import Approval
+from approvals.models.content import OUTCOME_LABELS
 from approvals.people import Names
 from approvals.plain import visible
 from approvals.progress import in_trouble, in_words
@@ -87,10 +88,15 @@ def typed(posted: QueryDict | None) -> Iterator[tuple[str, str]]:
     """What a person wrote in a form that could not be saved; never a password or a token."""
     for name, value in (posted or {}).items():
         text = str(value)
-        if text.strip() and not re.search("password|token|revision|next|^once$", name):
+        if not text.strip() or re.search(NOT_TYPED, name):
+            continue
+        if name == "outcome":
+            yield gettext("Answer"), str(OUTCOME_LABELS.get(text, text))
+        elif name == "comment":
+            yield gettext("Comment"), text
+        else:
             label = name.removeprefix(PREFIX)
-            known = {"outcome": gettext("Answer"), "comment": gettext("Comment")}
-            yield known.get(name, label[:1].upper() + label[1:]), text
+            yield label[:1].upper() + label[1:], text
 
 
 @register.filter

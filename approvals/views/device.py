@@ -14,6 +14,7 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from approvals.fields import NOT_TYPED
 from approvals.trouble import UNANSWERED, paths_of_repeatable, unanswered
 
 HOUR = 3600
@@ -72,6 +73,7 @@ def worker(_request: HttpRequest) -> HttpResponse:
             "offline": reverse("approvals:offline"),
             "repeatable": paths_of_repeatable(),
             "comment": gettext("Comment"),
+            "not_typed": NOT_TYPED,
             "version": sha256("\n".join((page, *others, *files)).encode()).hexdigest()[:12],
         },
     )

@@ -196,7 +196,7 @@ class TestUnanswered:
         expect(
             page.get_by_text("An answer that was saved already is not saved twice")
         ).to_be_visible()
-        expect(page.locator(".typed")).to_have_text(TYPED)
+        expect(page.locator(".typed").get_by_text(TYPED, exact=True)).to_be_visible()
         expect(page.locator("main")).not_to_contain_text("approved")
         assert page.evaluate("getComputedStyle(document.body).margin") == "0px"
 
