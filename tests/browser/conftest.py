@@ -61,17 +61,22 @@ def _database_beside_the_browser() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _database(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that the server's threads see; Google is told and asked nothing from here."""
-    monkeypatch.setattr("approvals.views.decision.deliver_now", lambda delivery: None)
-    monkeypatch.setattr("approvals.way.asked", lambda execution: Told(trouble="Nobody was asked."))
+@pytest.fixture(autouse=True, scope="module")
+def _without_google() -> Iterator[None]:
+    """Google is told and asked nothing from here.
+
+    For longer than a test: what a page has asked of the server may still be under way at its end.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("approvals.views.decision.deliver_now", lambda delivery: None)
+        patch.setattr("approvals.way.asked", lambda execution: Told(trouble="Nobody was asked."))
+        patch.setattr("approvals.runs.execution_seen", nobody_is_asked)
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _drawings_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens after each answer is not asked of Google from here."""
-    monkeypatch.setattr("approvals.runs.execution_seen", nobody_is_asked)
+def _database(transactional_db: None) -> None:
+    """Rows that the server's threads see."""
 
 
 @pytest.fixture
