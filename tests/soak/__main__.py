@@ -7,9 +7,11 @@ Each part stops by itself. Exit code 1 if one found a problem or could not run.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -178,19 +180,29 @@ def run(part: Part, database: str) -> tuple[bool, str]:
     try:
         if database == POSTGRES:
             environment["DATABASE_URL"] = ensure_postgres()
-        done = subprocess.run(
-            [sys.executable, *part.command],
-            cwd=ROOT,
-            env=environment,
-            timeout=part.minutes * 60,
-            check=False,
-        )
-        fine, how = done.returncode == 0, "well" if done.returncode == 0 else "PROBLEMS, see above"
+        code = _in_time([sys.executable, *part.command], environment, part.minutes * 60)
+        fine, how = code == 0, "well" if code == 0 else "PROBLEMS, see above"
     except Unavailable as error:
         fine, how = False, f"NOT RUN: {error}"
     except subprocess.TimeoutExpired:
         fine, how = False, f"HANGS: not done after {part.minutes:g} minutes"
     return fine, f"{title:20} {time.monotonic() - begin:5.0f} s  {how}"
+
+
+def _in_time(command: list[str], environment: dict[str, str], seconds: float) -> int:
+    """The exit code of a part. Raises `subprocess.TimeoutExpired` when its time is over.
+
+    It is interrupted then, as by Ctrl-C: what it has started it ends itself.
+    """
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as running:
+        try:
+            return running.wait(seconds)
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(60)
+            running.kill()
+            raise
 
 
 if __name__ == "__main__":
