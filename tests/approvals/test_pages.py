@@ -174,7 +174,7 @@ class TestErrorPages:
         assert response.status_code == 503
         assert "We could not tell whether this was saved" in text_of(response)
         assert "my long reasons" in text_of(response)
-        assert "rejected" in text_of(response)
+        assert "Rejected" in text_of(response)
         assert "secret" not in response.content.decode()
 
     def test_a_form_from_before_signing_in_again_shows_what_was_typed(self, rf):
