@@ -16,9 +16,9 @@ from tests.approvals.racing import assert_whole, fresh, in_processes
 from tests.factories import make_approval, make_caller, make_group, make_request, make_user
 
 FULL = os.environ.get("RACES") == "full"
-PEOPLE, REQUESTS = (50, 300) if FULL else (8, 6)
+PEOPLE, REQUESTS = (50, 60) if FULL else (8, 6)
 PAIRS = 1000 if FULL else 12
-REGISTRATIONS = 100 if FULL else 4
+REGISTRATIONS = 40 if FULL else 4
 BATCH = 20  # of approvals that expire soon: made in a fraction of their time
 TURNS = ("approved", "rejected")
 
