@@ -153,10 +153,7 @@ def look(url: str) -> Sight:
 
     Raises `CannotLook` when Google cannot be asked or the answer is not understood.
     """
-    try:
-        address = CallbackAddress.parse(url)
-    except BadCallbackUrl as error:
-        raise CannotLook(type(error).__name__) from None
+    address = _looked_at(url)
     with understood():
         execution = get(address.execution_url, view="BASIC")
         if execution is None:
@@ -179,10 +176,7 @@ def trace(url: str) -> Trace:
 
     Raises `CannotLook` when Google cannot be asked.
     """
-    try:
-        address = CallbackAddress.parse(url)
-    except BadCallbackUrl as error:
-        raise CannotLook(type(error).__name__) from None
+    address = _looked_at(url)
     fields = "stepEntries(state,exception),nextPageToken"
     found = Trace.UNSURE
     try:
@@ -196,6 +190,14 @@ def trace(url: str) -> Trace:
             return Trace.UNSURE
         raise
     return found
+
+
+def _looked_at(url: str) -> CallbackAddress:
+    """A callback's address, taken apart. Raises `CannotLook` where Google is not asked."""
+    try:
+        return CallbackAddress.parse(url)
+    except BadCallbackUrl as error:
+        raise CannotLook(type(error).__name__) from None
 
 
 def _may_have_timed_out(entry: dict[str, Any]) -> bool:

@@ -84,15 +84,21 @@ class Server(ThreadingHTTPServer):
 def scripted_server() -> Iterator[Script]:
     """Serve on a free loopback port until the block ends."""
     script = Script()
-    handler = type("Scripted", (Handler,), {"script": script})
+    with serving(type("Scripted", (Handler,), {"script": script}), script.released) as origin:
+        script.origin = origin
+        yield script
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler], over: threading.Event) -> Iterator[str]:
+    """Serve on a free loopback port until the block ends, and then say that it is over."""
     server = Server(("127.0.0.1", 0), handler)
-    script.origin = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield script
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
-        script.released.set()
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

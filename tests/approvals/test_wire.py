@@ -13,7 +13,7 @@ import pytest
 from approvals.google import certificates, wire
 from approvals.google.certificates import CannotFetch, fetch_certificates
 from approvals.google.wire import CannotLook
-from tests.approvals.scripted import Server
+from tests.approvals.scripted import serving
 
 LENGTH, CHUNKS, CLOSE = "Content-Length", "chunks", "until it is closed"
 
@@ -90,17 +90,9 @@ class Handler(BaseHTTPRequestHandler):
 def sending(framing, body, **how) -> Iterator[Sender]:
     """Serve this body on a free loopback port until the block ends."""
     sender = Sender(framing, body, **how)
-    server = Server(("127.0.0.1", 0), type("Sending", (Handler,), {"sender": sender}))
-    sender.origin = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(type("Sending", (Handler,), {"sender": sender}), sender.over) as origin:
+        sender.origin = origin
         yield sender
-    finally:
-        sender.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.mark.usefixtures("google")
