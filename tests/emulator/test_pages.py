@@ -7,6 +7,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from tests.browser.barriers import looked_at, told
 from tests.emulator.reading import FAILING, get, look, seen
 from tests.emulators import eventually
 
@@ -122,7 +123,8 @@ class TestBrowser:
         context = browser.new_context(base_url=emulator.url, viewport={"width": 390, "height": 800})
         page = context.new_page()
         wrong: list[str] = []
-        page.on("console", lambda message: wrong.append(message.text))
+        gone = "status of 404"  # the browser itself reports a page that is not there
+        page.on("console", lambda told: wrong.extend([told.text] * (gone not in told.text)))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         yield page
         context.close()
@@ -165,6 +167,24 @@ class TestBrowser:
             assert len(ids) == len(set(ids))
             page.keyboard.press("Tab")
             expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+
+    def test_none_has_a_barrier_or_loses_anything(self, page, emulator, over, waiting):
+        emulator.deploy("bad", FAILING)
+        failed = emulator.execute("bad")
+        failed.wait()
+        found = {}
+        for path in (
+            "/",
+            "/?state=FAILED",
+            "/ui/workflows/flow",
+            "/ui/workflows/none",
+            *(f"/ui/executions/{each.id}" for each in (waiting, over, failed)),
+            f"/ui/executions/{over.id}/steps",
+        ):
+            page.goto(path)
+            found[path] = looked_at(page, everywhere=True)
+
+        assert told(found) == []
 
     def test_without_script_it_loads_itself_again(self, browser, emulator, waiting):
         context = browser.new_context(base_url=emulator.url, java_script_enabled=False)
