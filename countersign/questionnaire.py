@@ -5,10 +5,12 @@ standard a page can show, and how texts of a page become values of the declared 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker, SchemaError
+from jsonschema import Draft202012Validator, FormatChecker, SchemaError, ValidationError
+from jsonschema.validators import extend
 
 from countersign.errors import FormInvalid
 from countersign.phrases import phrase
@@ -113,10 +115,34 @@ def filled_in(
     return dict(values)
 
 
+def _in_steps(
+    validator: Any, step: float, number: Any, _schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """`multipleOf` of numbers as they are written. jsonschema divides them as computers hold them,
+    and in those 19.99 is no whole number of cents.
+    """
+    if not validator.is_type(number, "number"):
+        return
+    try:
+        rest = _as_written(number) % _as_written(step)
+    except ValueError:  # "nan" and "inf" are in no steps
+        rest = Fraction(1)
+    if rest:
+        yield ValidationError("not a multiple of the step")
+
+
+def _as_written(number: float) -> Fraction:
+    # An int is exact already, and may have more digits than Python turns into text.
+    return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
+
+
+_Validator = extend(Draft202012Validator, {"multipleOf": _in_steps})  # type: ignore[no-untyped-call]  # its stubs have no types
+
+
 def _validate(form: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     schema = {**form, "additionalProperties": False}
     errors: dict[str, str] = {}
-    for error in Draft202012Validator(schema, format_checker=_FORMATS).iter_errors(dict(values)):
+    for error in _Validator(schema, format_checker=_FORMATS).iter_errors(dict(values)):
         if error.validator == "required":
             for name in form.get("required", []):
                 if name not in values:

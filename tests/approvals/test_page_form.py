@@ -80,6 +80,17 @@ class TestFillIn:
         assert response.status_code == 422
         assert "Please give a number." in text_of(response)
 
+    def test_an_amount_in_cents_is_taken(self, managers, ana):
+        kind = {"type": "number", "multipleOf": 0.01}
+        form = {"type": "object", "properties": {"sum": kind}}
+        approval = make_approval(form=form, prefill={"sum": 4.35})
+
+        refused = send(as_person(ana), approval, **fill(sum="19.995"))
+        assert "In steps of 0.01." in text_of(refused)
+        assert send(as_person(ana), approval, **fill(sum="19.99")).status_code == 303
+
+        assert Vote.objects.get().form == {"sum": 19.99}
+
     def test_what_is_wrong_is_said_at_its_field_and_all_is_kept(self, review, ana):
         values = fill(text="", score="eleven", tone="Friendly", again="on")
 

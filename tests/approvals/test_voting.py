@@ -18,6 +18,7 @@ from approvals.models import (
     WasChanged,
 )
 from approvals.verification import verify
+from countersign.questionnaire import filled_in
 from countersign.terms import TermsRefused
 from tests.factories import make_approval, make_group, make_type, make_user
 from tests.guards import unguarded
@@ -422,6 +423,26 @@ class TestForms:
 
         assert set(refused.value.errors) == {named}
         assert not approval.votes.exists()
+
+    @pytest.mark.parametrize(
+        ("step", "whole", "broken"),
+        [
+            (0.01, [19.99, 0.07, 1.1, 4.35, -0.29, 8, 0], [19.995, 0.001]),
+            (0.1, [0.3, 1e22, 1.0], [0.35, 1e-7]),
+            (5, [10, 10.0, 2**53 - 2], [9, 12.5]),
+            (1e-300, [1e300, 5], [1e-301]),
+            (1e300, [0, 3e300], [5, 1e-300, 10**5000 + 1]),
+        ],
+    )
+    def test_steps_are_counted_in_numbers_as_people_write_them(self, step, whole, broken):
+        form = {"type": "object", "properties": {"sum": {"type": "number", "multipleOf": step}}}
+
+        for number in whole:
+            assert filled_in(form, {"sum": number}, negative=False) == {"sum": number}
+        for number in [*broken, float("inf"), float("nan")]:
+            with pytest.raises(FormInvalid) as refused:
+                filled_in(form, {"sum": number}, negative=False)
+            assert refused.value.errors == {"sum": f"In steps of {step}."}
 
     def test_a_rejection_needs_no_form(self, people, finance):
         approval = make_approval(approvers=["group:finance"], form=FORM)
