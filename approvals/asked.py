@@ -141,8 +141,7 @@ def _needed(approval: Approval, votes: Sequence[Vote]) -> int:
     """How many must agree in this stage; where all must, all who may and all who have."""
     if approval.votes_needed is not None:
         return approval.votes_needed
-    able = set(approval.able().values_list("pk", flat=True))
-    return len(able | {vote.user_id for vote in votes})
+    return len(approval.electorate((vote.user_id, vote.principal_id) for vote in votes))
 
 
 def _principal(approval: Approval, user: User) -> tuple[User | None, datetime | None]:

@@ -36,6 +36,7 @@ from approvals.models import Approval, Event, Policy, User, Vote
 from approvals.models.approver import Approver
 from approvals.models.content import PENDING, digest
 from approvals.models.querysets import ApprovalQuerySet
+from approvals.models.user import without
 from approvals.periods import QUARTER, Period, periods_of
 from approvals.spreads import Spread, spreads_of
 from approvals.tallies import Epoch
@@ -290,9 +291,8 @@ def _silent(rows: QuerySet[Any]) -> QuerySet[Any, Any]:
         approval=OuterRef("approval"),
         stage=OuterRef("stage"),
     )
-    able = User.objects.filter(pk=OuterRef("person"), is_active=True).exclude(
-        email=OuterRef("approval__requester_mailbox")
-    )
+    person = User.objects.filter(pk=OuterRef("person"), is_active=True)
+    able = without(person, OuterRef("approval__requester_mailbox"))
     return rows.filter(Exists(able), ~Exists(votes)).order_by().values("approval", "person")
 
 

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef
 
 from approvals.asked import progress_in_words
 from approvals.models import Approval, StandIn, User, Vote
 from approvals.models.content import NEGATIVE, PENDING
-from approvals.models.querysets import able_for, count_of
+from approvals.models.querysets import count_of, silent_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,7 @@ def _silent(approvals: Iterable[Approval]) -> dict[UUID, int]:
     keys = [approval.pk for approval in approvals if approval.votes_needed is None]
     if not keys:
         return {}
-    voted = Vote.objects.standing().filter(
-        approval=OuterRef(OuterRef("pk")), stage=OuterRef(OuterRef("stage")), user=OuterRef("pk")
-    )
-    left = able_for(OuterRef).exclude(Exists(voted))
-    rows = Approval.objects.filter(pk__in=keys).annotate(left=count_of(left))
+    rows = Approval.objects.filter(pk__in=keys).annotate(left=count_of(silent_for(OuterRef)))
     return dict(rows.values_list("pk", "left"))
 
 

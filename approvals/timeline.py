@@ -258,7 +258,7 @@ def _escalated(_approval: Approval, event: Event, names: Names) -> Line:
     if failed := event.data.get("failed"):
         text = gettext("%(to)s could not be asked as well")
         return Line(event.at, text % words, note=retold(failed), trouble=True)
-    text = gettext("%(to)s was asked as well, as nobody had answered after %(after)s")
+    text = gettext("%(to)s was asked as well, as it was not decided after %(after)s")
     return Line(event.at, text % words)
 
 

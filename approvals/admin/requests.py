@@ -204,8 +204,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
 
         def act(approval: Approval) -> None:
             for approver in form.replaced(approval):
-                actor = operator(request).actor
-                approval.reassign(approver, to=to, actor=actor, reason=reason)
+                approval.reassign(approver, to=to, by=operator(request), reason=reason)
 
         asking = [approval for approval in open_ones if form.replaced(approval)]
         self._each(request, asking, act, _("%(who)s is asked instead") % {"who": to})

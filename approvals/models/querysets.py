@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
@@ -15,7 +15,7 @@ from approvals.models.delivery import Delivery
 from approvals.models.notice import Notice
 from approvals.models.record import Event, Vote
 from approvals.models.stand_in import StandIn
-from approvals.models.user import User
+from approvals.models.user import User, without
 
 if TYPE_CHECKING:
     from approvals.models.approval import Approval  # noqa: F401 - named in a string
@@ -159,12 +159,18 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
 
     def nobodys(self) -> "ApprovalQuerySet":
         """Open ones that too few active people may still decide: empty groups, the requester
-        alone, or fewer people than votes are needed."""
-        able = count_of(able_for(models.OuterRef))
+        alone, or fewer people than votes are still needed."""
+        agreeing = Vote.objects.standing().filter(
+            approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
+        )
+        agreeing = agreeing.exclude(outcome__in=NEGATIVE)
+        left = models.Q(silent__lt=models.F("votes_needed") - models.F("agreeing"))
+        none_left = models.Q(votes_needed__isnull=True, silent=0)
         return (
             self.open()
-            .alias(people=able)
-            .filter(models.Q(people=0) | models.Q(people__lt=models.F("votes_needed")))
+            .alias(silent=count_of(silent_for(models.OuterRef)), agreeing=count_of(agreeing))
+            .filter(left | none_left)
+            .exclude(pk__in=self.all_left_have_answered().values("pk"))
         )
 
     def all_left_have_answered(self) -> "ApprovalQuerySet":
@@ -173,17 +179,11 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         given = Vote.objects.standing().filter(
             approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
         )
-        answered = Vote.objects.standing().filter(
-            models.Q(user=models.OuterRef("pk")) | models.Q(principal=models.OuterRef("pk")),
-            approval=models.OuterRef(models.OuterRef("pk")),
-            stage=models.OuterRef(models.OuterRef("stage")),
-        )
-        silent = able_for(models.OuterRef).exclude(models.Exists(answered))
         against = models.Exists(given.filter(outcome__in=NEGATIVE))
         return self.open().filter(
             models.Q(votes_needed__isnull=True) | against,
             models.Exists(given),
-            ~models.Exists(silent),
+            ~models.Exists(silent_for(models.OuterRef)),
         )
 
     def after(self, created_at: datetime, pk: uuid.UUID) -> "ApprovalQuerySet":
@@ -203,13 +203,27 @@ def able_for(outer: type[models.OuterRef]) -> models.QuerySet[User]:
         approval=inner(outer("pk")), stage=inner(outer("stage"))
     )
     reached = models.Q(user=inner("pk")) | models.Q(group__user=inner("pk"))
-    return User.objects.filter(models.Exists(asked.filter(reached)), is_active=True).exclude(
-        email=outer("requester_mailbox")
+    people = User.objects.filter(models.Exists(asked.filter(reached)), is_active=True)
+    return without(people, outer("requester_mailbox"))
+
+
+def silent_for(outer: type[models.OuterRef]) -> models.QuerySet[User]:
+    """Those of them who have not answered, and for whom nobody has: who still can.
+
+    Args:
+        outer: as of `able_for`.
+    """
+    inner = models.OuterRef
+    answered = Vote.objects.standing().filter(
+        models.Q(user=inner("pk")) | models.Q(principal=inner("pk")),
+        approval=inner(outer("pk")),
+        stage=inner(outer("stage")),
     )
+    return able_for(outer).exclude(models.Exists(answered))
 
 
-def count_of(rows: models.QuerySet[User]) -> models.Subquery:
-    """The number of these people, as a column."""
+def count_of(rows: models.QuerySet[Any]) -> models.Subquery:
+    """The number of these rows, as a column."""
     number = rows.order_by().annotate(number=models.Func("pk", function="Count")).values("number")
     return models.Subquery(number, output_field=models.IntegerField())
 

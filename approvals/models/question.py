@@ -1,6 +1,7 @@
 """What is asked, of whom, and how it stands: the columns of an approval, and reading them."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from approvals.models.policy import PolicyVersion
 from approvals.models.querysets import ApprovalQuerySet, all_approvals
 from approvals.models.record import BEGINNING, Event, Vote, VoteQuerySet
 from approvals.models.stand_in import StandIn
-from approvals.models.user import User
+from approvals.models.user import User, without
 from approvals.plain import visible
 from approvals.retold import retold
 from approvals.times import clock_of, exact
@@ -226,8 +227,20 @@ class Question(models.Model):
         groups = asked.filter(group__isnull=False).values("group")
         reached = models.Q(pk__in=asked.filter(user__isnull=False).values("user"))
         reached |= models.Q(groups__in=groups)
-        people = User.objects.filter(reached, is_active=True).exclude(email=self.requester_mailbox)
-        return people.distinct()
+        people = User.objects.filter(reached, is_active=True).distinct()
+        return without(people, self.requester_mailbox)
+
+    def electorate(self, votes: Iterable[tuple[int, int]]) -> set[int]:
+        """The people whose answers count in this stage: who has answered, and who still can.
+
+        Whoever was answered for cannot any more: the stand-in has.
+
+        Args:
+            votes: `user` and `principal` of each that stands in this stage.
+        """
+        votes = list(votes)
+        able = set(self.able().values_list("pk", flat=True))
+        return able - {principal for _, principal in votes} | {user for user, _ in votes}
 
     def may_be_decided_by(self, user: User) -> bool:
         """Whether this person could decide it now."""

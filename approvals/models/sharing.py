@@ -10,7 +10,7 @@ from approvals.models.errors import AlreadyClosed, CannotHandOver, NotYours, Unk
 from approvals.models.querysets import all_approvals
 from approvals.models.record import Event
 from approvals.models.stand_in import StandIn
-from approvals.models.user import User, mailbox
+from approvals.models.user import User
 from approvals.models.voting import Voting
 from countersign.phrases import phrase
 from countersign.terms import Asked
@@ -19,7 +19,7 @@ from countersign.terms import Asked
 HANDED_OVER = phrase("Handed over by %(who)s: %(reason)s")
 IN_PLACE = phrase("In place of %(who)s: %(reason)s")
 NO_REASON = phrase("no reason given")
-NOBODY_ANSWERED = phrase("Nobody had answered after %(after)s")
+UNDECIDED = phrase("Not decided after %(after)s")
 
 
 class Sharing(Voting):
@@ -33,15 +33,12 @@ class Sharing(Voting):
         that is the person they stand in for. A group stays asked. Doing it again is no error.
 
         Raises `NotYours` for somebody who may not decide it, `CannotHandOver` for a colleague
-        who may not or for whom one stands in, and where one of a group would bring in votes that
-        are not the group's.
+        who may not or for whom one stands in, where one of a group would bring in votes that are
+        not the group's, and where too few would be left to decide.
         """
-        self._require_taker(to)
         if to == by:
             raise CannotHandOver(gettext("Choose somebody else."))
-        if (absence := StandIn.objects.all().of(to)) and absence.colleague_id == by.pk:
-            said = gettext("%(who)s is away and you stand in: it would come back to you.")
-            raise CannotHandOver(said % {"who": to})
+        self._require_taker(to, by)
         with transaction.atomic():
             # The second look is for PostgreSQL: see `_cast`.
             held = self._hold(self.rows().needing(by))
@@ -53,8 +50,10 @@ class Sharing(Voting):
                     gettext("Only somebody who may decide this request can hand it over.")
                 )
             why = HANDED_OVER % {"who": by, "reason": reason.strip() or NO_REASON}
-            ended = self.asked_now().filter(user=principal).update(ended_at=timezone.now())
-            if not ended and self.votes_needed != 1:
+            enough = not self.rows().nobodys().exists()
+            ended = self.asked_now().naming(principal).update(ended_at=timezone.now())
+            goes_on = self.asked_now().through(principal).exists()
+            if self.votes_needed != 1 and (goes_on or not ended):
                 raise CannotHandOver(
                     gettext(
                         "Several of those who were asked must answer, and you are asked through a"
@@ -65,6 +64,10 @@ class Sharing(Voting):
                 if self.handed_over_by(by) == to.email:
                     return
                 raise CannotHandOver(gettext("%(who)s is asked already.") % {"who": to})
+            if enough and self.rows().nobodys().exists():
+                raise CannotHandOver(
+                    gettext("%(who)s is asked already, and one person has one vote.") % {"who": to}
+                )
             self._tell_hand_over(by.actor, str(principal), to, reason)
             self.retally(timezone.now())  # the colleague may have answered, the last of everyone
 
@@ -76,19 +79,20 @@ class Sharing(Voting):
         last = given.last()
         return str(last.data.get("to", "")) if last else ""
 
-    def reassign(self, approver: Approver, *, to: User, actor: str, reason: str) -> None:
+    def reassign(self, approver: Approver, *, to: User, by: User, reason: str) -> None:
         """Ask somebody else in place of an approver, as for a person who has left.
 
         Raises `CannotHandOver`, also to an operator whose own request it is, or who would choose
-        themselves: nobody gives themselves the right to decide; `AlreadyClosed`.
+        themselves or somebody for whom they stand in: nobody gives themselves the right to decide;
+        `AlreadyClosed`.
         """
-        if mailbox(actor.removeprefix("user:")) == self.requester_mailbox:
+        if by.mailbox == self.requester_mailbox:
             raise CannotHandOver(
                 gettext("You asked for this: another operator must say who decides it.")
             )
-        if mailbox(actor.removeprefix("user:")) == to.mailbox:
+        if by.mailbox == to.mailbox:
             raise CannotHandOver(gettext("Choose somebody else: another operator must ask you."))
-        self._require_taker(to)
+        self._require_taker(to, by)
         with transaction.atomic():
             if not self._hold(self.rows().filter(status=PENDING)):
                 self.refresh_from_db()
@@ -101,11 +105,11 @@ class Sharing(Voting):
                 raise CannotHandOver(gettext("This approver was replaced already."))
             why = IN_PLACE % {"who": approver.label, "reason": reason.strip() or NO_REASON}
             self._ask(f"user:{to.email}", why, stage=approver.stage)
-            self._tell_hand_over(actor, approver.label, to, reason)
+            self._tell_hand_over(by.actor, approver.label, to, reason)
             self.retally(timezone.now())
 
     def escalate(self, to: str, *, after: str) -> bool:
-        """Ask somebody besides because nobody has answered; False where it is closed.
+        """Ask somebody besides because it is not decided yet; False where it is closed.
 
         Args:
             to: `group:NAME` or `user:E-MAIL`.
@@ -116,7 +120,7 @@ class Sharing(Voting):
                 return False
             told = {"to": to, "after": after}
             try:
-                self._ask(to, NOBODY_ANSWERED % {"after": after})
+                self._ask(to, UNDECIDED % {"after": after})
             except UnknownApprover as error:  # a group that was renamed since: once is enough
                 told["failed"] = str(error)
             Event.append(self.pk, Event.Kind.ESCALATED, "system", data=told)
@@ -153,13 +157,17 @@ class Sharing(Voting):
                 return last
             return Event.append(self.pk, kind, by.actor, data=said)
 
-    def _require_taker(self, to: User) -> None:
+    def _require_taker(self, to: User, by: User) -> None:
+        """That this colleague can be asked, and that it does not come back to who asks them."""
         if not to.is_active:
             raise CannotHandOver(gettext("%(who)s cannot sign in any more.") % {"who": to})
         if to.mailbox == self.requester_mailbox:
             raise CannotHandOver(
                 gettext("%(who)s asked for this, and cannot decide it.") % {"who": to}
             )
+        if to in StandIn.objects.all().principals_of(by):
+            said = gettext("%(who)s is away and you stand in: it would come back to you.")
+            raise CannotHandOver(said % {"who": to})
 
     def _has_answered(self, approver: Approver) -> bool:
         """Whether the person has, or somebody in their right; a group's members answer singly."""

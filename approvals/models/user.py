@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager, Group
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Concat, Left, Lower, StrIndex, Substr
+from django.db.models.lookups import GreaterThan, LessThan
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,6 +16,25 @@ def mailbox(email: str) -> str:
     """
     local, at, domain = email.strip().lower().partition("@")
     return local.partition("+")[0] + at + domain
+
+
+_PLUS, _AT = (StrIndex("email", models.Value(sign)) for sign in "+@")
+MAILBOX = models.Case(
+    models.When(
+        models.Q(GreaterThan(_PLUS, 0), LessThan(_PLUS, _AT)),
+        then=Concat(Left("email", _PLUS - 1), Substr("email", _AT)),
+    ),
+    default="email",
+    output_field=models.CharField(),
+)
+"""The same of each row of `User`."""
+
+
+def without(
+    people: models.QuerySet["User"], address: str | models.OuterRef
+) -> models.QuerySet["User"]:
+    """These people but whoever has this mailbox."""
+    return people.alias(own=MAILBOX).exclude(own=address)
 
 
 class UserManager(BaseUserManager["User"]):

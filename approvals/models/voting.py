@@ -54,7 +54,7 @@ class Voting(Closing):
         with transaction.atomic():
             cast = self._cast(outcome, by, revision, comment, values)
         if not cast:
-            self._explain_refusal(outcome, by, revision)
+            self._explain_refusal((outcome, revision, comment, values), by)
 
     def _cast(
         self,
@@ -120,9 +120,7 @@ class Voting(Closing):
         """What the standing votes of this stage come to; None while it is open."""
         standing = self.standing_votes().filter(stage=self.stage)
         votes = list(standing.values_list("outcome", "user", "principal"))
-        able = set(self.able().values_list("pk", flat=True))
-        # Who was answered for cannot answer any more; the stand-in has.
-        able = able - {principal for _, _, principal in votes} | {user for _, user, _ in votes}
+        able = self.electorate((user, principal) for _, user, principal in votes)
         return outcome_of(
             [outcome for outcome, _, _ in votes],
             needed=self.votes_needed,
@@ -197,6 +195,8 @@ class Voting(Closing):
         since = now - timedelta(seconds=self.undo)
         standing = self.standing_votes().filter(stage=self.stage, user=by)
         vote = standing.first()
+        if vote is None and self.standing_votes().filter(user=by).exists():
+            raise TooLate(gettext("It is too late to take it back: the next stage has begun."))
         if vote is None:
             raise NotYours(gettext("You have not answered this request."))
         if vote.at <= since:
@@ -219,10 +219,15 @@ class Voting(Closing):
             self.refresh_from_db()
         return bool(held)
 
-    def _explain_refusal(self, outcome: str, by: User, revision: int) -> None:
+    def _explain_refusal(self, answer: tuple[str, int, str, dict[str, Any]], by: User) -> None:
+        """Why it was not taken: nothing to explain where it is the very answer that they gave.
+
+        Args:
+            answer: outcome, revision, comment, and what was filled in.
+        """
         self.refresh_from_db()
-        votes = self.standing_votes().filter(user=by)
-        if votes.filter(outcome=outcome, revision=revision).exists():
+        votes = list(self.standing_votes().filter(user=by))
+        if answer in [(each.outcome, each.revision, each.comment, each.form) for each in votes]:
             return
         if self.status != PENDING:
             raise AlreadyClosed(self.how_it_closed())
@@ -231,11 +236,11 @@ class Voting(Closing):
             raise AlreadyClosed(f"{self.how_it_settles()} {not_saved}")
         if not self.is_open:
             raise AlreadyClosed(gettext("The time to answer has passed; nothing was saved."))
-        if self.revision != revision:
+        if self.revision != answer[1]:
             raise WasChanged(
                 gettext("The request was changed after you opened it. Please read it again.")
             )
-        if votes.exists():
+        if votes:
             raise AlreadyClosed(
                 gettext("You have answered this request already; others have not yet.")
             )

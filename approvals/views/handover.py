@@ -62,7 +62,7 @@ def reassign(request: PersonRequest, pk: UUID, approver: int) -> HttpResponse:
         return refused(request, approval, _why_not(approval))
 
     def act(to: User, reason: str) -> None:
-        approval.reassign(row, to=to, actor=request.user.actor, reason=reason)
+        approval.reassign(row, to=to, by=request.user, reason=reason)
 
     return _page(request, approval, act, {"replaced": row})
 

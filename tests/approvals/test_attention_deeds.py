@@ -174,7 +174,7 @@ class TestDeeds:
         approval = rows[Kind.NOBODY]
         ana.groups.add(make_group("late"))
         approval.reassign(
-            approval.approvers.get(), to=ana, actor="user:x@example.com", reason="Left"
+            approval.approvers.get(), to=ana, by=make_user("x@example.com"), reason="Left"
         )
         decide(approval, by=ana)
 

@@ -219,7 +219,7 @@ class TestRecord:
         handed = "Handed over by Ana: no reason given"
         ended = UNDELIVERED % {"how": "was cancelled"}
         chosen = "Named in the type “Pay”, chosen by the request from group:cfo"
-        escalated = "Nobody had answered after 2\xa0days, 1\xa0hour"
+        escalated = "Not decided after 2\xa0days, 1\xa0hour"
 
         for text in (handed, ended, chosen, escalated, MAY_NOT_SEND):
             assert retold(text) == text
@@ -231,7 +231,7 @@ class TestRecord:
             assert retold(chosen) == (
                 "Im Typ „Pay“ genannt, von der Anfrage aus group:cfo ausgewählt"
             )
-            assert retold(escalated) == "Nach 2 Tagen, 1 Stunde hatte niemand geantwortet"
+            assert retold(escalated) == "Nach 2 Tagen, 1 Stunde war noch nicht entschieden"
             assert retold(MAY_NOT_SEND).startswith("Google lässt diesen Eingang")
 
     def test_the_web_service_knows_every_sentence_that_is_kept(self):

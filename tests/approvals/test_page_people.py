@@ -122,6 +122,19 @@ class TestProgress:
         assert "1 of 2 answers" in page(ben, approval)
         assert "1 of 2" in text_of(as_person(ben).get("/"))
 
+    def test_a_stand_in_is_counted_in_place_of_their_colleague(self, managers, ana, ben, cleo):
+        now = timezone.now()
+        StandIn.objects.create(
+            user=ana, colleague=cleo, starts_at=now, ends_at=now + timedelta(days=1), created_by="x"
+        )
+        approval = make_approval(votes_needed="everyone")
+        send(as_person(cleo), approval)
+
+        assert "Waiting for your answer 1 of 2 answers" in page(ben, approval)
+        assert "1 of 2" in text_of(as_person(ben).get("/"))
+        assert send(as_person(ben), approval).status_code == 303
+        assert Approval.objects.get(pk=approval.pk).status == "approved"
+
     def test_where_nobody_else_may_it_says_so(self, ana, eva):
         alone = make_approval(approvers=["user:ana@example.com"])
 

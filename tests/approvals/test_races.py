@@ -33,7 +33,7 @@ LIMIT: dict[str, Any] = {"type": "expense", "approvers": []}
 
 @pytest.fixture
 def people(transactional_db):
-    return [make_user(f"{name}@example.com") for name in ("ana", "ben", "cleo", "dora")]
+    return [make_user(f"{name}@example.com") for name in ("ana", "ben", "cleo", "dora", "olga")]
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ class TestVoteAgainstPassingOn:
 
     def reassigning(self, approval, people):
         approver = approval.approvers.get(user=people[0])
-        operator = {"actor": "user:olga@example.com", "reason": "Has left"}
+        operator = {"by": people[4], "reason": "Has left"}
         return lambda: fresh(approval).reassign(approver, to=people[3], **operator)
 
     @pytest.mark.parametrize("vote_first", [True, False])

@@ -43,8 +43,8 @@ class World:
     """People, a type with everything, and short ways to the states of an approval."""
 
     def __init__(self):
-        self.ana, self.ben, self.cleo = (
-            make_user(f"{name}@example.com") for name in ("ana", "ben", "cleo")
+        self.ana, self.ben, self.cleo, self.olga = (
+            make_user(f"{name}@example.com") for name in ("ana", "ben", "cleo", "olga")
         )
         make_group("managers", self.ana, self.ben)
         make_group("board", self.cleo)
@@ -191,9 +191,7 @@ CASES = {
     ),
     "reassign": Case(
         lambda w: w.asked(),
-        lambda w, a: a.reassign(
-            a.approvers.order_by("pk")[0], to=w.cleo, actor=OLGA, reason="Left"
-        ),
+        lambda w, a: a.reassign(a.approvers.order_by("pk")[0], to=w.cleo, by=w.olga, reason="Left"),
         ("handed_over",),
         OLGA,
     ),

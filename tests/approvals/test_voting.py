@@ -9,7 +9,6 @@ from approvals.management.commands.deliver import work
 from approvals.models import (
     AlreadyClosed,
     Approval,
-    CannotHandOver,
     Event,
     FormInvalid,
     NotYours,
@@ -129,6 +128,17 @@ class TestVotesOfSeveral:
 
         assert answer(approval, people[1]).status == "approved"
 
+    def test_the_requester_is_none_of_them_whatever_tag_is_in_the_address(self, people, finance):
+        finance.user_set.add(make_user("eva+work@example.com"))
+        approval = make_approval(
+            approvers=["group:finance"], votes_needed="everyone", requested_by="Eva+x@example.com"
+        )
+
+        for person in people:
+            approval = answer(approval, person)
+
+        assert approval.status == "approved"
+
     def test_a_person_in_two_groups_has_one_vote(self, people, finance):
         make_group("board", people[0])
         approval = make_approval(approvers=["group:finance", "group:board"], votes_needed=2)
@@ -138,6 +148,19 @@ class TestVotesOfSeveral:
             answer(approval, people[0], "rejected")
 
         assert Approval.objects.get(pk=approval.pk).votes.count() == 1
+
+    @pytest.mark.parametrize("again", [{"comment": "more"}, {"form": {"amount": 99}}])
+    def test_the_same_answer_with_other_words_is_not_taken_for_saved(self, people, finance, again):
+        approval = make_approval(approvers=["group:finance"], votes_needed=2, form=FORM)
+        first = {"comment": "because", "form": {"amount": 10}}
+        answer(approval, people[0], **first)
+
+        answer(approval, people[0], **first)
+        with pytest.raises(AlreadyClosed, match="answered this request already"):
+            answer(approval, people[0], **{**first, **again})
+
+        vote = approval.votes.get()
+        assert (vote.comment, vote.form) == ("because", {"amount": 10})
 
     def test_a_rejection_settles(self, people, finance):
         approval = make_approval(approvers=["group:finance"], votes_needed=3)
@@ -309,6 +332,22 @@ class TestUndo:
         with pytest.raises(TooLate):
             waiting.take_back(by=people[0])
 
+    def test_in_the_next_stage_it_is_too_late_for_an_answer_in_the_first(self, people):
+        make_type(
+            "staged",
+            stages=[
+                {"approvers": ["user:ana@example.com"]},
+                {"approvers": ["user:ben@example.com"]},
+            ],
+            undo=20,
+        )
+        waiting = answer(make_approval(type="staged", approvers=[]), people[0])
+        Approval.objects.update(settles_at=timezone.now())
+        assert waiting.conclude()
+
+        with pytest.raises(TooLate, match="the next stage has begun"):
+            waiting.take_back(by=people[0])
+
     def test_while_it_can_be_taken_back_nobody_else_answers(self, approval, people):
         answer(approval, people[0])
 
@@ -322,79 +361,6 @@ class TestUndo:
 
         assert body is not None
         assert body["outcome"] == "approved"
-
-
-class TestHandOver:
-    def test_the_colleague_decides_and_the_giver_does_not(self, people):
-        ana, ben, _ = people
-        approval = make_approval(approvers=["user:ana@example.com"])
-
-        approval.hand_over(by=ana, to=ben, reason="on leave")
-
-        with pytest.raises(NotYours):
-            answer(approval, ana)
-        assert answer(approval, ben).status == "approved"
-        assert kinds(approval) == ["registered", "handed_over", "voted", "decided"]
-
-    def test_never_to_the_requester_and_never_by_them(self, people):
-        ana, ben, _ = people
-        make_group("finance", ana, ben)
-        approval = make_approval(approvers=["group:finance"], requested_by="ben@example.com")
-
-        with pytest.raises(CannotHandOver):
-            approval.hand_over(by=ana, to=ben, reason="")
-        with pytest.raises(NotYours):
-            approval.hand_over(by=ben, to=make_user("dora@example.com"), reason="")
-
-    def test_by_a_stand_in_it_is_the_right_of_their_colleague_that_goes(self, people):
-        ana, ben, cleo = people
-        stand_in(ana, ben)
-        make_user("dora@example.com")
-        asked = ["user:ana@example.com", "user:dora@example.com"]
-        approval = make_approval(approvers=asked, votes_needed=2)
-
-        approval.hand_over(by=ben, to=cleo, reason="knows it")
-
-        for giver in (ana, ben):
-            with pytest.raises(NotYours):
-                answer(approval, giver)
-        assert answer(approval, cleo).status == "pending"
-        assert approval.events.get(kind="handed_over").data["from"] == "Ana"
-
-    def test_one_of_a_group_brings_in_no_votes_beside_the_groups(self, people, finance):
-        approval = make_approval(approvers=["group:finance"], votes_needed=2)
-
-        with pytest.raises(CannotHandOver):
-            approval.hand_over(by=people[0], to=make_user("dora@example.com"), reason="a friend")
-
-        assert kinds(approval) == ["registered"]
-        assert approval.approvers.count() == 1
-
-    def test_an_operator_does_not_choose_who_decides_their_own_request(self, people):
-        ana, ben, cleo = people
-        approval = make_approval(
-            approvers=["user:ana@example.com"], requested_by="Cleo+x@example.com"
-        )
-        approver = approval.approvers.get()
-
-        with pytest.raises(CannotHandOver):
-            approval.reassign(approver, to=ben, actor=cleo.actor, reason="a friend")
-
-        assert approval.may_be_decided_by(ana)
-        assert not approval.may_be_decided_by(ben)
-
-    def test_an_operator_replaces_somebody_who_has_left(self, people):
-        ana, ben, _ = people
-        approval = make_approval(approvers=["user:ana@example.com"])
-        ana.is_active = False
-        ana.save()
-        assert Approval.objects.all().nobodys().get() == approval
-
-        approver = approval.approvers.get()
-        approval.reassign(approver, to=ben, actor="user:olga@example.com", reason="Ana has left")
-
-        assert not Approval.objects.all().nobodys().exists()
-        assert answer(approval, ben).status == "approved"
 
 
 class TestForms:
