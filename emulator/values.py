@@ -100,14 +100,12 @@ def _write(value: Value, pieces: list[str]) -> None:
         raise TypeError(f"{type_name(value)} cannot be written as JSON")
 
 
-def from_json(text: str | bytes, depth: int = MAX_DEPTH) -> Value:
+def from_json(text: str, depth: int = MAX_DEPTH) -> Value:
     """Read JSON: a whole number is an integer if it fits 64 bits, and else a double.
 
     Raises ValueError for what is no JSON, for numbers beyond a double, and for lists and maps
     nested more than `depth` deep.
     """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8-sig")
     try:
         value: Value = json.loads(
             text, parse_int=_integer, parse_float=_double, parse_constant=_refuse_constant

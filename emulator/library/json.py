@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from emulator.charsets import EACH_BYTE
 from emulator.errors import error
 from emulator.library.registry import Context, function, wrong_type
 from emulator.memory import Map, size_of
@@ -16,9 +17,10 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\[\]{},:"]+')
 
 @function("json.decode(data: string|bytes)")
 def decode(data: str | bytes) -> Value:
-    """Return the value of JSON text."""
+    """Return the value of JSON text, or of its bytes as `text.decode` reads them."""
+    text = data.decode(errors=EACH_BYTE) if isinstance(data, bytes) else data
     try:
-        return from_json(data)
+        return from_json(text.removeprefix("\ufeff"))
     except ValueError as problem:
         raise error("ValueError", f"invalid JSON: {str(problem)[:200]}") from None
 

@@ -30,18 +30,15 @@ def _charset(name: str) -> str:
 
 @function('text.decode(data: bytes, charset: string="UTF-8")')
 def decode(data: bytes, charset: str) -> str:
-    """Return the text of bytes."""
-    try:
-        return data.decode(_charset(charset))
-    except UnicodeError:
-        raise error("ValueError", f"data is not valid {charset}") from None
+    """Return the text of bytes; each that is not of the charset becomes U+FFFD."""
+    return data.decode(_charset(charset), charsets.EACH_BYTE)
 
 
-@function('text.encode(data: string, charset: string="UTF-8")')
-def encode(data: str, charset: str) -> bytes:
-    """Return the bytes of text."""
+@function('text.encode(text: string, charset: string="UTF-8")')
+def encode(text: str, charset: str) -> bytes:
+    """Return the bytes of text. Raises ValueError for what the charset does not have."""
     try:
-        return data.encode(_charset(charset))
+        return text.encode(_charset(charset))
     except UnicodeError:
         raise error("ValueError", f"text has no form in {charset}") from None
 
@@ -120,14 +117,14 @@ def to_upper(source: str) -> str:
 
 @function("text.url_encode(source: string)")
 def url_encode(source: str) -> str:
-    """Return the text for a URL, a space as %20."""
-    return quote(source, safe="")
+    """Return the text for a URL, a space as %20; only letters, digits and `.-_` stay."""
+    return quote(source, safe="").replace("~", "%7E")
 
 
 @function("text.url_encode_plus(source: string)")
 def url_encode_plus(source: str) -> str:
-    """Return the text for a query, a space as +."""
-    return quote_plus(source)
+    """Return the text for a query, a space as +; only letters, digits and `.-_` stay."""
+    return quote_plus(source).replace("~", "%7E")
 
 
 @function("text.url_decode(source: string)")

@@ -62,7 +62,7 @@ sys.now
 sys.sleep seconds
 sys.sleep_until time
 text.decode data charset
-text.encode data charset
+text.encode text charset
 text.find_all source substr
 text.find_all_regex source regexp
 text.match_regex source regexp

@@ -127,12 +127,6 @@ class TestFromJson:
     def test_a_hundred_deep_is_fine(self):
         assert from_json("[" * 100 + "]" * 100)
 
-    def test_bytes_are_read_as_utf_8_with_or_without_a_mark(self):
-        assert from_json('"ñ"'.encode()) == "ñ"
-        assert from_json('"ñ"'.encode("utf-8-sig")) == "ñ"
-        with pytest.raises(ValueError, match="utf-8"):
-            from_json(b'"\xff"')
-
     def test_half_a_surrogate_pair_is_replaced_everywhere(self):
         assert from_json('{"\\ud800": ["\\udc00x", "\\ud83d\\ude00"]}') == {
             "\ufffd": ["\ufffdx", "😀"]
