@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from django import forms
 from django.conf import settings
@@ -61,6 +62,7 @@ class KeyForm(forms.Form):
     label = forms.CharField(
         max_length=100, error_messages={"required": _("Please say where the key will be kept.")}
     )
+    once = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
 
 
 class DecisionForm(forms.Form):

@@ -1,6 +1,7 @@
 """Programs that may ask, and their keys; tokens of people's own programs."""
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -56,26 +57,33 @@ class CallerAdmin(ModelAdmin):
         ]
 
     def issue_key(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask for a label, make a key (POST), and show its text once, on the page that follows.
+        """Ask for a label, make a key, and show its text on the page that answers.
 
-        A reload of that page neither shows the key again nor makes another.
+        It is kept nowhere, so a reload, which sends the form again, cannot show it again; nor does
+        it make another key, as the session knows which form was the last to make one.
         """
         caller = get_object_or_404(Caller, pk=pk)
         if not request.user.has_perm("approvals.add_apikey"):
             raise PermissionDenied
         form = KeyForm(request.POST if request.method == "POST" else None)
+        key, text = None, ""
         if form.is_valid():
+            made_by, once = f"issued-key-{pk}", str(form.cleaned_data["once"] or uuid4())
+            if request.session.get(made_by) == once:
+                told = _("This key was issued already, and its text is shown only once.")
+                self.message_user(request, told, messages.WARNING)
+                return redirect("admin:approvals_caller_change", pk)
             key, text = ApiKey.objects.issue(caller, form.cleaned_data["label"])
             self.log_change(request, caller, f"Issued the key {key.prefix}…")
-            request.session[f"issued-key-{pk}"] = {"label": key.label, "text": text}
-            return redirect("admin:approvals_caller_issue_key", pk)
+            request.session[made_by] = once
         context = {
             **self.admin_site.each_context(request),
             "title": _("Issue a key for %(caller)s") % {"caller": caller},
             "opts": self.opts,
             "caller": caller,
             "form": form,
-            "key": request.session.pop(f"issued-key-{pk}", None),
+            "key": key,
+            "text": text,
         }
         return TemplateResponse(request, "admin/issue_key.html", context)
 

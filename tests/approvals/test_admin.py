@@ -2,9 +2,12 @@
 
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from approvals.models import (
@@ -212,17 +215,42 @@ class TestKeys:
         assert "csk_" not in client.get(url).content.decode()
         assert ApiKey.objects.count() == 0
         response = client.post(url, {"label": "CI"})
-        assert (response.status_code, response["Location"]) == (302, url)
-        page = client.get(url).content.decode()
-        assert "csk_" not in client.get(url).content.decode()  # a reload
+        assert (response.status_code, "no-store" in response["Cache-Control"]) == (200, True)
+        assert "csk_" not in client.get(url).content.decode()
 
-        text = re.findall(r"csk_[\w-]+", page)[0]
+        text = re.findall(r"csk_[\w-]+", response.content.decode())[0]
         key = ApiKey.objects.get()
         assert (key.caller, key.label, key.prefix) == (caller, "CI", text[:10])
         for model, pk in ((Caller, caller.pk), (ApiKey, key.pk)):
             later = client.get(address(model, "change", pk)).content.decode()
             assert text not in later
             assert key.digest not in later
+
+    def test_the_text_of_a_key_is_nowhere_in_the_database(self, client, db):
+        url = reverse("admin:approvals_caller_issue_key", args=[make_caller().pk])
+
+        page = client.post(url, {"label": "CI"}).content.decode()
+
+        text = re.findall(r"csk_[\w-]+", page)[0]
+        sessions = [session.get_decoded() for session in Session.objects.all()]
+        kept = (sessions, *(list(model.objects.values()) for model in (ApiKey, LogEntry)))
+        assert all(kept)
+        assert text not in str(kept)
+
+    def test_a_reload_of_the_page_with_a_key_makes_no_other(self, client, db):
+        caller = make_caller()
+        url = reverse("admin:approvals_caller_issue_key", args=[caller.pk])
+        once = re.findall(r'name="once" value="([\w-]+)"', client.get(url).content.decode())[0]
+        data = {"label": "CI", "once": once}
+        client.post(url, data)
+
+        again = client.post(url, data, follow=True)
+
+        assert again.redirect_chain == [(address(Caller, "change", caller.pk), 302)]
+        assert "This key was issued already, and its text is shown only once." in text_of(again)
+        assert "csk_" not in again.content.decode().replace(ApiKey.objects.get().prefix, "")
+        client.post(url, {**data, "once": str(uuid4())})
+        assert ApiKey.objects.count() == 2
 
     def test_a_key_needs_a_label_that_says_where_it_is_kept(self, client, db):
         url = reverse("admin:approvals_caller_issue_key", args=[make_caller().pk])
