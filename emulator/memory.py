@@ -47,8 +47,13 @@ def size_of(value: Value) -> int:
 def check_string(text: str, limits: Limits) -> str:
     """Return the string. Raises ResourceLimitError if it is longer than a string may be."""
     if len(text) * 4 > limits.string_bytes and len(text.encode()) > limits.string_bytes:
-        raise error("ResourceLimitError", "String size limit exceeded")
+        raise string_exceeded()
     return text
+
+
+def string_exceeded() -> WorkflowError:
+    """Return the error for a string that is too long."""
+    return error("ResourceLimitError", "String size limit exceeded")
 
 
 def memory_exceeded() -> WorkflowError:

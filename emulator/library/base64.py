@@ -9,7 +9,11 @@ from emulator.library.registry import function
 
 @function("base64.decode(data: string, padding: boolean=true)")
 def decode(data: str, padding: bool) -> bytes:
-    """Return the bytes. Raises ValueError for what is not base64 with, or without, padding."""
+    """Return the bytes; ends of lines are ignored.
+
+    Raises ValueError for what is not base64 with, or without, padding.
+    """
+    data = data.replace("\r", "").replace("\n", "")
     if not padding and "=" in data:
         raise error("ValueError", "illegal base64 data: padding was not expected")
     try:

@@ -7,7 +7,7 @@ from typing import Final
 from emulator.errors import error
 from emulator.library.registry import function
 
-ALGORITHMS: Final = ("SHA256", "SHA384", "SHA512", "SHA1", "MD5")
+ALGORITHMS: Final = ("SHA256", "SHA384", "SHA512", "SHA224", "SHA1", "MD5")
 
 
 def _algorithm(name: str) -> str:

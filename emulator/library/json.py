@@ -1,12 +1,13 @@
 """`json`: text to values and back."""
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from emulator.charsets import EACH_BYTE
-from emulator.errors import error
+from emulator.errors import WorkflowError, error
 from emulator.library.registry import Context, function, wrong_type
-from emulator.memory import Map, size_of
+from emulator.memory import Map, memory_exceeded, size_of, string_exceeded
 from emulator.values import Value, from_json, to_json
 
 _DEFAULT_INDENT: Final = "    "
@@ -27,8 +28,8 @@ def decode(data: str | bytes) -> Value:
 
 @function("json.encode(data, indent: boolean|map=false)", with_context=True)
 def encode(context: Context, data: Value, indent: bool | Map) -> bytes:
-    """Return the value as JSON, as bytes of UTF-8."""
-    return encode_to_string(context, data, indent).encode()
+    """Return the value as JSON, as bytes of UTF-8, which may be more than a string may have."""
+    return _encoded(data, indent, context.limits.memory_bytes, memory_exceeded).encode()
 
 
 @function("json.encode_to_string(data, indent: boolean|map=false)", with_context=True)
@@ -36,18 +37,30 @@ def encode_to_string(context: Context, data: Value, indent: bool | Map) -> str:
     """Return the value as JSON with sorted keys, compact or indented.
 
     `indent` may be a map with `prefix`, before every line but the first, and `indent`, four
-    spaces if not said. Raises TypeError for bytes, which JSON cannot hold.
+    spaces if not said. Raises ValueError for bytes, which JSON cannot hold.
     """
-    if size_of(data) > context.limits.string_bytes:
-        raise error("ResourceLimitError", "String size limit exceeded")
+    return _encoded(data, indent, context.limits.string_bytes, string_exceeded)
+
+
+def _encoded(
+    data: Value, indent: bool | Map, most: int, exceeded: Callable[[], WorkflowError]
+) -> str:
+    if size_of(data) > most:
+        raise exceeded()
     try:
         compact = to_json(data)
     except TypeError:
-        raise error("TypeError", "json.encode() cannot encode bytes") from None
+        raise error("ValueError", "json.encode() cannot encode bytes") from None
     if indent is False:
         return compact
-    prefix, step = _indentation(indent)
-    return _indented(compact, prefix, step, context)
+    pieces: list[str] = []
+    length = 0
+    for piece in _indented(compact, *_indentation(indent)):
+        pieces.append(piece)
+        length += len(piece)
+        if length > most:
+            raise exceeded()
+    return "".join(pieces)
 
 
 def _indentation(indent: bool | Map) -> tuple[str, str]:
@@ -60,23 +73,18 @@ def _indentation(indent: bool | Map) -> tuple[str, str]:
     return prefix, step
 
 
-def _indented(compact: str, prefix: str, step: str, context: Context) -> str:
-    """Break compact JSON into lines, and stop as soon as it is longer than a string may be."""
-    pieces: list[str] = []
-    depth = length = 0
+def _indented(compact: str, prefix: str, step: str) -> Iterator[str]:
+    """Break compact JSON into lines: in pieces, because it may become too long."""
+    depth = 0
     before = ""
     tokens = _TOKEN.findall(compact)
     for part, after in zip(tokens, [*tokens[1:], ""], strict=True):
         depth += (part in _OPEN) - (part in _CLOSE)
         line = f"\n{prefix}{step * depth}"
         if part in _CLOSE and before not in _OPEN:
-            pieces.append(line + part)
+            yield line + part
         elif part == "," or (part in _OPEN and after not in _CLOSE):
-            pieces.append(part + line)
+            yield part + line
         else:
-            pieces.append(": " if part == ":" else part)
+            yield ": " if part == ":" else part
         before = part
-        length += len(pieces[-1])
-        if length > context.limits.string_bytes:
-            raise error("ResourceLimitError", "String size limit exceeded")
-    return "".join(pieces)

@@ -1,6 +1,5 @@
 """`map`: safe lookup, and changed copies."""
 
-from emulator.errors import error
 from emulator.library.registry import function, wrong_type
 from emulator.memory import Map
 from emulator.values import Value
@@ -21,9 +20,7 @@ def get(entries: Value, keys: str | list[Value]) -> Value:
 
 @function("map.delete(map: map, key: string)")
 def delete(entries: dict[str, Value], key: str) -> Value:
-    """Return a copy without the key. Raises KeyError where it is missing."""
-    if key not in entries:
-        raise error("KeyError", f"key not found: {key}")
+    """Return a copy without the key, which may be missing."""
     return {name: value for name, value in entries.items() if name != key}
 
 

@@ -9,7 +9,7 @@ world("sys.sleep_until(time)", blocking=True)
 world('sys.log(data?, severity="DEFAULT", text?, json?, timeout?)', blocking=True)
 
 
-@function("sys.get_env(name: string, default=null)", with_context=True)
-def get_env(context: Context, name: str, default: Value) -> Value:
+@function("sys.get_env(name: string, default: string|null=null)", with_context=True)
+def get_env(context: Context, name: str, default: str | None) -> Value:
     """Return a variable of the execution's environment, or the default where it is not set."""
     return context.env.get(name, default)

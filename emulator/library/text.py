@@ -10,6 +10,7 @@ import re2  # type: ignore[import-untyped]  # it ships no types
 from emulator import charsets
 from emulator.errors import error
 from emulator.library.registry import Context, function
+from emulator.memory import string_exceeded
 from emulator.values import Value
 
 _OPTIONS = re2.Options()
@@ -141,7 +142,7 @@ def url_decode(source: str) -> str:
 def _check_growth(context: Context, source: str, count: int, repl: str) -> None:
     """Refuse a replacement whose result could not be a string, before it takes the memory."""
     if count * len(repl) > len(source) + context.limits.string_bytes:
-        raise error("ResourceLimitError", "String size limit exceeded")
+        raise string_exceeded()
 
 
 def _matches(source: str, regexp: str, most: int) -> list[Any]:

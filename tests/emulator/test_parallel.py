@@ -129,7 +129,7 @@ slowly:
       branches:
         - slow: {assign: [{n: "${n * sys.now()}"}]}
         - quick: {assign: [{n: "${n + 100}"}]}
-        - called: {call: sys.get_env, args: {name: X, default: 7}, result: n}
+        - called: {call: int, args: {x: "7"}, result: n}
 - give: {return: "${n}"}
 """
         run, requests = start(source)
