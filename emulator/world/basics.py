@@ -59,8 +59,10 @@ def sleep_until(request: Request, site: Site) -> Performed:
 def log(request: Request, site: Site) -> Performed:
     """`sys.log`: one entry, kept in the store and printed once it is there.
 
-    Exactly one of `data`, `text` and `json` must be given. `data` is a payload of its own type,
-    `text` always text, `json` always a map. Nothing is waited for, so `timeout` changes nothing.
+    Exactly one of `data`, `text` and `json` must be given; null is as good as not given, because
+    Google's examples have it for what comes before others in a list of arguments. `data` is a
+    payload of its own type, `text` always text, `json` always a map. Nothing is waited for, so
+    `timeout` changes nothing.
     """
     severity = text(request.args, "severity").upper()
     if severity not in _SEVERITIES:
@@ -81,7 +83,7 @@ def log(request: Request, site: Site) -> Performed:
 
 
 def _payload(request: Request) -> Value:
-    given = [name for name in ("data", "text", "json") if name in request.args]
+    given = [name for name in ("data", "text", "json") if request.args.get(name) is not None]
     if len(given) != 1:
         raise error("TypeError", "exactly one of data, text and json must be given")
     value = request.args[given[0]]

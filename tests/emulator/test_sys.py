@@ -35,7 +35,6 @@ class TestLog:
             ({"data": [1, "b", None]}, "DEFAULT", '[1,"b",null]'),
             ({"data": 2.0}, "DEFAULT", "2"),
             ({"data": True}, "DEFAULT", "true"),
-            ({"data": None}, "DEFAULT", "null"),
             ({"text": "text"}, "DEFAULT", "text"),
             ({"text": {"b": 1, "a": "ä"}}, "DEFAULT", '{"a":"ä","b":1}'),
             ({"text": [1]}, "DEFAULT", "[1]"),
@@ -46,6 +45,10 @@ class TestLog:
             ({"text": "t", "timeout": 5}, "DEFAULT", "t"),
             (["positional"], "DEFAULT", "positional"),
             (["positional", "INFO"], "INFO", "positional"),
+            (["${null}", "ERROR", "text"], "ERROR", "text"),
+            (["${null}", "ERROR", "${null}", {"a": 1}], "ERROR", {"a": 1}),
+            ({"text": None, "json": {"a": 1}}, "DEFAULT", {"a": 1}),
+            ({"data": False, "text": None, "json": None}, "DEFAULT", "false"),
         ],
     )
     def test_the_payload_has_the_type_that_was_asked_for(self, tmp_path, args, severity, payload):
@@ -81,6 +84,8 @@ class TestLog:
             ({"json": "text"}, "TypeError"),
             ({"json": [1]}, "TypeError"),
             ({"json": None}, "TypeError"),
+            ({"data": None}, "TypeError"),
+            ({"data": None, "text": None, "json": None}, "TypeError"),
             ({"data": '${text.encode("b")}'}, "TypeError"),
             ({"text": "t", "severity": "LOUD"}, "ValueError"),
             ({"text": "t", "severity": 200}, "TypeError"),
