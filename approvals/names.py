@@ -67,6 +67,7 @@ NAMES = (
     gettext_noop("expires at"),
     gettext_noop("fields"),
     gettext_noop("finished at"),
+    gettext_noop("first failed at"),
     gettext_noop("form"),
     gettext_noop("group"),
     gettext_noop("id"),

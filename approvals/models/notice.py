@@ -111,6 +111,7 @@ class Notice(models.Model):
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
     lease = models.UUIDField(null=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now)
+    first_failed_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
 
     objects: ClassVar[NoticeQuerySet] = NoticeQuerySet.as_manager()  # type: ignore[assignment]  # typed queryset
@@ -162,6 +163,7 @@ class Notice(models.Model):
             state=NoticeState.QUEUED,
             reason=ASKED_FOR % {"who": by},
             tries=0,
+            first_failed_at=None,
             digest_at=None,
             next_attempt_at=timezone.now(),
         )
@@ -207,14 +209,18 @@ def refused(notices: Sequence[Notice], reason: str) -> None:
 
 
 def postponed(notices: Sequence[Notice], reason: str) -> None:
-    """It did not work this time; after a day of that they are given up."""
+    """It did not work this time; after a day of that they are given up.
+
+    The day begins with the first try: one that waited for a worker has all of it.
+    """
     now = timezone.now()
     for notice in notices:
-        if now - (notice.digest_at or notice.created_at) > GIVEN_UP_AFTER:
+        since = notice.first_failed_at or now
+        if now - since > GIVEN_UP_AFTER:
             refused([notice], GIVEN_UP % {"why": reason})
             continue
-        due = now + pause(notice.tries)
-        _finish([notice], state=NoticeState.QUEUED, reason=reason, next_attempt_at=due)
+        due = {"next_attempt_at": now + pause(notice.tries), "first_failed_at": since}
+        _finish([notice], state=NoticeState.QUEUED, reason=reason, **due)
 
 
 def _finish(notices: Sequence[Notice], **changes: Any) -> None:
@@ -236,5 +242,5 @@ def reschedule(preference: Preference) -> None:
         return
     digest_at = preference.next_digest(now)
     waiting.filter(digest_at__isnull=False).update(
-        digest_at=digest_at, next_attempt_at=digest_at or now, lease=None
+        digest_at=digest_at, next_attempt_at=digest_at or now, first_failed_at=None, lease=None
     )

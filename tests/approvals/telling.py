@@ -26,7 +26,9 @@ def later(**ago: float) -> None:
     rows = Notice.objects.filter(next_attempt_at__isnull=False)
     for row in rows:
         row.next_attempt_at -= timedelta(**ago)
-        row.save(update_fields=["next_attempt_at"])
+        if row.first_failed_at:
+            row.first_failed_at -= timedelta(**ago)
+        row.save(update_fields=["next_attempt_at", "first_failed_at"])
 
 
 def stand_in(user: User, colleague: User) -> StandIn:

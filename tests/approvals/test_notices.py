@@ -129,12 +129,27 @@ class TestTrouble:
 
     def test_a_mail_is_given_up_after_a_day(self, post, asked, settings):
         settings.EMAIL_PORT = 1
-        Notice.objects.update(created_at=timezone.now() - timedelta(hours=25))
+        for hours in (0, 23):
+            later(hours=hours)
+            send_due()
+            send_due()
+        assert set(Notice.objects.values_list("state", flat=True)) == {"queued"}
+
+        later(hours=2)
         send_due()
         send_due()
 
         assert set(Notice.objects.values_list("state", flat=True)) == {"failed"}
         assert "Given up after a day." in Notice.objects.all()[0].reason
+
+    def test_its_day_begins_with_the_first_try_however_late_that_is(self, post, asked, settings):
+        settings.EMAIL_PORT = 1
+        Notice.objects.update(created_at=timezone.now() - timedelta(hours=25))  # no worker ran
+        send_due()
+
+        notice = Notice.objects.get(tries=1)
+        assert notice.state == NoticeState.QUEUED
+        assert notice.next_attempt_at > timezone.now()
 
     def test_after_some_tries_an_operator_is_asked_to_look(self, post, asked, settings):
         settings.EMAIL_PORT = 1
@@ -322,6 +337,22 @@ class TestByHand:
         notice.refresh_from_db()
         assert notice.state == NoticeState.SENT
         assert not notice.again(by="user:olga@example.com")
+
+    def test_one_that_was_given_up_is_tried_for_a_whole_day_again(self, post, asked, settings):
+        settings.EMAIL_PORT = 1
+        for hours in (0, 25):
+            later(hours=hours)
+            send_due()
+            send_due()
+        notice = Notice.objects.filter(state=NoticeState.FAILED)[0]
+
+        assert notice.again(by="user:olga@example.com")
+        for hours in (0, 23):
+            later(hours=hours)
+            send_due()
+
+        notice.refresh_from_db()
+        assert (notice.state, notice.tries) == (NoticeState.QUEUED, 2)
 
     def test_a_failed_one_can_be_given_up(self, post, asked):
         notice = Notice.objects.all()[0]

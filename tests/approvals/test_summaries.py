@@ -119,6 +119,21 @@ class TestSummary:
 
         assert len(post.to(ANA)) == 1
 
+    def test_what_another_choice_has_moved_is_tried_for_a_whole_day(self, post, daily, settings):
+        settings.EMAIL_PORT = 1
+        make_approval()
+        Notice.objects.exclude(user=daily).delete()
+        for days in (1, 0.9):
+            later(days=days)
+            send_due()
+
+        reschedule(daily.preference)
+        later(days=1)
+        send_due()
+
+        notice = Notice.objects.get()
+        assert (notice.state, notice.tries) == (NoticeState.QUEUED, 3)
+
     def test_to_choose_nothing_drops_what_waits(self, post, daily):
         make_approval()
         preference = daily.preference
