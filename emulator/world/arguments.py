@@ -47,6 +47,18 @@ def number(args: Mapping[str, Value], name: str) -> float:
     return float(value)
 
 
+def flag(args: Mapping[str, Value], name: str) -> bool:
+    """A boolean argument, false when it is null.
+
+    Raises:
+        WorkflowError: TypeError, it is neither.
+    """
+    value = args.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise error("TypeError", f"{name} must be true or false, not {type_name(value)}")
+    return bool(value)
+
+
 def query_text(name: str, value: Value) -> str:
     """A query parameter as it is sent.
 

@@ -22,7 +22,7 @@ from emulator.identity import SCOPE
 from emulator.protocol import Raised, Reply, Request, Returned
 from emulator.refusal import invalid
 from emulator.world import executions, hosts
-from emulator.world.arguments import known, number, optional_map, query_text, text
+from emulator.world.arguments import known, optional_map, query_text, text
 from emulator.world.exchange import Prepared, exchange
 from emulator.world.site import Call, Performed, Site
 from emulator.world.stubbed import stubbed
@@ -99,7 +99,7 @@ def perform(request: Request, site: Site) -> Performed:
         WorkflowError: SystemError, it is not there; and what each of them raises.
     """
     function = request.function
-    answered = stubbed(function, request.args, site, _timeout(request))
+    answered = stubbed(function, request.args, site, executions.timeout(request))
     if answered is not None:
         return answered
     if (name := _v1(function)) in CONNECTORS:
@@ -113,11 +113,6 @@ def perform(request: Request, site: Site) -> Performed:
         f" '{function}: {{returns: …}}' under 'stubs' in a file for --stubs, or call the service's"
         " API with http.*",
     )
-
-
-def _timeout(request: Request) -> float | None:
-    options = optional_map(request.args, "connector_params")
-    return None if options.get("timeout") is None else number(options, "timeout")
 
 
 def _ask(method: Method, request: Request, site: Site) -> Performed:

@@ -15,27 +15,53 @@ from emulator.refusal import Refusal, Status, invalid, not_found
 from emulator.resources import execution as shown
 from emulator.settings import Auth
 from emulator.values import Value
-from emulator.world.arguments import json_text, known, number, optional_map, text
+from emulator.world.arguments import flag, json_text, known, number, optional_map, text
 from emulator.world.site import Armed, Performed, Site
 from emulator.world.waits import MEMBER
 
 EXECUTIONS = "googleapis.workflowexecutions.v1.projects.locations.workflows.executions"
 _PERMISSION = "workflows.executions.create"
+_NAMED = ("workflow_id", "project_id", "location")
+_TIMEOUT = 1800.0
+_LONGEST = 31_536_000.0
 _PARENT = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/workflows/(?P<workflow>[^/]+)"
 )
 
 
 def run(request: Request, site: Site) -> Performed:
-    """Start a child execution; the reply comes at its end or after `connector_params.timeout`."""
+    """Start a child execution; the reply comes at its end or when the timeout is over.
+
+    With `connector_params.skip_polling` nothing is waited for, and the reply is null.
+    """
     args = request.args
-    known(request, "workflow_id", "project_id", "location", "argument", "connector_params")
+    known(request, *_NAMED, "argument", "callLogLevel", "connector_params")
     definition = _definition_named(args, site)
-    options = optional_map(args, "connector_params")
-    due = site.clock.due(number(options, "timeout")) if "timeout" in options else None
+    due = site.clock.due(timeout(request))
+    polls = not flag(optional_map(args, "connector_params"), "skip_polling")
     argument = _argument(args.get("argument"))
+    try:
+        _, wanted = creation.read({"callLogLevel": args.get("callLogLevel")})
+    except Refusal as refusal:
+        raise refused(refusal) from None
     _check_room(site, 1)
-    return Armed("child", due, site.start(definition, argument, creation.settings(definition, {})))
+    child = site.start(definition, argument, creation.settings(definition, wanted))
+    return Armed("child", due, child) if polls else Returned(None)
+
+
+def timeout(request: Request) -> float:
+    """The seconds that a connector may take: `connector_params.timeout`, or half an hour.
+
+    Raises:
+        WorkflowError: TypeError, it is no number; ValueError, it is negative or above a year.
+    """
+    options = optional_map(request.args, "connector_params")
+    if options.get("timeout") is None:
+        return _TIMEOUT
+    seconds = number(options, "timeout")
+    if not 0 <= seconds <= _LONGEST:
+        raise error("ValueError", f"timeout must be between 0 and {_LONGEST:.0f} seconds")
+    return seconds
 
 
 def run_all(request: Request, site: Site) -> Performed:
@@ -59,7 +85,11 @@ def run_all(request: Request, site: Site) -> Performed:
 
 
 def create(request: Request, site: Site) -> Performed:
-    """Start an execution, and give it at once as the API shows it."""
+    """Start an execution, and give it at once as the API shows it.
+
+    Google's page has it wait for the end unless `skip_polling` is true, and does not say what it
+    gives then. An execution at once is what it says of `skip_polling`, and what authors expect.
+    """
     known(request, "parent", "body", "connector_params")
     parent = _PARENT.fullmatch(text(request.args, "parent"))
     body = optional_map(request.args, "body")

@@ -168,7 +168,15 @@ class TestMap:
 
 class TestTimeout:
     @pytest.mark.parametrize(
-        ("timeout", "tag"), [(5, "TimeoutError"), ('"5"', "TypeError"), (True, "TypeError")]
+        ("timeout", "tag"),
+        [
+            (5, "TimeoutError"),
+            (0, "TimeoutError"),
+            ('"5"', "TypeError"),
+            (True, "TypeError"),
+            (-1, "ValueError"),
+            (31_536_001, "ValueError"),
+        ],
     )
     def test_the_wait_for_a_child_ends(self, tmp_path: Path, timeout: object, tag: str):
         more = f"argument: {{sleep: 600}}, connector_params: {{timeout: {str(timeout).lower()}}}"
@@ -180,6 +188,34 @@ class TestTimeout:
                 return await outcome(services, start(services, source))
 
         assert asyncio.run(scenario())["tags"] == [tag]
+
+    @pytest.mark.parametrize("function", [RUN, "experimental.executions.run"])
+    @pytest.mark.parametrize(("seconds", "expected"), [(1799, "in time"), (1801, ["TimeoutError"])])
+    def test_it_ends_after_half_an_hour_if_nothing_else_is_said(
+        self, tmp_path: Path, function: str, seconds: int, expected: object
+    ):
+        more = f"argument: {{sleep: {seconds}, name: in time}}"
+        source = PARENT.replace("workflow_id: child", f"workflow_id: child, {more}")
+
+        async def scenario() -> Any:
+            async with emulator(tmp_path, time=Time.SKIP) as services:
+                services.catalog.deploy("child", CHILD)
+                return await outcome(services, start(services, source.replace(RUN, function)))
+
+        given = asyncio.run(scenario())
+
+        assert (given["tags"] if isinstance(given, dict) else given) == expected
+
+    def test_a_child_may_take_a_year_if_that_is_said(self, tmp_path: Path):
+        more = "argument: {sleep: 31535999, name: x}, connector_params: {timeout: 31536000}"
+        source = PARENT.replace("workflow_id: child", f"workflow_id: child, {more}")
+
+        async def scenario() -> Any:
+            async with emulator(tmp_path, time=Time.SKIP) as services:
+                services.catalog.deploy("child", CHILD)
+                return await outcome(services, start(services, source))
+
+        assert asyncio.run(scenario()) == "x"
 
 
 def mapped(path: Path, inputs: Any) -> Any:

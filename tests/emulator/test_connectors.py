@@ -143,6 +143,41 @@ class TestRun:
         assert read["sourceContents"] == CHILD
         assert "v1beta" in other["message"]
 
+    def test_without_polling_it_gives_nothing_at_once(self, tmp_path):
+        async def scenario() -> tuple[Any, list[Any]]:
+            async with emulator(tmp_path, time=Time.VIRTUAL) as services:
+                services.catalog.deploy("child", WAIT)
+                step = connector(RUN, workflow_id="child", connector_params={"skip_polling": True})
+                given = await outcome(services, start(services, calls(step)))
+                return given, [child.state for child in services.store.newest_first("child")]
+
+        assert asyncio.run(scenario()) == ([None], ["ACTIVE"])
+
+    @pytest.mark.parametrize("switch", ["true", 1])
+    def test_whether_to_poll_is_true_or_false(self, tmp_path, switch):
+        params = {"skip_polling": switch}
+
+        (error,) = given(tmp_path, connector(RUN, workflow_id="child", connector_params=params))
+
+        assert error["tags"] == ["TypeError"]
+
+    def test_it_may_say_what_of_the_child_is_logged(self, tmp_path):
+        async def scenario() -> tuple[Any, Any]:
+            async with emulator(tmp_path) as services:
+                services.catalog.deploy("child", CHILD)
+                args = {"workflow_id": "child", "argument": {"name": "y"}}
+                fine = connector(RUN, **args, callLogLevel="LOG_ALL_CALLS")
+                wrong = connector(RUN, **args, callLogLevel="LOUD")
+                given = await outcome(services, start(services, calls(fine, wrong)))
+                (child,) = services.store.newest_first("child")
+                return given, child.settings
+
+        (result, error), settings = asyncio.run(scenario())
+
+        assert result == "y"
+        assert settings["callLogLevel"] == "LOG_ALL_CALLS"
+        assert (error["tags"], error["code"]) == (["HttpError"], 400)
+
     def test_an_unknown_argument_is_a_type_error(self, tmp_path):
         (error,) = given(tmp_path, connector(RUN, workflow="child"))
 

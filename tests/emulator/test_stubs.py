@@ -325,14 +325,14 @@ class TestStrict:
 
 
 class TestAfter:
-    STUB = f"stubs:\n  {OBJECT}: {{returns: late, after: 3600}}\n"
+    STUB = f"stubs:\n  {OBJECT}: {{returns: late, after: 1200}}\n"
 
     def test_the_answer_comes_when_so_much_time_has_passed(self, tmp_path):
         async def scenario() -> Any:
             async with emulator(tmp_path, time=Time.VIRTUAL) as services:
                 services.stubs.take(read(self.STUB))
                 execution = start(services, calls(connector(OBJECT)))
-                await services.engine.advance(3599)
+                await services.engine.advance(1199)
                 before = services.store.find(execution.id)
                 await services.engine.advance(1)
                 assert before is not None
@@ -345,13 +345,14 @@ class TestAfter:
         [
             (get("https://a.example/"), 300),
             (get("https://a.example/", timeout=1800), 1800),
+            (connector(OBJECT), 1800),
             (connector(OBJECT, connector_params={"timeout": 60}), 60),
         ],
     )
     def test_one_that_comes_too_late_is_a_timeout(self, tmp_path, step, seconds):
         late = (
             Stub("https://a.example/", responds(text="late", after=1801)),
-            Stub(OBJECT, returns("late", after=61)),
+            Stub(OBJECT, returns("late", after=1801)),
         )
 
         async def scenario() -> tuple[Any, float]:
@@ -368,7 +369,7 @@ class TestAfter:
 
     def test_it_comes_though_the_emulator_was_killed_and_has_no_stubs_any_more(self, tmp_path):
         path = tmp_path / "stubs.yaml"
-        path.write_text(self.STUB.replace("3600", "2"))
+        path.write_text(self.STUB.replace("1200", "2"))
         with EmulatorProcess(tmp_path / "d", options=["--stubs", str(path)]) as process:
             process.deploy("late", calls(connector(OBJECT)))
             execution = process.execute("late")
