@@ -14,7 +14,7 @@ from emulator.values import Value
 if TYPE_CHECKING:
     from emulator.threads import Thread
 
-MISSING: Final = object()  # in the slot of a parameter that takes its default
+MISSING: Final = object()  # in place of an argument that is not given, or an item after the last
 
 
 @dataclass(slots=True)
@@ -58,13 +58,15 @@ class Frame:
 
     `parent` is the frame around a branch. `evaluation` is an expression that waits for a call
     inside it. `lock` is the thread whose assignment to a variable of this frame is under way,
-    with those that wait for its end; `held` is the frame whose lock this frame has.
+    with those that wait for its end; `held` is the frame whose lock this frame has. `defaulted`
+    are the slots of parameters that were not given: null until their defaults are set.
     """
 
     __slots__ = (
         "at",
         "code",
         "context",
+        "defaulted",
         "evaluation",
         "held",
         "lock",
@@ -87,6 +89,7 @@ class Frame:
         self.held: Frame | None = None
         self.lock: Thread | None = None
         self.waiters: list[Thread] = []
+        self.defaulted: frozenset[int] = frozenset()
 
     def store(self, slot: int, value: Value) -> None:
         """Set a variable. Raises ResourceLimitError where all together would be too large."""

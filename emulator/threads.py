@@ -113,7 +113,7 @@ class Thread:
         try:
             for slot, value in enumerate(args):
                 if value is MISSING:
-                    frame.variables[slot] = MISSING
+                    frame.defaulted |= {slot}
                 else:
                     frame.store(slot, value)
         except WorkflowError:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emulator.errors import error
-from emulator.frames import GO_ON, MISSING, Frame, Label, Operation
+from emulator.frames import GO_ON, Frame, Label, Operation
 from emulator.library.registry import MESSAGE_NAMES
 from emulator.limits import Limits
 from emulator.memory import List, Map, own, with_entry, with_item
@@ -67,9 +67,7 @@ def unless_given(slot: int, after: Label) -> Operation:
     """Skip the default of a parameter that was given."""
 
     def operation(_thread: Thread, frame: Frame) -> bool:
-        if frame.variables[slot] is MISSING:
-            frame.variables[slot] = None
-        else:
+        if slot not in frame.defaulted:
             frame.at = after.at
         return GO_ON
 
