@@ -88,7 +88,7 @@ class Run:
         params = self._program.routines["main"].params
         frame = self._main.frames[0]
         if params and argument is None and params[0].default is not None:
-            frame.variables[0] = MISSING
+            frame.defaulted = frozenset((0,))
         elif params:
             try:
                 frame.store(0, self.own(argument))
@@ -99,8 +99,13 @@ class Run:
 
     @property
     def current_steps(self) -> tuple[tuple[str, str], ...]:
-        """The routine and step of every thread that runs or waits; after the end, the last."""
-        if self.outcome is not None:
+        """The routine and step of every thread that runs or waits; after the end, the last.
+
+        Google's reference: the last attempted or executed step, also inside a subworkflow.
+        """
+        if isinstance(self.outcome, Failed):
+            places = [self.outcome.stack[0]]
+        elif self.outcome is not None:
             places = [self._main.place]
         else:
             parents = {id(group.parent) for group in self._groups}

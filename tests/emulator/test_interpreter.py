@@ -276,6 +276,26 @@ class TestCurrentSteps:
         run_until_waiting(run)
         assert run.current_steps == (("main", "b"),)
 
+    def test_the_step_that_failed_inside_a_subworkflow(self):
+        run, _ = start(
+            "main: {steps: [{go: {call: other}}]}\nother: {steps: [{fail: {raise: x}}]}"
+        )
+
+        assert run.current_steps == (("other", "fail"),)
+
+    def test_the_step_that_failed_again_in_a_handler(self):
+        run, _ = start(
+            "main: {steps: [{go: {try: {call: other}, except: {as: e, steps: ["
+            '{tell: {raise: "${e}"}}]}}}]}\nother: {steps: [{fail: {raise: x}}]}'
+        )
+
+        assert run.current_steps == (("main", "tell"),)
+
+    def test_the_parallel_step_whose_branch_failed(self):
+        run, _ = start("- all: {parallel: {branches: [{a: {raise: x}}, {b: {assign: [{c: 1}]}}]}}")
+
+        assert run.current_steps == (("main", "all"),)
+
 
 class TestOutcome:
     def test_a_failure_has_value_context_and_stack(self):
