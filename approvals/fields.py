@@ -11,7 +11,10 @@ from countersign.questionnaire import from_page
 
 # Before the name of a field in what a page sends, so that no field is taken for another input.
 PREFIX = "form."
-NOT_TYPED = "password|token|revision|next|^(once|row)$"  # names of fields that nobody writes
+# Names of inputs whose text is not shown again: passwords, and what no person writes. Whole names,
+# without a dot, so that no field of a form is among them, whatever it is called.
+PASSWORDS = r"^\w*password\d?$"
+NOT_TYPED = rf"{PASSWORDS}|^(\w*token|revision|next|once|row)$"
 MOST_RADIOS = 4
 INPUTS = {"date": "date", "email": "email", "uri": "url"}
 MODES = {"number": "decimal", "integer": "numeric"}

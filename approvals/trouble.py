@@ -1,6 +1,7 @@
 """Trouble with the database: a 503 that promises nothing and keeps what was typed."""
 
 import logging
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonR
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import escape_leading_slashes
+
+from approvals.fields import PASSWORDS
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +145,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest) -> dict[str, Any]:
     posted = request.POST
-    kept = not request.FILES and not any("password" in name for name in posted)
+    kept = not request.FILES and not any(re.search(PASSWORDS, name) for name in posted)
     return {
         # One that begins with two slashes would lead to another host.
         "address": escape_leading_slashes(request.get_full_path()),

@@ -8,6 +8,7 @@ const OFFLINE = "{{ offline }}";
 const FILES = [{% for file in files %}"{{ file }}"{% if not forloop.last %}, {% endif %}{% endfor %}];
 const REPEATABLE = new RegExp("^(?:{{ repeatable|safe }})$"); // paths
 const COMMENT = "{{ comment|escapejs }}"; // the word
+const PASSWORDS = /{{ passwords|safe }}/; // names of their inputs
 const UNSEEN = /{{ not_typed|safe }}|^outcome$/; // names of what is no text; labels are not known here
 
 const keep = async () => {
@@ -44,7 +45,7 @@ const filled = (piece, name, value) => {
 };
 
 const givenBack = async (url, sent) => {
-  const isKept = !sent.some(([name, value]) => typeof value !== "string" || name.includes("password"));
+  const isKept = !sent.some(([name, value]) => typeof value !== "string" || PASSWORDS.test(name));
   const kind = !isKept ? "gone" : REPEATABLE.test(new URL(url).pathname) ? "repeatable" : "again";
   const page = await caches.match(unanswered(kind), { ignoreVary: true });
   if (!page) return Response.error();

@@ -123,7 +123,7 @@ def _in_words(posted: QueryDict, approval: Approval) -> QueryDict:
         if name == "outcome":
             text = labels.get(text, text)
         elif name.startswith(PREFIX):
-            name = title_of(form, name.removeprefix(PREFIX))  # noqa: PLW2901 - shown instead
+            name = PREFIX + title_of(form, name.removeprefix(PREFIX))  # noqa: PLW2901 - shown instead
         shown[name] = text
     return shown
 

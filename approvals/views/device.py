@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from approvals.fields import NOT_TYPED
+from approvals.fields import NOT_TYPED, PASSWORDS
 from approvals.trouble import UNANSWERED, paths_of_repeatable, unanswered
 
 HOUR = 3600
@@ -74,6 +74,7 @@ def worker(_request: HttpRequest) -> HttpResponse:
             "repeatable": paths_of_repeatable(),
             "comment": gettext("Comment"),
             "not_typed": NOT_TYPED,
+            "passwords": PASSWORDS,
             "version": sha256("\n".join((page, *others, *files)).encode()).hexdigest()[:12],
         },
     )

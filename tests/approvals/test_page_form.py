@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from approvals.models import Approval, Vote
-from tests.approvals.reading import as_person, pages, send, text_of
+from tests.approvals.reading import as_person, decide, pages, send, text_of
 from tests.factories import make_approval, make_type
 
 FORM = {
@@ -128,6 +128,33 @@ class TestFillIn:
         assert "Answer Publish" in said
         assert "Text Besser" in said
         assert "Quality 8" in said
+
+    def test_who_comes_second_reads_all_of_it_whatever_its_fields_are_called(
+        self, managers, ana, ben
+    ):
+        titles = {
+            "why": "Reason for the revision",
+            "review": "Date of next review",
+            "reset": "Why a new password",
+            "said": "comment",
+            "token": "Token",
+            **dict.fromkeys(("revision", "next", "once", "password")),
+        }
+        fields = {
+            name: {"type": "string", **({"title": title} if title else {})}
+            for name, title in titles.items()
+        }
+        approval = make_approval(form={"type": "object", "properties": fields})
+        decide(approval, ben)
+
+        typed = fill(**{name: f"typed into {name}" for name in fields})
+        response = send(as_person(ana), approval, comment="my comment", **typed)
+
+        assert response.status_code == 409
+        said = text_of(response)
+        assert [name for name in fields if f"typed into {name}" not in said] == []
+        assert "my comment" in said
+        assert "Revision typed into revision" in said
 
     def test_signed_out_or_without_a_token_the_page_shows_what_was_typed(self, review, ana):
         out = send(Client(), review, **fill(text="Besser", score="8"))

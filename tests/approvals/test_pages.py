@@ -177,6 +177,19 @@ class TestErrorPages:
         assert "Rejected" in text_of(response)
         assert "secret" not in response.content.decode()
 
+    def test_without_a_database_fields_of_a_form_are_shown_whatever_they_are_called(self, rf):
+        posted = {
+            "form.revision": "typed one",
+            "form.next_review": "typed two",
+            "form.password_reset": "typed three",
+        }
+        response = unavailable(rf.post("/approvals/x/decide/", posted))
+
+        shown = re.findall(r'<p class="typed"[^>]*>(.*?)</p>', response.content.decode())
+        assert shown == list(posted.values())
+        for name, text in posted.items():
+            assert f'name="{name}" value="{text}"' in response.content.decode()
+
     def test_a_form_from_before_signing_in_again_shows_what_was_typed(self, rf):
         response = csrf_failure(rf.post("/x/", {"comment": "my reasons"}), reason="token")
 

@@ -267,6 +267,29 @@ class TestUnanswered:
         assert kept.evaluate_all("(all) => all.map((each) => each.value)") == ["a", "b"]
         assert page.locator("form").get_attribute("action") == f"{line.url}/profile/telling/"
 
+    def test_fields_of_a_form_are_given_back_whatever_they_are_called(
+        self, page, line, watch, approval
+    ):
+        watch.without_server = True
+        fields = {
+            name: {"type": "string", "title": f"The {name}"}
+            for name in ("revision", "next_review", "password_reset", "token")
+        }
+        approval.form = {"type": "object", "properties": fields}
+        approval.save()
+        page.goto(approval.get_absolute_url())
+        for name in fields:
+            page.get_by_label(f"The {name}").fill(f"typed into {name}")
+        line.cut()
+        page.get_by_role("button", name="Approve").click()
+
+        for name in fields:
+            expect(page.locator(".typed").get_by_text(f"typed into {name}")).to_be_visible()
+        line.mend()
+        page.get_by_role("button", name="Send it again").click()
+        page.wait_for_url("**/receipt/**")
+        assert Vote.objects.get().form == {name: f"typed into {name}" for name in fields}
+
     def test_a_password_is_not_given_back(self, page, line, watch):
         watch.without_server = True
         page.context.clear_cookies()
