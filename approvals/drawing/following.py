@@ -205,10 +205,7 @@ class _Follower:
                 return self._fork([self.graph.case(step, each) for each in options], walk)
             return self.graph.case(step, options[0])
         if step.kind is Kind.RAISE:
-            handler = self.graph.handler(step)
-            if handler is None:
-                return walk.way(Ending.FAILS, step)
-            return Next(Where.STEP, handler.steps[0])
+            return self.graph.caught(step) or walk.way(Ending.FAILS, step)
         return self.step(step, walk)
 
     def step(self, step: Step, walk: _Walk) -> Next:

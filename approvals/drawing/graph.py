@@ -1,7 +1,7 @@
 """A workflow as its steps: what each is, what is in it, and where control goes after it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -263,9 +263,8 @@ class Graph:
             if step.kind is not Kind.RAISE:
                 yield self._edge(step, self.after(step))
             else:
-                handler = self.handler(step)
-                caught = handler.steps[0] if handler and handler.steps else None
-                yield Edge(step, caught, fails=True)
+                caught = self.caught(step)
+                yield replace(self._edge(step, caught) if caught else Edge(step, None), fails=True)
         for part in step.parts:
             if part.role is Role.EXCEPT and part.steps:
                 yield Edge(step, part.steps[0], fails=True)
@@ -293,15 +292,18 @@ class Graph:
             back = after.where is Where.ROUND
         return Edge(source, after.step, back=back, case=case)
 
-    def handler(self, step: Step) -> Part | None:
-        """What catches an error that is raised there, in its own routine."""
-        for part in step.parts:
-            if part.role is Role.EXCEPT:
-                return part
-        inner, owner = self.part(step), self.owner(step)
-        while owner and inner:
-            if inner.role is Role.TRY:
-                return next((part for part in owner.parts if part.role is Role.EXCEPT), None)
+    def caught(self, step: Step) -> Next | None:
+        """Where an error that is raised there goes on in its own routine; None if nowhere.
+
+        An `except` without steps goes on after its step.
+        """
+        owner: Step | None = step
+        inner: Part | None = None  # of itself, where the step is what its own `try` holds
+        while owner:
+            if inner is None or inner.role is Role.TRY:
+                for part in owner.parts:
+                    if part.role is Role.EXCEPT:
+                        return Next(Where.STEP, part.steps[0]) if part.steps else self.after(owner)
             inner, owner = self.part(owner), self.owner(owner)
         return None
 

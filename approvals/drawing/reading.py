@@ -157,8 +157,9 @@ class _Reader:
         return (self.step("", held, routine, depth),)
 
     def _except(self, held: Tree, routine: str, depth: int) -> list[Part]:
-        steps = self._body(held, routine, depth + 1)
-        return [Part(Role.EXCEPT, steps)] if steps else []
+        if not isinstance(held, dict | list):
+            return []
+        return [Part(Role.EXCEPT, self._body(held, routine, depth + 1))]
 
 
 def _text(value: Tree) -> str:

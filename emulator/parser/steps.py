@@ -278,7 +278,8 @@ class StepParser:
         known_keys(body, ("as", "steps"), "except")
         name = body.get("as")
         variable = a_name(name, "as", body) if name else None
-        return Handler(variable, self.block(body.get("steps"), body), body.where)
+        steps = body.get("steps")  # without any, the error is caught and nothing is done
+        return Handler(variable, self.block(steps, body) if steps else (), body.where)
 
     def _retry(self, node: Node) -> Retry:
         if isinstance(node, Scalar):

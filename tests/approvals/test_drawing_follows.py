@@ -160,7 +160,12 @@ class TestFollows:
         raised = "- stop: {raise: no}\n"
         caught = "- safe: {try: {steps: [{stop: {raise: x}}]}, except: {steps: [{no: {call: a}}]}}"
 
+        nothing = "- safe: {try: {steps: [{stop: {raise: x}}]}, except: {as: e}}\n- no: {call: a}\n"
+        again = "- safe: {try: {raise: x}, except: {as: e}, next: no}\n- no: {call: a}\n"
+
         assert after(WAIT + raised, "approved") == ["fails stop"]
+        assert after(WAIT + nothing, "approved") == ["no", "ends"]
+        assert after(WAIT + again, "approved") == ["no", "ends"]
         assert after(WAIT + caught, "approved") == ["no", "ends"]
 
     def test_a_loop_goes_on_with_the_next_or_past_its_end(self):

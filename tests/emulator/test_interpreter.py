@@ -277,9 +277,7 @@ class TestCurrentSteps:
         assert run.current_steps == (("main", "b"),)
 
     def test_the_step_that_failed_inside_a_subworkflow(self):
-        run, _ = start(
-            "main: {steps: [{go: {call: other}}]}\nother: {steps: [{fail: {raise: x}}]}"
-        )
+        run, _ = start("main: {steps: [{go: {call: other}}]}\nother: {steps: [{fail: {raise: x}}]}")
 
         assert run.current_steps == (("other", "fail"),)
 
