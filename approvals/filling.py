@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+
 from approvals.fields import beginning, filled
 from approvals.models import Approval, Event, Vote
 
@@ -31,7 +33,9 @@ def changed_by(approval: Approval, votes: Sequence[Vote]) -> list[ChangedBy]:
     """What these answers have changed in the form, in order, each against the one before it."""
     found: list[ChangedBy] = []
     for number, vote in enumerate(votes):
-        who = f"{vote.user}, for {vote.on_behalf_of}," if vote.on_behalf_of else str(vote.user)
+        who = str(vote.user)
+        if vote.on_behalf_of:
+            who = gettext("%(who)s, for %(whom)s,") % {"who": who, "whom": vote.on_behalf_of}
         began = begins_with(approval, votes[:number])
         found += [
             ChangedBy(who, each.label, each.before, each.value)

@@ -7,7 +7,8 @@ from django.test import Client
 
 from approvals.models import Approval, Vote
 from tests.approvals.reading import as_person, decide, pages, send, text_of
-from tests.factories import make_approval, make_type
+from tests.approvals.telling import stand_in
+from tests.factories import make_approval, make_type, make_user
 
 FORM = {
     "type": "object",
@@ -207,6 +208,24 @@ class TestLaterAnswers:
         said = text_of(response)
         assert "Ana Almeida changed Days to pay from 30 to 60" in said
         assert "Ana Almeida emptied Note, which was none" in said
+
+    @pytest.mark.parametrize(
+        ("language", "sentence"),
+        [
+            ("en", "Cleo Dias, for Ana Almeida, changed Days to pay from 30 to 60"),
+            ("de", "Cleo Dias, für Ana Almeida, hat Days to pay von 30 auf 60 geändert"),
+        ],
+    )
+    def test_for_whom_it_was_changed_is_said_in_the_readers_language(
+        self, staged, ana, ben, language, sentence
+    ):
+        cleo = make_user("cleo@example.com", first="Cleo", last="Dias")
+        stand_in(ana, cleo)
+        send(as_person(cleo), staged, **fill(days="60"))
+
+        page = as_person(ben).get(staged.get_absolute_url(), headers={"Accept-Language": language})
+
+        assert sentence in text_of(page)
 
     @pytest.mark.parametrize("days", ["60", "45"])
     def test_the_callback_has_what_was_filled_in_last(self, staged, ana, ben, days):
