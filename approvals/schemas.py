@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StrictInt, StrictStr, field_validator
 
 from approvals.google.addresses import MAX_URL, BadCallbackUrl, CallbackAddress
-from countersign.bodies import VALUE, Registration, Strict, Text, plain_values
+from countersign.bodies import VALUE, Plain, Registration, Strict, plain_values
 
 MAX_COMMENT = 5000
 
@@ -43,7 +43,7 @@ class VoteIn(Strict):
     outcome: Annotated[StrictStr, Field(pattern=VALUE)] = Field(
         description="The `value` of one of the options."
     )
-    comment: Annotated[Text, Field(max_length=MAX_COMMENT)] = Field(
+    comment: Annotated[StrictStr, Field(max_length=MAX_COMMENT), Plain] = Field(
         "", description="Needed as the ballot's `comment` says."
     )
     form: dict[str, Any] = Field(

@@ -109,6 +109,7 @@ def environment(
         "WORKFLOWS_EMULATOR_GRPC_HOST": f"{HOST}:{plan.grpc_port}" if grpc else "",
         "GCE_METADATA_HOST": here,
         "GCE_METADATA_IP": here,
+        "DEFAULT_APPROVERS": given.get("DEFAULT_APPROVERS") or "group:managers",
         "EMAIL_URL": given.get("EMAIL_URL") or f"filemail:///{plan.data_dir}/mail",
         "CLOUDSDK_CONFIG": str(plan.data_dir / "no-gcloud-login"),
         "NO_PROXY": direct,

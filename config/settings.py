@@ -34,6 +34,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if 
 GOOGLE_CLOUD_PROJECT = env.str("GOOGLE_CLOUD_PROJECT", default="")
 WORKFLOWS_LOCATION = env.str("WORKFLOWS_LOCATION", default="us-central1")
 WORKFLOWS_EMULATOR_HOST = env.str("WORKFLOWS_EMULATOR_HOST", default="").rstrip("/")
+if WORKFLOWS_EMULATOR_HOST and "://" not in WORKFLOWS_EMULATOR_HOST:  # as Google's own are written
+    WORKFLOWS_EMULATOR_HOST = f"http://{WORKFLOWS_EMULATOR_HOST}"
 # Where the emulator serves gRPC, HOST:PORT of this machine; empty: starts go over REST there.
 WORKFLOWS_EMULATOR_GRPC_HOST = env.str("WORKFLOWS_EMULATOR_GRPC_HOST", default="")
 IAP_AUDIENCE = env.str("IAP_AUDIENCE", default="")

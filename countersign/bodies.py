@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,12 +18,12 @@ from pydantic import (
     StringConstraints,
     Tag,
     field_validator,
-    model_validator,
 )
 
 VALUE = r"^[a-z][a-z0-9_]{0,49}$"
 MAX_FIELDS = 64 * 1024  # bytes of JSON
 MAX_PAIRS = 100
+MOST_VOTES = 50
 MAX_CALLBACK_URL = 700
 YEAR = 366 * 24 * 3600  # seconds
 PENDING = "pending"
@@ -80,6 +80,27 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _scalar(value: object) -> object:
+    if value is not None and not isinstance(value, str | bool | int | float):
+        raise ValueError("Send a text, a number, true, false or null.")
+    return value
+
+
+def _value(value: object) -> object:
+    each = value if isinstance(value, list) else [value]
+    if any(isinstance(one, dict | list) for one in each):
+        raise ValueError("Send a text, a number, true, false or null, or a list of those.")
+    return value
+
+
+def _votes(value: object) -> object:
+    value = _whole(value)
+    number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_VOTES
+    if not number and value != "everyone":
+        raise ValueError(f"Write a number from 1 to {MOST_VOTES}, or “everyone”.")
+    return value
+
+
 def plain_values(value: Any) -> Any:
     """Values of any depth: texts without control characters, numbers that programs agree on."""
     match value:
@@ -103,9 +124,16 @@ def limits(most: int, *, least: int | None = None) -> StringConstraints:
 
 
 OneLine = AfterValidator(_one_line)
-Text = Annotated[StrictStr, AfterValidator(_plain)]
+Plain = AfterValidator(_plain)
+Text = Annotated[StrictStr, Plain]
 WebAddress = Annotated[StrictStr, Field(max_length=500), AfterValidator(_web_address)]
-Scalar = str | bool | int | float | None
+WebAddressIfAny = Annotated[
+    StrictStr,
+    Field(max_length=500),
+    AfterValidator(lambda text: text and _web_address(text)),
+]
+# Said in one sentence, before each kind that it might have been says what it misses.
+Scalar = Annotated[str | bool | int | float | None, BeforeValidator(_scalar)]
 
 
 class Strict(BaseModel):
@@ -140,7 +168,7 @@ class Option(Strict):
         return value
 
 
-Value = Scalar | list[Scalar]
+Value = Annotated[Scalar | list[Scalar], BeforeValidator(_value)]
 
 
 class Fact(Strict):
@@ -167,7 +195,7 @@ Approvers = Annotated[
 
 
 Votes = Annotated[
-    Annotated[StrictInt, Field(ge=1, le=50)] | Literal["everyone"], BeforeValidator(_whole)
+    Annotated[StrictInt, Field(ge=1, le=MOST_VOTES)] | Literal["everyone"], BeforeValidator(_votes)
 ]
 
 
@@ -196,7 +224,9 @@ class Registration(Strict):
     type: Annotated[str, limits(100), OneLine] = Field(
         "", description="The type that says who decides and how; it is kept in the admin."
     )
-    summary: Annotated[Text, Field(max_length=20_000)] = Field("", description="Markdown.")
+    summary: Annotated[StrictStr, Field(max_length=20_000), Plain] = Field(
+        "", description="Markdown."
+    )
     fields: Facts = Field(
         default={},
         description="The facts, at most 100: a map of label to value, or a list of"
@@ -262,12 +292,19 @@ class Registration(Strict):
 
     _plain_forms = field_validator("form", "prefill")(plain_values)
 
-    @model_validator(mode="after")
-    def options_differ(self) -> Self:
+    @field_validator("form")
+    @classmethod
+    def form_asks_something(cls, form: dict[str, Any] | None) -> dict[str, Any] | None:
+        """A form without fields is none."""
+        return None if form and form.get("properties") == {} and not form.get("required") else form
+
+    @field_validator("options")
+    @classmethod
+    def options_differ(cls, options: list[Option]) -> list[Option]:
         """One button for each answer."""
-        if len({option.value for option in self.options}) < len(self.options):
-            raise ValueError("options: each value may stand there once.")
-        return self
+        if len({option.value for option in options}) < len(options):
+            raise ValueError("Each value may stand there once.")
+        return options
 
 
 def pairs_of(fields: dict[str, Value] | list[Fact]) -> list[tuple[str, Value]]:
@@ -288,14 +325,16 @@ class SettleIn(Strict):
 class WithdrawIn(Strict):
     """Why an answer is no longer needed."""
 
-    reason: Annotated[Text, Field(max_length=1000)] = Field("", description="People see it.")
+    reason: Annotated[StrictStr, Field(max_length=1000), Plain] = Field(
+        "", description="People see it."
+    )
 
 
 class OutcomeIn(Strict):
     """What a workflow did with the answer."""
 
     status: Literal["succeeded", "failed"] = Field(description="Whether it worked.")
-    message: Annotated[Text, Field(max_length=1000)] = Field(
+    message: Annotated[StrictStr, Field(max_length=1000), Plain] = Field(
         "", description="A sentence for people."
     )
-    url: WebAddress | Literal[""] = Field("", description="Where to see it.")
+    url: WebAddressIfAny = Field("", description="Where to see it.")

@@ -145,7 +145,8 @@ def caller_of(token: str) -> Caller:
     if token.startswith(KEY_PREFIX):
         return _by_key(token)
     if token.startswith(TOKEN_PREFIX):
-        raise HttpError(401, FOR_PERSONAL_TOKENS)
+        known = PersonalToken.objects.of(token) is not None
+        raise HttpError(403 if known else 401, FOR_PERSONAL_TOKENS)
     try:
         email = identity.service_account(token, settings.BASE_URL)
     except identity.Rejected as error:

@@ -71,10 +71,12 @@ class TestToken:
 
     def test_it_opens_nothing_else(self, hers, approval):
         refused = hers.get(URL)
-        assert refused.status_code == 401
+        assert refused.status_code == 403
         assert "what waits for you at /api/v1/me/approvals" in problem(refused)
-        assert hers.get(f"{URL}/{approval.pk}").status_code == 401
-        assert hers.post(f"{URL}/{approval.pk}/withdraw", {}).status_code == 401
+        assert hers.get(f"{URL}/{approval.pk}").status_code == 403
+        assert hers.post(f"{URL}/{approval.pk}/withdraw", {}).status_code == 403
+        hers.token = "csp_guess"
+        assert hers.get(URL).status_code == 401
 
 
 class TestWaiting:

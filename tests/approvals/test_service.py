@@ -1,5 +1,6 @@
 """What surrounds pages and API: health, system checks, headers, 503."""
 
+import runpy
 from datetime import timedelta
 from threading import Event
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from approvals.google.tokens import TokenSource
 from approvals.models import Delivery, Worker
 from approvals.trouble import unavailable
 from tests.approvals.conftest import Tokens
-from tests.emulators import eventually
+from tests.emulators import ROOT, eventually
 from tests.factories import make_approval, make_group, make_user
 
 
@@ -211,6 +212,14 @@ class TestChecks:
 
         monkeypatch.setenv("GCE_METADATA_IP", "127.0.0.1:8787")
         assert emulator_and_credentials_agree(None) == []
+
+    @pytest.mark.parametrize("written", ["http://127.0.0.1:8787/", "127.0.0.1:8787"])
+    def test_the_emulator_is_named_with_its_scheme_or_without(self, monkeypatch, written):
+        monkeypatch.setenv("WORKFLOWS_EMULATOR_HOST", written)
+
+        read = runpy.run_path(str(ROOT / "config" / "settings.py"))
+
+        assert read["WORKFLOWS_EMULATOR_HOST"] == "http://127.0.0.1:8787"
 
     def test_what_loses_decisions_on_cloud_run_is_an_error(self, settings, monkeypatch):
         monkeypatch.setenv("K_SERVICE", "inbox")
