@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from email.message import Message
 
 from emulator.charsets import charset
-from emulator.values import Value, from_json, scalar_text
+from emulator.values import Beyond, Value, from_json, scalar_text
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -49,6 +49,9 @@ def decode(content_type: str, raw: bytes) -> Value:
     """The value of a body: JSON and text decoded, nothing null, other types as bytes.
 
     A JSON body that does not parse is given as text; a charset that is none is read as UTF-8.
+
+    Raises:
+        Beyond: the JSON is beyond what a value can be.
     """
     if not raw:
         return None
@@ -59,7 +62,9 @@ def decode(content_type: str, raw: bytes) -> Value:
         text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
         try:
             return from_json(text)
-        except (ValueError, RecursionError):
+        except Beyond:
+            raise
+        except ValueError:
             return text
     if media.startswith("text/"):
         return scalar_text(raw.decode(charset(named) or "utf-8", "replace"))

@@ -30,6 +30,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+class Beyond(ValueError):
+    """JSON beyond what a value can be: nested too deeply, or with a number beyond a double."""
+
+
 def type_name(value: Value) -> str:
     """Return what `get_type` says: integer, double, string, boolean, null, list, map, bytes."""
     return next((name for kind, name in _TYPE_NAMES if isinstance(value, kind)), "null")
@@ -103,22 +107,22 @@ def _write(value: Value, pieces: list[str]) -> None:
 def from_json(text: str, depth: int = MAX_DEPTH) -> Value:
     """Read JSON: a whole number is an integer if it fits 64 bits, and else a double.
 
-    Raises ValueError for what is no JSON, for numbers beyond a double, and for lists and maps
-    nested more than `depth` deep.
+    Raises ValueError for what is no JSON; Beyond, which is one too, for numbers beyond a double
+    and for lists and maps nested more than `depth` deep.
     """
     try:
         value: Value = json.loads(
             text, parse_int=_integer, parse_float=_double, parse_constant=_refuse_constant
         )
     except RecursionError:
-        raise ValueError(f"nested more than {depth} deep") from None
+        raise Beyond(f"nested more than {depth} deep") from None
     return _checked(value, depth, bool(_SURROGATE_ESCAPE.search(text) or _SURROGATE.search(text)))
 
 
 def _checked(value: Value, depth: int, surrogates: bool) -> Value:
     """Refuse what is too deep, and mend strings where the text had surrogates."""
     if isinstance(value, list | dict) and not depth:
-        raise ValueError("nested too deeply")
+        raise Beyond("nested too deeply")
     if isinstance(value, list):
         return [_checked(item, depth - 1, surrogates) for item in value]
     if isinstance(value, dict):
@@ -136,7 +140,7 @@ def _integer(digits: str) -> int | float:
 def _double(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"number out of range: {digits[:40]}")
+        raise Beyond(f"number out of range: {digits[:40]}")
     return number
 
 

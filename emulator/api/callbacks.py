@@ -15,7 +15,7 @@ from emulator.limits import Limits
 from emulator.memory import own
 from emulator.refusal import Refusal, Status, invalid, not_found
 from emulator.store import Callback, Received
-from emulator.values import Value, scalar_text
+from emulator.values import Beyond, Value, scalar_text
 
 _ENDPOINT = (
     "/v1/projects/{project}/locations/{location}/workflows/{workflow:[^/:]+}"
@@ -90,10 +90,13 @@ async def _value(request: web.Request) -> Value:
     """The request as the step sees it that takes it."""
     body = await _body(request)
     query = ((scalar_text(name), scalar_text(value)) for name, value in request.query.items())
-    return request_value(
-        *(request.method, request.path, query, request.headers.items(), body),
-        moment=request.app[SERVICES].clock.now(),
-    )
+    try:
+        return request_value(
+            *(request.method, request.path, query, request.headers.items(), body),
+            moment=request.app[SERVICES].clock.now(),
+        )
+    except Beyond:
+        raise _too_large() from None
 
 
 def _endpoint(request: web.Request) -> Callback:

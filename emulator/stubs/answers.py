@@ -82,7 +82,8 @@ def responds(
         headers: headers besides; a Content-Type of yours takes the place of the usual one.
 
     Raises:
-        ValueError: the status is none that ends an exchange, or there is more than one body.
+        ValueError: the status is none that ends an exchange, there is more than one body, or its
+            JSON is beyond what a value can be.
         TypeError: the JSON has bytes in it.
     """
     if not 200 <= status <= 599:

@@ -16,10 +16,11 @@ from emulator.bodies import decode, headers_value
 from emulator.errors import WorkflowError, error, http_error
 from emulator.limits import Limits
 from emulator.protocol import Raised, Reply, Returned
-from emulator.values import Value
+from emulator.values import Beyond, Value
 from emulator.world.hosts import Reached
 
 _MAX_REDIRECTS = 10
+_MAX_HEADERS = 1000
 _LIMITS = Limits()
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATED = frozenset({307, 308})
@@ -125,7 +126,11 @@ def _moved(prepared: Prepared, status: int, location: str) -> Prepared:
 
 async def _value(response: aiohttp.ClientResponse) -> Value:
     raw = await _read(response)
-    body = decode(response.headers.get("Content-Type", ""), raw)
+    try:
+        body = decode(response.headers.get("Content-Type", ""), raw)
+    except Beyond as problem:
+        reason = f"the HTTP response is JSON beyond what a value can be: {problem}"
+        raise error("ResourceLimitError", reason) from None
     headers = headers_value(response.headers.items())
     if response.status >= 400:
         raise http_error(response.status, headers, body)
@@ -133,15 +138,17 @@ async def _value(response: aiohttp.ClientResponse) -> Value:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body, up to the limit.
+    """The body, which with the headers is up to the limit.
 
     Raises:
         WorkflowError: ResourceLimitError, it is larger.
     """
     raw = bytearray()
+    room = _LIMITS.http_response_bytes
+    room -= sum(len(name) + len(value) for name, value in response.raw_headers)
     async for chunk in response.content.iter_chunked(64 * 1024):
         raw += chunk
-        if len(raw) > _LIMITS.http_response_bytes:
+        if len(raw) > room:
             raise error("ResourceLimitError", "the HTTP response is larger than 2 MB")
     return bytes(raw)
 
@@ -150,7 +157,7 @@ def session() -> aiohttp.ClientSession:
     """A session for the calls of all executions.
 
     No connection is used twice, so that none can turn out to have been closed in the meantime;
-    no proxy or password file of the environment is looked at.
+    no proxy or password file of the environment is looked at. A header may be as long as a string.
     """
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -159,4 +166,7 @@ def session() -> aiohttp.ClientSession:
         timeout=timeout,
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
+        max_line_size=_LIMITS.string_bytes,
+        max_field_size=_LIMITS.string_bytes,
+        max_headers=_MAX_HEADERS,
     )

@@ -203,6 +203,8 @@ class TestReceive:
             ("text/plain", b"x" * 300_000),
             ("application/json", b'["' + b"x" * 300_000 + b'"]'),
             ("application/json", b"[" * 99 + b"]" * 99),
+            ("application/json", b"[" * 101 + b"]" * 101),
+            ("application/json", b"[1e400]"),
         ],
     )
     def test_what_the_step_could_not_take_is_refused_while_the_sender_listens(

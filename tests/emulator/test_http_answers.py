@@ -79,7 +79,7 @@ class TestBody:
             ("application/json", b'{"a": 1', '{"a": 1'),
             ("application/json", b"NaN", "NaN"),
             ("application/json", b"\xef\xbb\xbf1", 1),
-            ("application/json", b"[" * 5000, "[" * 5000),
+            ("application/json", b"[" * 90, "[" * 90),
             ("text/plain", "ä".encode(), "ä"),
             ("text/plain; charset=ISO-8859-1", b"\xe4", "ä"),
             ("text/html; charset=none", "ä".encode(), "ä"),
@@ -116,6 +116,17 @@ class TestBody:
         given = said(tmp_path, message("200 OK", *head, f"Content-Length: {len(body)}", body=body))
 
         assert given["body"] == {"a": 1}
+
+    @pytest.mark.parametrize(
+        "raw", [b"[" * 101 + b"]" * 101, b"[" * 5000 + b"]" * 5000, b"[1e400]", b"9" * 400]
+    )
+    @pytest.mark.parametrize("status", ["200 OK", "500 E"])
+    def test_json_that_no_value_can_hold_is_a_limit(self, tmp_path, status, raw):
+        head = ("Content-Type: application/json", f"Content-Length: {len(raw)}")
+
+        error = said(tmp_path, message(status, *head, body=raw))
+
+        assert error["tags"] == ["ResourceLimitError"]
 
     def test_one_that_unfolds_to_too_much_is_a_limit(self, tmp_path):
         body = gzip.compress(b"x" * 50_000_000)
@@ -194,6 +205,25 @@ class TestHeaders:
             "X_y-Z": "3",
         }
 
+    def test_they_may_be_long_and_many(self, tmp_path):
+        many = [f"X-{number}: {number}" for number in range(500)]
+
+        given = said(
+            tmp_path, message("200 OK", f"X-Long: {'x' * 100_000}", *many, "content-length: 0")
+        )
+
+        assert given["headers"]["X-Long"] == "x" * 100_000
+        assert given["headers"]["X-499"] == "499"
+
+    def test_they_count_for_the_size_of_the_answer(self, tmp_path):
+        head = [f"X-{number}: {'x' * 200_000}" for number in range(10)]
+        head += ["Content-Type: text/plain", "Content-Length: 200000"]
+
+        error = said(tmp_path, message("200 OK", *head, body=b"x" * 200_000))
+
+        assert error["tags"] == ["ResourceLimitError"]
+        assert "2 MB" in error["message"]
+
 
 class TestFailure:
     @pytest.mark.parametrize(
@@ -208,7 +238,7 @@ class TestFailure:
             message("200 OK", "Transfer-Encoding: chunked", body=b"2\r\nab\r\n"),
             message("200 OK", "Content-Encoding: gzip", "Content-Length: 3", body=b"abc"),
             message("200 OK", "Content-Length: -1"),
-            message("200 OK", f"X-Long: {'x' * 100_000}", "Content-Length: 0"),
+            message("200 OK", f"X-Long: {'x' * 300_000}", "Content-Length: 0"),
         ],
         ids=["nothing", "half", "other", "short", "cut", "bad", "open", "gzip", "length", "long"],
     )
