@@ -16,7 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from approvals.models import Approval, SearchText
 from approvals.models.querysets import ApprovalQuerySet
 from approvals.people import names_of
-from approvals.words import wording, words_of
+from approvals.words import begun_in, wording, words_of
 
 TABLE, FTS = "approvals_searchtext", "approvals_searchtext_fts"
 MOST_WORDS = 12
@@ -40,28 +40,29 @@ TRIGGERS = (
 
 
 class Holds(models.Func):
-    """Whether a row of `SearchText` has all of these words, the last as a beginning."""
+    """Whether a row of `SearchText` has all of these words, or a longer one where it is begun."""
 
     output_field = models.BooleanField()
 
-    def __init__(self, words: list[str], **extra: Any) -> None:
+    def __init__(self, words: list[str], begun: set[str], **extra: Any) -> None:
         super().__init__("pk", "text", **extra)
         self.words = words
+        self.begun = begun
 
     def as_postgresql(
         self, compiler: SQLCompiler, *_: BaseDatabaseWrapper, **__: Any
     ) -> tuple[str, list[Any]]:
         text, params = compiler.compile(self.source_expressions[1])
-        query = " & ".join(f"'{word}'" for word in self.words)
-        return f"{text.rpartition('.')[0]}.words @@ %s::tsquery", [*params, f"{query}:*"]
+        query = " & ".join(f"'{word}'{':*' * (word in self.begun)}" for word in self.words)
+        return f"{text.rpartition('.')[0]}.words @@ %s::tsquery", [*params, query]
 
     def as_sqlite(  # type: ignore[override]  # that of a mixin for numbers
         self, compiler: SQLCompiler, *_: BaseDatabaseWrapper, **__: Any
     ) -> tuple[str, list[Any]]:
         key, params = compiler.compile(self.source_expressions[0])
-        query = " ".join(f'"{word}"' for word in self.words)
+        query = " ".join(f'"{word}"{"*" * (word in self.begun)}' for word in self.words)
         found = f"SELECT rowid FROM {FTS} WHERE {FTS} MATCH %s"  # noqa: S608 - our own names
-        return f"{key} IN ({found})", [*params, f"{query}*"]
+        return f"{key} IN ({found})", [*params, query]
 
 
 def index(approval: Approval) -> None:
@@ -83,7 +84,8 @@ def matching(rows: ApprovalQuerySet, text: str) -> ApprovalQuerySet:
     words = words_of(text)[:MOST_WORDS]
     if not words:
         return rows.none()
-    return rows.filter(pk__in=SearchText.objects.filter(Holds(words)).values("approval"))
+    holding = SearchText.objects.filter(Holds(words, begun_in(text)))
+    return rows.filter(pk__in=holding.values("approval"))
 
 
 def put_in_place(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:

@@ -14,14 +14,24 @@ from typing import Any
 LONGEST = 60
 """Characters of a word that count."""
 WORD = re.compile(r"[^\W_]+")
+LETTER = re.compile(r"[^\W\d_]")
 # Digits in groups of three, as people write thousands.
 GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:[., '\u00a0\u2009\u202f\u2019]\d{3})+(?!\d)")
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in order, none twice."""
-    joined = (re.sub(r"\D", "", found) for found in GROUPED.findall(text))
-    return list(dict.fromkeys([*_split(text), *joined]))
+    """The words of a text in order, none twice; numbers without their separators at the end."""
+    return list(dict.fromkeys([*_split(text), *map(_joined, GROUPED.findall(text))]))
+
+
+def begun_in(text: str) -> set[str]:
+    """Those of its words that may go on behind its end: the last, also as a part of a number."""
+    numbers = [each for each in GROUPED.finditer(text) if not LETTER.search(text, each.end())]
+    return {*_split(text)[-1:], *(_joined(each[0]) for each in numbers[-1:])}
+
+
+def _joined(number: str) -> str:
+    return re.sub(r"\D", "", number)
 
 
 def _split(text: str) -> list[str]:

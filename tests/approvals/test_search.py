@@ -89,6 +89,20 @@ class TestFind:
         assert found("hotel ber") == ["Hotel in Berlin"]
         assert found("ber hotel") == found("hot berlin") == []
 
+    @pytest.mark.parametrize(
+        "text", ["1240 rech", "1,240 rech", "1,240.00 EUR mül", "1,24", "gmbh 1,240.0"]
+    )
+    def test_also_where_a_number_with_separators_stands_before_it_or_is_it(self, text):
+        assert found(text) == ["Rechnung der Müller GmbH"]
+
+    @pytest.mark.parametrize("text", ["2,500", "2,500,", "2,500,0", "2 500 0", "2,500,000"])
+    def test_a_number_with_separators_may_be_only_begun_where_it_is_the_last(self, text, managers):
+        make_approval(title="Millions", summary="2,500,000 EUR or 2 500 000 EUR")
+
+        assert found(text) == ["Millions"]
+        assert found(f"{text} EUR") == (["Millions"] if text == "2,500,000" else [])
+        assert found("hote 2,500") == []
+
     @pytest.mark.parametrize("text", ["", "-", "nothing", "hotel NOT berlin", "hotel müller"])
     def test_all_words_must_be_there_and_none_is_an_operator(self, text):
         assert found(text) == []
