@@ -121,7 +121,7 @@ def select(user: User, outcome: str, revisions: Mapping[UUID, int]) -> Selection
     for row in found:
         why = _unfit(row, outcome) or _closed(row, revisions[row.pk], mine)
         if not why and row.type != kind:
-            why = gettext("It is of another type than most of the others.")
+            why = gettext("Its type differs from most of the others.")
         if why:
             left_out.append(LeftOut(row, why))
         else:
@@ -154,7 +154,7 @@ def differences(approvals: Sequence[Approval]) -> list[Difference]:
 def _unfit(approval: Approval, outcome: str) -> str:
     """Why this answer cannot be given without opening the request; empty where it can."""
     if outcome not in [option["value"] for option in approval.options]:
-        return gettext("This answer is not one of its answers.")
+        return gettext("It does not offer this answer.")
     if approval.form is not None and outcome not in NEGATIVE:
         return gettext("It has a form to fill in.")
     if approval.needs_comment(outcome):
@@ -167,9 +167,9 @@ def _closed(approval: Approval, revision: int, mine: set[UUID]) -> str:
     if approval.status != PENDING:
         return approval.how_it_closed()
     if approval.pk not in mine:
-        return gettext("It does not wait for your answer any more.")
+        return gettext("It is no longer waiting for your answer.")
     if approval.revision != revision:
-        return gettext("It was changed meanwhile. Please read it again.")
+        return gettext("It has changed in the meantime. Please read it again.")
     return ""
 
 

@@ -45,7 +45,7 @@ Narrowing = Callable[[ApprovalQuerySet, Any], ApprovalQuerySet]
 class LookForm(forms.Form):
     """All that can be looked for. Each by itself may be wrong, and is then left out."""
 
-    q = forms.CharField(max_length=200, label=gettext_lazy("Words"))
+    q = forms.CharField(max_length=200, label=gettext_lazy("Search words"))
     type = forms.CharField(max_length=100, label=gettext_lazy("Type"))
     requester = forms.CharField(max_length=254, label=gettext_lazy("Asked by"))
     state = forms.ChoiceField(
@@ -194,7 +194,7 @@ class Look:
         self.form.data = right
         self.form.errors.clear()
         if asked and asked not in tab.sorts:
-            choice = gettext("There is no such order here.")
+            choice = gettext("This list cannot be sorted that way.")
             self.wrong.append(self._left_out(gettext("Order"), asked, choice))
 
     def __bool__(self) -> bool:
@@ -203,7 +203,7 @@ class Look:
 
     @staticmethod
     def _left_out(label: str, value: str, why: str) -> str:
-        return gettext("%(label)s “%(value)s” is left out. %(why)s") % {
+        return gettext("%(label)s “%(value)s” was ignored. %(why)s") % {
             "label": label,
             "value": visible(value[:60]),
             "why": why,

@@ -124,9 +124,9 @@ class TestSay:
         address = "/?q=hotel&type=travel&sort=newest"
         found = chips(ana, address)
 
-        assert set(found) == {"Words: hotel", "Type: Travel", "Newest first"}
+        assert set(found) == {"Search words: hotel", "Type: Travel", "Newest first"}
         assert found["Type: Travel"] == "?tab=needs-me&amp;q=hotel&amp;sort=newest"
-        rest = found["Words: hotel"].replace("&amp;", "&")
+        rest = found["Search words: hotel"].replace("&amp;", "&")
         assert set(chips(ana, f"/{rest}")) == {"Type: Travel", "Newest first"}
 
     def test_what_is_typed_is_text_alone(self, asked, ana):
@@ -145,12 +145,12 @@ class TestSay:
     @pytest.mark.parametrize(
         ("query", "words"),
         [
-            ("priority=huge", "Priority “huge” is left out. There is no such choice."),
-            ("due_from=31-31", "Due from “31-31” is left out. Enter a valid date."),
-            ("asked_to=0001-01-01", "Asked until “0001-01-01” is left out. Please check the year."),
-            ("sort=colour", "Order “colour” is left out. There is no such order here."),
-            (f"q={'x' * 300}", "is left out."),
-            ("q=%00", "is left out."),
+            ("priority=huge", "Priority “huge” was ignored. There is no such choice."),
+            ("due_from=31-31", "Due from “31-31” was ignored. Enter a valid date."),
+            ("asked_to=0001-01-01", "Asked until “0001-01-01” was ignored. Please check the year."),
+            ("sort=colour", "Order “colour” was ignored. This list cannot be sorted that way."),
+            (f"q={'x' * 300}", "was ignored."),
+            ("q=%00", "was ignored."),
         ],
     )
     def test_what_is_wrong_is_left_out_and_it_says_so(self, asked, ana, query, words):
@@ -254,13 +254,13 @@ class TestNothing:
     def test_it_says_what_to_leave_out(self, asked, ana):
         said = text_of(as_person(ana).get("/?q=hotel&type=payment"))
 
-        assert "Nothing fits" in said
-        assert "Without Words: hotel 1" in said
-        assert "Without Type: Payment 2" in said
+        assert "No requests match" in said
+        assert "Remove Search words: hotel 1" in said
+        assert "Remove Type: Payment 2" in said
 
     def test_and_where_else_to_look(self, asked, ana):
         response = as_person(ana).get("/?q=zeppelin&sort=newest")
 
-        assert "Also not with one of them left out." not in text_of(response)
-        assert "Without Words: zeppelin 4" in text_of(response)
+        assert "Removing any one of them finds nothing either." not in text_of(response)
+        assert "Remove Search words: zeppelin 4" in text_of(response)
         assert "?tab=decided&amp;q=zeppelin" in response.content.decode()

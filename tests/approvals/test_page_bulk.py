@@ -41,7 +41,7 @@ class TestSelect:
         assert self.picks(ana) == (3, ["approved"])
 
     def test_why_rejecting_is_not_offered_is_said(self, lunches, ana):
-        why = "“Reject” is not offered for several at once: a comment is required"
+        why = "“Reject” needs a comment: open each request to give that answer."
 
         assert why in text_of(as_person(ana).get("/"))
         assert why in text_of(summary(ana, lunches))
@@ -111,11 +111,11 @@ class TestSummary:
         assert "Approve 1 request?" in said
         for words in (
             "Lunch 0 Ben Okafor answered “Approved”",
-            "Lunch 1 It was changed meanwhile",
+            "Lunch 1 It has changed in the meantime",
             "With form It has a form to fill in",
             "With comment This answer needs a comment",
-            "Other type It is of another type",
-            "Other answers This answer is not one of its answers",
+            "Other type Its type differs from most of the others",
+            "Other answers It does not offer this answer",
         ):
             assert words in said
 
@@ -139,7 +139,7 @@ class TestSummary:
         for person in (eva, make_staff()):
             said = text_of(summary(person, lunches))
             assert "Nothing to answer together" in said
-            assert said.count("It does not wait for your answer any more") == 3
+            assert said.count("It is no longer waiting for your answer") == 3
 
     def test_by_get_it_leads_to_the_inbox(self, ana, client):
         for path in ("/bulk/", "/bulk/confirm/"):

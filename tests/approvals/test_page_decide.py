@@ -205,7 +205,7 @@ class TestReceipt:
 
         said = text_of(as_person(ana).get(pages(approval)["receipt"]))
 
-        assert "Back to the inbox Nothing else waits for you" in said
+        assert "Back to the inbox Nothing else is waiting for you" in said
 
     def test_who_did_not_decide_is_shown_the_request(self, approval, ana, ben):
         assert (

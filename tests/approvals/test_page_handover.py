@@ -42,7 +42,7 @@ class TestHandOver:
         assert response.status_code == 303
         page = client.get(response["Location"])
         assert "Zoe Park has it now." in page.content.decode()
-        assert "Nothing waits for you" in text_of(client.get("/"))
+        assert "Nothing is waiting for you" in text_of(client.get("/"))
         theirs = text_of(as_person(zoe).get(asked.get_absolute_url()))
         assert "Handed over by Ana Almeida: I am away" in theirs
         assert "Ana Almeida handed it over to Zoe Park I am away" in theirs

@@ -33,7 +33,7 @@ class TestInbox:
         decide(approval, by=ana)
 
         for person in (ana, ben):
-            assert "Nothing waits for you" in text_of(as_person(person).get("/?tab=needs-me"))
+            assert "Nothing is waiting for you" in text_of(as_person(person).get("/?tab=needs-me"))
             decided = text_of(as_person(person).get("/?tab=decided"))
             assert approval.title in decided
             assert "Approved" in decided
@@ -42,7 +42,7 @@ class TestInbox:
     def test_one_whose_time_is_up_needs_nobody(self, approval, ana):
         Approval.objects.update(expires_at=timezone.now())
 
-        assert "Nothing waits for you" in text_of(as_person(ana).get("/"))
+        assert "Nothing is waiting for you" in text_of(as_person(ana).get("/"))
 
     def test_an_empty_inbox_says_what_waits_on_others_and_what_came_last(self, approval, ana):
         make_group("bosses", make_user("boss@example.com"))
@@ -51,8 +51,8 @@ class TestInbox:
 
         said = text_of(as_person(ana).get("/"))
 
-        assert "Nothing waits for you" in said
-        assert "1 request of yours waits on others" in said
+        assert "Nothing is waiting for you" in said
+        assert "1 of your requests is waiting on others" in said
         assert f"Your last answer: {approval.title}, approved just now" in said
 
     def test_only_operators_have_needs_attention(self, approval, ana):

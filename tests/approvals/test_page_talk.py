@@ -40,7 +40,7 @@ class TestSay:
         say(as_person(eva), approval, "It is full.")
         assert "? Question open" not in text_of(as_person(ben).get("/"))
         assert approval.title in text_of(as_person(eva).get("/?tab=waiting"))
-        assert "Nothing waits for you" in text_of(as_person(eva).get("/"))
+        assert "Nothing is waiting for you" in text_of(as_person(eva).get("/"))
 
     def test_who_owes_an_answer_is_offered_it_neither_in_another_right_nor_with_others(
         self, managers, ana, eva

@@ -63,7 +63,7 @@ class TestWindow:
             assert 'name="outcome"' not in response.content.decode()
             assert "Time is up" not in text_of(response)
         assert "You need not answer" in text_of(as_person(ben).get(held.get_absolute_url()))
-        assert "Nothing waits for you" in text_of(as_person(ben).get("/"))
+        assert "Nothing is waiting for you" in text_of(as_person(ben).get("/"))
 
     def test_a_second_answer_in_that_time_is_explained(self, held, ana, ben):
         send(as_person(ana), held)

@@ -69,7 +69,7 @@ class TestSummary:
 
         (mail,) = post.to(ANA)
         text = text_in(mail)
-        assert "Nothing waits for your answer." in text
+        assert "Nothing is waiting for your answer." in text
         assert "Receipt: Second" in text
         assert "Too dear" in text
         assert "First" not in text

@@ -40,7 +40,7 @@ class TestApprove:
 
         expect(page.get_by_text("Your answer is recorded")).to_be_visible()
         page.get_by_role("link", name="Back to the inbox").click()
-        expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+        expect(page.get_by_text("Nothing is waiting for you")).to_be_visible()
         assert Vote.objects.get().comment == "Enjoy"
 
     def test_with_the_keyboard_alone(self, open_browser, ana, approval):
@@ -65,7 +65,7 @@ class TestApprove:
         expect(page.get_by_text("Your answer is recorded")).to_be_visible()
         self.tab_to(page, "Back to the inbox")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+        expect(page.get_by_text("Nothing is waiting for you")).to_be_visible()
         assert Vote.objects.get().comment == "Fine"
 
     def tab_to(self, page, name):

@@ -48,7 +48,7 @@ class TestSearch:
         page.get_by_role("button", name="Show", exact=True).click()
 
         expect(rows(page)).to_have_text(["Lunch 2", "Lunch 1"])
-        chips = page.get_by_role("list", name="Looked for")
+        chips = page.get_by_role("list", name="Active filters")
         chips.get_by_role("link", name="Words: berlin").click()
         expect(rows(page)).to_have_text(["Lunch 3", "Lunch 2", "Lunch 1"])
         expect(page.get_by_text("3 found")).to_be_visible()
@@ -58,7 +58,7 @@ class TestSearch:
     def test_where_nothing_fits_it_says_what_to_leave_out(self, signed_in, ana, lunches):
         page = signed_in(ana, "/?q=hotel&type=lunch")
 
-        expect(page.get_by_role("heading", name="Nothing fits")).to_be_visible()
+        expect(page.get_by_role("heading", name="No requests match")).to_be_visible()
         page.get_by_role("link", name="Without Type: Lunch").click()
 
         expect(rows(page)).to_have_text(["Hotel in Berlin, 2 nights"])
@@ -107,7 +107,7 @@ class TestViews:
         page.get_by_text("Save this search").click()
         page.get_by_label("Name").fill("Lunches")
         page.get_by_label("Share with").select_option("managers")
-        page.get_by_label("Open the inbox with it").check()
+        page.get_by_label("Open the inbox with this view").check()
         page.get_by_role("button", name="Save", exact=True).click()
 
         views = page.get_by_role("navigation", name="Saved views")
