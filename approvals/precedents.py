@@ -120,7 +120,9 @@ def _unusual_amount(now: dict[str, Any], before: Sequence[dict[str, Any]]) -> li
     if len(like) < ENOUGH or amount.number <= max(other.number for other in like):
         return []
     most = max(like, key=lambda other: other.number)
-    said = gettext("The amount is above all of the last %(count)d: at most %(most)s so far.")
+    said = gettext(
+        "The amount is higher than in any of the last %(count)d: at most %(most)s so far."
+    )
     return [said % {"count": len(like), "most": most}]
 
 
@@ -135,7 +137,7 @@ def _unusual_names(now: dict[str, Any], before: Sequence[dict[str, Any]]) -> lis
         same = [each for each in there if _alike(each[label], value)]
         words = {"label": visible(label), "name": _short(label, value), "count": len(there)}
         if not same:
-            new = gettext("New here: %(label)s %(name)s is in none of the last %(count)d.")
+            new = gettext("New: %(label)s %(name)s is not in any of the last %(count)d.")
             found.append(new % words)
         found += _other_account(now, same, words)
     return found

@@ -41,18 +41,18 @@ class Step:
     since: datetime | None = None
 
 
-AGAIN = _("Is it still needed? Then the workflow has to be started again, and asks anew.")
+AGAIN = _("If it is still needed, the workflow has to be started again. It then asks again.")
 NOT_TWICE = _(
     "Ask whoever runs the workflow whether it acted on the answer, before it is started again."
 )
 FAILED = ("FAILED", "CANCELLED")
 NEED_NOTHING = _(
-    "The operators have been told; you need do nothing, and may close this page."
-    " It is tried again by itself."
+    "The operators have been told, and it is tried again automatically. You do not need to do"
+    " anything, and can close this page."
 )
 NOBODY_SENDS = _(
-    "The answer is saved. It waits to be sent: the service that sends it is not running;"
-    " the operators see that."
+    "The answer is saved but not sent yet: the service that sends it is not running. The"
+    " operators can see this."
 )
 # Due for longer than this, and no worker there: nobody is about to send it.
 PROMPTLY = timedelta(seconds=10)
@@ -103,7 +103,7 @@ def _is_technical(delivery: Delivery) -> bool:
 def _plainly(delivery: Delivery) -> str:
     """What is wrong, for somebody who cannot mend it."""
     if delivery.state == State.CONFIRMED:
-        return gettext("The workflow took the answer. You need do nothing.")
+        return gettext("The workflow took the answer. You do not need to do anything.")
     if delivery.stored_at is not None:
         said = gettext("The workflow has not read it yet.")
     elif _may_have_arrived(delivery):
@@ -211,7 +211,7 @@ def _came_to(approval: Approval, delivery: Delivery) -> list[Step]:
         stage = Stage.FAILED if state in FAILED else Stage.DONE
         found.append(Step(str(ENDS[state]), stage))
     elif not found and (state is not None or _is_recent(delivery, timezone.now())):
-        found.append(Step(gettext("What it came to"), Stage.TODO))
+        found.append(Step(gettext("The result"), Stage.TODO))
     return found
 
 

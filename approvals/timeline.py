@@ -144,7 +144,7 @@ def _filled(approval: Approval, event: Event, began: dict[str, Any] | None) -> t
 
 def _line(approval: Approval, event: Event, names: Names) -> Line:
     if event.data == REMOVED:
-        gone = gettext("What was said was removed since.")
+        gone = gettext("What was said has since been removed.")
         return Line(event.at, event.get_kind_display(), note=gone)
     tell = TELLERS.get(Kind(event.kind))
     if tell is not None:
@@ -280,7 +280,7 @@ def _attended(_approval: Approval, event: Event, names: Names) -> Line:
     if to:
         text = gettext("%(who)s gave up telling %(to)s")
     else:
-        text = gettext("%(who)s put the trouble of the delivery aside")
+        text = gettext("%(who)s put the delivery problem aside")
     return Line(event.at, text % words, quote=event.data.get("reason", ""))
 
 

@@ -212,8 +212,8 @@ def _notes(graph: Graph, told: Told, site: Step | None, pictures: tuple[Picture,
     if graph.understood and site is None:
         notes.append(
             gettext(
-                "Where in the workflow this question is asked cannot be told from its source, so"
-                " what follows each answer is not said here."
+                "The workflow's source does not show where it asks this question, so what follows"
+                " each answer is not shown here."
             )
         )
     if graph.cut:

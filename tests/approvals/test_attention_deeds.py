@@ -149,7 +149,7 @@ class TestDeeds:
 
         assert (Kind.UNDELIVERABLE, str(row.pk)) not in listed(olga.get(QUEUE))
         page = text_of(olga.get(row.approval.get_absolute_url()))
-        assert "Olga put the trouble of the delivery aside" in page
+        assert "Olga put the delivery problem aside" in page
         assert "Paid by hand" in page
 
     def test_what_else_goes_wrong_later_is_in_the_queue_again(self, rows, olga):

@@ -90,7 +90,7 @@ CASES = [
     ),
     (
         [execution(), {"sourceContents": "- a: {return: 1}", "revisionId": REVISION}],
-        "cannot be told from its source",
+        "does not show where it asks this question",
     ),
 ]
 

@@ -241,7 +241,7 @@ class TestText:
         for whose, text in (("Your", yours), ("The", theirs)):
             said = " ".join(text.split())
             assert f"{whose} answer “Approved” came too late. {why} Nothing was done with" in said
-            assert "Then the workflow has to be started again, and asks anew." in said
+            assert "the workflow has to be started again. It then asks again." in said
 
     def test_where_it_may_have_been_read_nothing_is_said_to_be_undone(self, managers, ana):
         approval = make_approval()

@@ -77,7 +77,7 @@ class TestDetail:
     def test_the_requester_reads_why_there_are_no_buttons(self, approval, eva):
         response = as_person(eva).get(approval.get_absolute_url())
 
-        assert "You asked this; somebody else decides it." in text_of(response)
+        assert "This is your request, so somebody else decides it." in text_of(response)
         assert 'name="outcome"' not in response.content.decode()
 
     def test_when_nobody_can_answer_the_requester_and_operators_read_so(self, eva, ana):
@@ -232,8 +232,10 @@ class TestDetail:
         decide(approval, by=ana)
         approval.delivery.attempts.create(number=1, result="refused", status=403)
 
-        assert "for operators" in text_of(as_person(make_staff()).get(approval.get_absolute_url()))
-        assert "for operators" not in text_of(as_person(ana).get(approval.get_absolute_url()))
+        assert "(operators only)" in text_of(
+            as_person(make_staff()).get(approval.get_absolute_url())
+        )
+        assert "(operators only)" not in text_of(as_person(ana).get(approval.get_absolute_url()))
 
     def test_it_asks_the_database_few_things(self, approval, ana, django_assert_max_num_queries):
         client = as_person(ana)

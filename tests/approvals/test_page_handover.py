@@ -85,7 +85,7 @@ class TestHandOver:
 
         said = text_of(client.get(path(approval)))
 
-        assert "You are in managers: everybody in it may still decide as well." in said
+        assert "You are in managers: everybody else in it can still decide too." in said
         give(client, approval)
         for person in (ana, ben, zoe):
             assert approval.title in text_of(as_person(person).get("/"))

@@ -61,7 +61,7 @@ class TestWhy:
 
         said = page(cleo, approval)
 
-        assert "For whom Ana Almeida, who is away until" in said
+        assert "Acting for Ana Almeida, who is away until" in said
         assert "Who else Ana Almeida, Ben Okafor" in said
         assert "(you" not in said.partition("Workflow")[0]
         assert "for Ana Almeida" in text_of(as_person(cleo).get("/"))
@@ -76,7 +76,7 @@ class TestWhy:
             created_by="x",
         )
 
-        assert "For whom" not in page(ben, approval)
+        assert "Acting for" not in page(ben, approval)
         assert "for Ana" not in text_of(as_person(ben).get("/"))
 
     def test_no_stand_in_decides_what_their_principal_asked(self, approval, eva, cleo):
@@ -109,11 +109,11 @@ class TestProgress:
         assert "Who else Cleo Park" in page(ben, approval)
         assert "Who decides Ben Okafor, Cleo Park" in page(eva, approval)
         mine = page(ana, approval)
-        assert "You answered “Approved” 1 of 2 answers are there" in mine
+        assert "You answered “Approved” 1 of 2 answers so far" in mine
         waiting = text_of(as_person(ana).get("/?tab=waiting"))
         assert "You: Approved 1 of 2" in waiting
         receipt = text_of(as_person(ana).get(pages(approval)["receipt"]))
-        assert "Waiting for others. 1 of 2 answers are there." in receipt
+        assert "Waiting for others. 1 of 2 answers so far." in receipt
 
     def test_everyone_is_counted(self, managers, ana, ben, eva):
         approval = make_approval(votes_needed="everyone")
@@ -193,7 +193,7 @@ class TestStages:
 
         receipt = text_of(client.get(pages(approval)["receipt"]))
 
-        assert "Next: Money, where 0 of 2 answers are there." in receipt
+        assert "Next: Money, with 0 of 2 answers so far." in receipt
 
     def test_who_has_not_decided_it_reads_that_they_answered(self, managers, ana, ben, eva):
         approval = make_approval(votes_needed=2)

@@ -50,7 +50,7 @@ class TestAbsence:
 
         assert "for Ana Almeida" in text_of(client.get("/"))
         page = text_of(client.get(asked.get_absolute_url()))
-        assert "For whom Ana Almeida, who is away until" in page
+        assert "Acting for Ana Almeida, who is away until" in page
         assert "Your answer for Ana Almeida" in page
         assert "Why Named in the request" in page
         assert send(client, asked).status_code == 303

@@ -62,7 +62,7 @@ class TestWindow:
             assert "Approved Ana Almeida answered; it goes out in a moment." in said
             assert 'name="outcome"' not in response.content.decode()
             assert "Time is up" not in text_of(response)
-        assert "You need not answer" in text_of(as_person(ben).get(held.get_absolute_url()))
+        assert "You do not need to answer" in text_of(as_person(ben).get(held.get_absolute_url()))
         assert "Nothing is waiting for you" in text_of(as_person(ben).get("/"))
 
     def test_a_second_answer_in_that_time_is_explained(self, held, ana, ben):
@@ -144,7 +144,7 @@ class TestTakeBack:
         said = text_of(client.get(pages(approval)["receipt"]))
 
         assert re.search(r"You can take it back for \d\d s", said)
-        assert "Waiting for others. 1 of 2 answers are there." in said
+        assert "Waiting for others. 1 of 2 answers so far." in said
         assert take_back(client, approval).status_code == 303
 
     def test_in_the_last_second_it_can_still_be_taken_back(self, held, ana, later):

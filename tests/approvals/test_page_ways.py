@@ -190,7 +190,7 @@ class TestHistory:
         approval.notices.filter(user=ana).update(state="failed", reason="No such mailbox.")
 
         olga = text_of(as_person(make_staff()).get(approval.get_absolute_url()))
-        told = olga.partition("What happened")[2].partition("for operators")[0]
+        told = olga.partition("What happened")[2].partition("(operators only)")[0]
 
         assert "Told: Ben Okafor Asked" in told
         assert "Could not be told: Ana Almeida Asked: No such mailbox." in told
@@ -211,7 +211,7 @@ class TestRaw:
     def test_operators_unfold_what_was_sent(self, approval, ana):
         olga = as_person(make_staff()).get(approval.get_absolute_url())
 
-        assert "As it was sent, for operators" in text_of(olga)
+        assert "As it was sent (operators only)" in text_of(olga)
         assert "&quot;fields&quot;: [" in olga.content.decode()
         assert "As it was sent" not in text_of(as_person(ana).get(approval.get_absolute_url()))
 

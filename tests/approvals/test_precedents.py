@@ -57,7 +57,7 @@ class TestUnusual:
     def test_an_amount_above_all_of_the_last_is_said(self):
         said = unusual(facts(241, IBAN="PT50"), self.LAST)
 
-        assert said == ["The amount is above all of the last 3: at most 240 EUR so far."]
+        assert said == ["The amount is higher than in any of the last 3: at most 240 EUR so far."]
 
     @pytest.mark.parametrize("amount", [240, 1])
     def test_and_one_that_was_there_before_is_not(self, amount):
@@ -71,7 +71,7 @@ class TestUnusual:
     def test_a_new_payee_is_said(self):
         said = unusual(facts(100, "Atlas"), self.LAST)
 
-        assert said == ["New here: Supplier Atlas is in none of the last 3."]
+        assert said == ["New: Supplier Atlas is not in any of the last 3."]
 
     def test_case_and_blanks_make_no_new_payee(self):
         assert unusual(facts(100, "acme ", IBAN="PT 50"), self.LAST) == []
@@ -154,9 +154,9 @@ class TestFind:
 
         said = text_of(as_person(ana).get(payment(200, "Atlas").get_absolute_url()))
 
-        assert "Look twice" in said
-        assert f"above all of the last {COMPARED}: at most 100 EUR so far." in said
-        assert f"Supplier Atlas is in none of the last {COMPARED}." in said
+        assert "Check before you answer" in said
+        assert f"higher than in any of the last {COMPARED}: at most 100 EUR so far." in said
+        assert f"Supplier Atlas is not in any of the last {COMPARED}." in said
 
 
 class TestPage:

@@ -74,12 +74,12 @@ class TestSteps:
                 [
                     ("Google has it", "done"),
                     ("The workflow has it", "trouble"),
-                    ("What it came to", "todo"),
+                    ("The result", "todo"),
                 ],
             ),
             (
                 READ | {"stored_at": None},
-                [("The workflow has it", "done"), ("What it came to", "todo")],
+                [("The workflow has it", "done"), ("The result", "todo")],
             ),
             (
                 MISSED,
@@ -108,7 +108,7 @@ class TestSteps:
     @pytest.mark.parametrize(
         ("run", "last"),
         [
-            ("ACTIVE", ("What it came to", "todo")),
+            ("ACTIVE", ("The result", "todo")),
             ("SUCCEEDED", ("The workflow finished", "done")),
             ("FAILED", ("The workflow failed", "failed")),
             ("CANCELLED", ("The workflow was cancelled", "failed")),
@@ -143,7 +143,7 @@ class TestMissed:
     def test_who_was_too_late_reads_what_to_do_next(self, decided, ana):
         now(decided, **MISSED, reason="The workflow was cancelled before the answer …")
 
-        assert "Then the workflow has to be started again, and asks anew." in self.page(
+        assert "the workflow has to be started again. It then asks again." in self.page(
             decided, ana
         )
 
@@ -180,8 +180,8 @@ class TestWhoReads:
         said = text_of(as_person(ana).get(reverse(f"approvals:{name}", args=[decided.pk])))
 
         assert (
-            "It has not arrived yet. The operators have been told; you need do nothing, and may"
-            " close this page. It is tried again by itself." in said
+            "It has not arrived yet. The operators have been told, and it is tried again"
+            " automatically. You do not need to do anything, and can close this page." in said
         )
         assert "Google does not have it yet Needs attention" in said
         assert "Since " in said
@@ -206,7 +206,10 @@ class TestWhoReads:
                 {"state": "stored", "stored_at": HOUR_AGO, "trouble": "not_listening"},
                 "The workflow has not read it yet. The operators",
             ),
-            (READ | {"trouble": "foreign"}, "The workflow took the answer. You need do nothing."),
+            (
+                READ | {"trouble": "foreign"},
+                "The workflow took the answer. You do not need to do anything.",
+            ),
             ({"created_at": HOUR_AGO}, "It has not arrived yet. The operators"),
         ],
     )
@@ -222,7 +225,7 @@ class TestWhoSends:
         approval = now(decided, **why)
 
         said = text_of(as_person(ana).get(reverse("approvals:receipt", args=[decided.pk])))
-        assert "the service that sends it is not running; the operators see that." in said
+        assert "the service that sends it is not running. The operators can see this." in said
         assert "Trying again" not in said
         beat()
         assert said_of(approval) == "Trying again."

@@ -149,7 +149,7 @@ class TestRemove:
         for name, url in pages(closed).items():
             response = as_person(ana).get(url)
             assert response.status_code == 200, name
-        assert "What was sent was removed on" in text_of(
+        assert "The contents were removed on" in text_of(
             as_person(ana).get(pages(closed)["detail"])
         )
 
