@@ -33,11 +33,11 @@ def seconds_of(text: str) -> int:
     for number, unit in parts:
         if unit not in names:
             units = ", ".join(_word(each, 2) for each in UNITS)
-            sentence = gettext("“%(unit)s” is no unit here: %(units)s.")
+            sentence = gettext("“%(unit)s” is not a unit. Use one of these: %(units)s.")
             raise ValueError(sentence % {"unit": unit, "units": units})
         total += int(number) * UNITS[names[unit]]
     if not 0 < total <= LONGEST:
-        raise ValueError(gettext("More than nothing, and less than ten years."))
+        raise ValueError(gettext("It has to be more than nothing and less than ten years."))
     return total
 
 

@@ -200,11 +200,13 @@ Told = tuple[str, str, str]
 def _of_question(notice: Notice, names: Names) -> Told:
     if notice.user is None:
         text = gettext(
-            "%(who)s asks before answering. You have no account here: ask whoever keeps it."
+            "%(who)s has a question before answering. You have no account here: ask your"
+            " Countersign administrator for one."
         )
     else:
         text = gettext(
-            "%(who)s asks before answering. Your answer goes onto the page; the request stays open."
+            "%(who)s has a question before answering. Your answer appears on the page; the"
+            " request stays open."
         )
     lead = text % {"who": called(notice.event.actor, names)}
     return gettext("Question"), lead, notice.event.data["text"]
@@ -250,12 +252,12 @@ def _of_result(notice: Notice, _names: Names) -> Told:
         text = _mine_or_not(
             notice,
             gettext(
-                "Your answer “%(label)s” has not arrived yet. The operators have been told; you"
-                " need do nothing. It is tried again by itself."
+                "Your answer “%(label)s” has not arrived yet. The operators have been told, and"
+                " it is tried again automatically. You do not need to do anything."
             ),
             gettext(
-                "The answer “%(label)s” has not arrived yet. The operators have been told; you"
-                " need do nothing. It is tried again by itself."
+                "The answer “%(label)s” has not arrived yet. The operators have been told, and it"
+                " is tried again automatically. You do not need to do anything."
             ),
         )
         return gettext("Not arrived yet"), text % {"label": approval.status_label}, ""
@@ -277,8 +279,8 @@ def _too_late(notice: Notice) -> Told:
     if advice != str(AGAIN):
         text = _mine_or_not(
             notice,
-            gettext("Your answer “%(label)s” may have come too late. %(happened)s %(advice)s"),
-            gettext("The answer “%(label)s” may have come too late. %(happened)s %(advice)s"),
+            gettext("Your answer “%(label)s” may have been too late. %(happened)s %(advice)s"),
+            gettext("The answer “%(label)s” may have been too late. %(happened)s %(advice)s"),
         )
         return gettext("Perhaps too late"), text % told, ""
     text = _mine_or_not(

@@ -107,7 +107,9 @@ def _lines(approvals: Sequence[Approval]) -> list[Waiting]:
 def _summary_subject(count: int, news: Sequence[Letter]) -> str:
     if not count:
         return gettext("News of your requests") if len(news) > 1 else news[0].subject
-    text = ngettext("%(count)d request waits for you", "%(count)d requests wait for you", count)
+    text = ngettext(
+        "%(count)d request is waiting for you", "%(count)d requests are waiting for you", count
+    )
     return text % {"count": count}
 
 

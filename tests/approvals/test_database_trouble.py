@@ -484,7 +484,7 @@ else:
             close_old_connections()  # as at the end of every request
 
             assert_503(answer)
-            assert "look first whether it is there" in text_of(answer)
+            assert "first check whether it was saved" in text_of(answer)
             assert PersonalToken.objects.count() == 0
 
         @pytest.mark.parametrize("made", [True, False])

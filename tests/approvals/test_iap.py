@@ -94,7 +94,7 @@ class TestRefuse:
         answer = client.get(page, headers=assertion(email))
 
         assert answer.status_code == 403
-        assert "You are not known here" in text_of(answer)
+        assert "We could not sign you in" in text_of(answer)
         assert f"You came in as {email}." in text_of(answer)
         assert 'type="password"' not in answer.content.decode()
         assert is_whole(answer)
@@ -171,7 +171,7 @@ class TestPasswordForm:
         assert lead("/admin/login/", "olga@example.com")["Location"] == "/admin/"
         refusal = lead("/admin/login/?next=/admin/", "ana@example.com")
         assert refusal.status_code == 403
-        assert "This is not yours to see" in text_of(refusal)
+        assert "You do not have access to this page" in text_of(refusal)
 
 
 class TestTrouble:

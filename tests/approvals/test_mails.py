@@ -251,7 +251,7 @@ class TestText:
 
         said = " ".join(mail_of(Notice.objects.get(address=ANA, matter="result")).text.split())
 
-        assert "Your answer “Approved” may have come too late. It had failed." in said
+        assert "Your answer “Approved” may have been too late. It had failed." in said
         assert "Ask whoever runs the workflow whether it acted on the answer" in said
         assert "Nothing was done" not in said
 

@@ -74,7 +74,7 @@ class TestWindow:
             said = text_of(response)
             assert "Ana Almeida answered “Approved” already, and can take it back until" in said
             assert "Nothing of your answer was saved." in said
-            assert "not needed any more" not in said
+            assert "no longer needed" not in said
 
     def test_it_waits_among_those_of_others_with_my_answer(self, held, ana):
         client = as_person(ana)

@@ -136,7 +136,7 @@ class TestSignIn:
     def test_a_wrong_password_says_so_and_keeps_the_address(self, client, ana):
         response = client.post("/sign-in/", {"username": "ana@example.com", "password": "no"})
 
-        assert "do not belong together" in text_of(response)
+        assert "do not match" in text_of(response)
         assert 'value="ana@example.com"' in response.content.decode()
 
     def test_it_never_leads_to_another_site(self, client, ana):
@@ -157,7 +157,7 @@ class TestErrorPages:
         response = as_person(ana).get("/nowhere/")
 
         assert response.status_code == 404
-        assert "There is nothing here for you" in text_of(response)
+        assert "We could not find that page" in text_of(response)
         assert 'href="/"' in response.content.decode()
 
     def test_without_a_database_what_was_typed_is_shown_but_no_password(self, rf):
@@ -195,11 +195,11 @@ class TestErrorPages:
 
         assert response.status_code == 403
         assert "my reasons" in text_of(response)
-        assert "signed in again after it was opened, or your browser keeps no cookies" in text_of(
+        assert "signed in again after opening it, or your browser blocks cookies" in text_of(
             response
         )
 
     def test_our_own_failure_needs_neither_request_nor_database(self):
         assert "Something broke on our side" in render_to_string("500.html")
-        assert "not understood" in render_to_string("400.html")
-        assert "not yours to see" in render_to_string("403.html")
+        assert "We did not understand that" in render_to_string("400.html")
+        assert "do not have access to this page" in render_to_string("403.html")

@@ -54,7 +54,7 @@ class TestSummary:
         send_all()
 
         (mail,) = post.to(ANA)
-        assert mail["Subject"] == "3 requests wait for you"
+        assert mail["Subject"] == "3 requests are waiting for you"
         for title in ("First", "Second", "Third"):
             assert title in text_in(mail)
             assert title in text_in(mail, "html")

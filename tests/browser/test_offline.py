@@ -262,7 +262,7 @@ class TestUnanswered:
         )
         form.get_by_role("button").first.click()
 
-        expect(page.get_by_text("If it may not happen twice, look first")).to_be_visible()
+        expect(page.get_by_text("If it must not happen twice, first check")).to_be_visible()
         kept = page.locator("form[method=post] [name=twice]")
         assert kept.evaluate_all("(all) => all.map((each) => each.value)") == ["a", "b"]
         assert page.locator("form").get_attribute("action") == f"{line.url}/profile/telling/"
