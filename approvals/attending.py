@@ -65,7 +65,7 @@ class Deed:
     at_once: bool = False
 
 
-NEEDS_NOBODY = _("It needs no attention any more. Nothing was changed.")
+NEEDS_NOBODY = _("This no longer needs attention. Nothing was changed.")
 
 
 def _withdraw(approval: Approval, user: User, why: str) -> bool:
@@ -103,8 +103,8 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
                 "The worker looks at Google first, and sends the answer if it is not there. The"
                 " decision stays as it is."
             ),
-            _("It is delivered again. What comes of it is seen here."),
-            _("Left alone: the workflow has the answer."),
+            _("It is delivered again. The result will show here."),
+            _("Nothing to do: the workflow has the answer."),
             lambda delivery, user, _why: delivery.requeue(actor=user.actor),
             at_once=True,
         ),
@@ -114,8 +114,8 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             _("Put aside"),
             "approvals.change_delivery",
             _(
-                "It leaves the list of every operator, until something else is wrong with it. The"
-                " answer stays as it is, and the record keeps your reason."
+                "It disappears from the list for all operators until something else goes wrong"
+                " with it. The answer does not change, and the record keeps your reason."
             ),
             _("Put aside."),
             NEEDS_NOBODY,
@@ -127,8 +127,8 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             _("Withdraw"),
             "approvals.change_approval",
             _(
-                "It closes unanswered, and its workflow gets “withdrawn”. Your reason goes into the"
-                " record, and to those who were asked and who asked."
+                "It closes unanswered, and its workflow gets “withdrawn”. Your reason goes on"
+                " record, and to the people who were asked and the one who asked."
             ),
             _("Withdrawn."),
             _("It was withdrawn already."),
@@ -140,8 +140,8 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             _("Not for this inbox"),
             "approvals.change_execution",
             _(
-                "It leaves the list of every operator. The workflow goes on waiting, for whoever"
-                " answers it."
+                "It disappears from the list for all operators. The workflow keeps waiting for"
+                " whoever answers it."
             ),
             _("It is not listed any more."),
             NEEDS_NOBODY,
@@ -153,12 +153,12 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             _("Nor any of this workflow"),
             "approvals.change_execution",
             _(
-                "Whatever this workflow waits for at callbacks that were not registered here, now"
-                " or later, leaves the list of every operator. What it asks here is answered as"
-                " ever. In the admin it can be listed again."
+                "When this workflow waits at callbacks that were not registered here, now or"
+                " later, operators no longer see it listed. Requests that it registers here work"
+                " as before. In the admin it can be listed again."
             ),
-            _("No wait of its workflow is listed any more."),
-            _("That was said already. Nothing was changed."),
+            _("Waits of its workflow are no longer listed."),
+            _("This was already done. Nothing was changed."),
             _dismiss_workflow,
         ),
         Deed(
@@ -167,8 +167,8 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             _("Tell again"),
             "approvals.change_notice",
             _("It is sent once more."),
-            _("It is sent once more. What comes of it is seen here."),
-            _("Left alone: it was sent."),
+            _("It is sent once more. The result will show here."),
+            _("Nothing to do: it was sent."),
             lambda notice, user, _why: notice.again(by=str(user)),
             at_once=True,
         ),
@@ -178,8 +178,8 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
             _("Put aside"),
             "approvals.change_notice",
             _(
-                "It is not sent any more, and leaves the list of every operator. The record keeps"
-                " your reason."
+                "It is no longer sent, and disappears from the list for all operators. The record"
+                " keeps your reason."
             ),
             _("Put aside."),
             NEEDS_NOBODY,

@@ -15,7 +15,7 @@ from approvals.retold import retold
 class Kind(TextChoices):
     """Kinds of trouble, in the order of the queue: what somebody waits for first stands first."""
 
-    WORKER = "worker", _("The worker does not work")
+    WORKER = "worker", _("The worker is not working")
     HOST = "host", _("A host does not answer")
     UNDELIVERABLE = "undeliverable", _("Delivery in trouble")
     NOBODY = "nobody", _("Nobody can answer")
@@ -26,17 +26,19 @@ class Kind(TextChoices):
 
 
 SAYS: Mapping[Kind, str | Promise] = {
-    Kind.WORKER: _("What only a worker does is not done: deliver, close, remind, tell."),
-    Kind.HOST: _(
-        "Google, or the way there, is away, or gives no access token. Answers for it wait,"
-        " and lose nothing."
+    Kind.WORKER: _(
+        "Work that only a worker does is not being done: delivering, closing, reminding, telling."
     ),
-    Kind.UNDELIVERABLE: _("An answer is not on its way to the workflow as it should be."),
-    Kind.NOBODY: _("A workflow waits, and nobody who was asked may answer."),
+    Kind.HOST: _(
+        "Google cannot be reached, or gives no access token. Answers for it wait, and nothing is"
+        " lost."
+    ),
+    Kind.UNDELIVERABLE: _("An answer is not getting to the workflow as it should."),
+    Kind.NOBODY: _("A workflow is waiting, but nobody who was asked can answer."),
     Kind.UNREAD: _("Google keeps the answer, and the workflow does not read it."),
-    Kind.ORPHANED: _("A workflow waits for an answer, and has not asked here."),
+    Kind.ORPHANED: _("A workflow is waiting for an answer, but has not asked here."),
     Kind.MISSED: _(
-        "Somebody decided, and the workflow had ended: it did not get the answer, or is not known"
+        "Somebody decided, but the workflow had ended: it did not get the answer, or is not known"
         " to have read it."
     ),
     Kind.NOTICE: _("A message to a person or into a chat did not get through."),
@@ -44,20 +46,18 @@ SAYS: Mapping[Kind, str | Promise] = {
 """What each kind means."""
 
 DO: Mapping[Kind, str | Promise] = {
-    Kind.WORKER: _(
-        "Start a worker (manage.py deliver), or read in its log why it does not get on."
-    ),
+    Kind.WORKER: _("Start a worker (manage.py deliver), or check its log to see why it is stuck."),
     Kind.HOST: _(
-        "Nothing, if it is Google's trouble: it is tried again by itself. Otherwise look at"
-        " the network, and at the service account of the inbox."
+        "If the trouble is Google's, nothing: it is tried again automatically. Otherwise check"
+        " the network and the inbox's service account."
     ),
     Kind.UNDELIVERABLE: _(
-        "What is merely late is tried again by itself. What else to do stands at each."
+        "Anything merely late is tried again automatically. Each item says what else to do."
     ),
-    Kind.NOBODY: _("Ask somebody else, put somebody into the group, or withdraw it."),
+    Kind.NOBODY: _("Ask somebody else, add somebody to the group, or withdraw it."),
     Kind.UNREAD: _(
-        "Read the execution: it is busy before its wait, or waits elsewhere. If it will"
-        " never read it, cancel it, and put this aside."
+        "Read the execution: it is busy with earlier steps, or is waiting elsewhere. If it will"
+        " never read the answer, cancel it and put this aside."
     ),
     Kind.ORPHANED: _(
         "Read the execution: its call to this inbox failed, or is missing. Cancel it"
@@ -67,7 +67,7 @@ DO: Mapping[Kind, str | Promise] = {
         "Read the execution: did it act on the answer? If not, and if it should have gone on, start"
         " it again; then put this aside."
     ),
-    Kind.NOTICE: _("Mend the address or the channel, and tell again; or put it aside."),
+    Kind.NOTICE: _("Correct the address or the channel and tell again, or put it aside."),
 }
 """What to do about each kind."""
 
@@ -107,13 +107,15 @@ SINCE: Mapping[Kind, str | Promise] = {
 }
 """What the time beside an item is the time of."""
 
-NO_WORKER = _("No worker runs. Answers are not delivered, nothing is closed, nobody is told.")
+NO_WORKER = _("No worker is running. Answers are not delivered, nothing is closed, nobody is told.")
 UNREGISTERED = _("It waits at a callback that nobody registered here.")
 UNDONE: Mapping[str, str | Promise] = {
-    "close": _("A worker runs, and yet requests whose time is over are not closed."),
-    "settle": _("A worker runs, and yet answers that nobody can take back any more do not go out."),
-    "remind": _("A worker runs, and yet nobody is reminded."),
-    "tell": _("A worker runs, and yet nobody is told anything."),
+    "close": _("A worker is running, but requests whose time is up are not being closed."),
+    "settle": _(
+        "A worker is running, but answers that can no longer be taken back are not going out."
+    ),
+    "remind": _("A worker is running, but nobody is being reminded."),
+    "tell": _("A worker is running, but nobody is being told anything."),
 }
 """Of what a worker leaves undone."""
 
@@ -122,7 +124,7 @@ def what_is_wrong(delivery: Delivery) -> str:
     """Why a delivery needs attention, as a sentence or two."""
     late = delivery.state in UNDER_WAY and not delivery.trouble
     why = retold(delivery.reason)
-    return gettext("It is not through yet. %(why)s") % {"why": why} if late else why
+    return gettext("It has not got through yet. %(why)s") % {"why": why} if late else why
 
 
 def host_away(name: str) -> str:
@@ -130,8 +132,8 @@ def host_away(name: str) -> str:
     host, _, workflow = name.partition("/")
     if workflow:
         sentence = gettext(
-            "%(workflow)s at %(host)s has taken no answer for minutes; others there may. It is"
-            " tried again."
+            "%(workflow)s at %(host)s has not taken an answer for some minutes; other workflows"
+            " there may. It is tried again."
         )
         return sentence % {"workflow": workflow.rpartition("/")[2], "host": host}
     sentence = gettext(

@@ -60,7 +60,7 @@ class TestPutAside:
         made = [make_delivery(ana, State.BLOCKED, Trouble.ROLE) for _ in range(3)]
         well = make_delivery(ana, State.CONFIRMED)
         asked = press(client, address("delivery"), [*made, well])
-        assert "It leaves the list of every operator" in asked.content.decode()
+        assert "It disappears from the list for all operators" in asked.content.decode()
         assert "Decided, blocked" in asked.content.decode()
         assert (
             press(client, address("delivery"), made, confirmed="yes", reason=" ").status_code == 422

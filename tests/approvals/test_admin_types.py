@@ -138,7 +138,7 @@ class TestMake:
                 "operator is one of",
             ),
             ({"expires_in": "soon"}, "expires_in", "Write a length of time"),
-            ({"expires_in": "2 moons"}, "expires_in", "“moons” is no unit"),
+            ({"expires_in": "2 moons"}, "expires_in", "“moons” is not a unit"),
             ({"remind_after": "1 day\nlater"}, "remind_after", "Write a length of time"),
             ({"remind_after": "4 days"}, "remind_after", "reaches nobody"),
             ({"undo": "2 hours"}, "undo", "At most 3600 seconds"),

@@ -92,7 +92,7 @@ class TestKinds:
         (item,) = walk()
 
         assert (item.kind, item.subject, item.since) == (Kind.UNDELIVERABLE, late, now - LATE)
-        assert item.reason == f"It is not through yet. It is {state}."
+        assert item.reason == f"It has not got through yet. It is {state}."
 
     def test_what_google_keeps_for_ten_minutes_is_unread(self, managers, ana):
         now = timezone.now()
@@ -130,7 +130,7 @@ class TestConditions:
         (condition,) = attention.conditions()
 
         assert (condition.kind, condition.since) == (Kind.WORKER, then)
-        assert condition.reason.startswith("No worker runs.")
+        assert condition.reason.startswith("No worker is running.")
         worker = Worker.objects.create(name="w")
         assert attention.conditions() == []
         Worker.objects.filter(pk=worker.pk).update(stopped_at=timezone.now())
@@ -182,8 +182,8 @@ class TestConditions:
         assert found == {
             "slow.example": f"slow.example {AWAY}",
             "slow.example/w/workflows/pay": (
-                "pay at slow.example has taken no answer for minutes; others there may."
-                " It is tried again."
+                "pay at slow.example has not taken an answer for some minutes; other workflows there"
+                " may. It is tried again."
             ),
         }
 

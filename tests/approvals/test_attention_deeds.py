@@ -128,7 +128,7 @@ class TestDeeds:
         row.refresh_from_db()
         assert row.state == State.UNKNOWN
         assert (last_line(row.approval).kind, last_line(row.approval).actor) == ("requeued", OLGA)
-        assert "It is not through yet. Delivering again." in text_of(olga.get(QUEUE))
+        assert "It has not got through yet. Delivering again." in text_of(olga.get(QUEUE))
 
     def test_what_the_workflow_has_meanwhile_is_left_alone(self, rows, olga):
         row = rows[Kind.UNDELIVERABLE]

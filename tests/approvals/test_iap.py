@@ -95,7 +95,7 @@ class TestRefuse:
 
         assert answer.status_code == 403
         assert "We could not sign you in" in text_of(answer)
-        assert f"You came in as {email}." in text_of(answer)
+        assert f"You came in as {email}, but" in text_of(answer)
         assert 'type="password"' not in answer.content.decode()
         assert is_whole(answer)
 

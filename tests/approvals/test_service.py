@@ -82,7 +82,7 @@ class TestReady:
 
         assert (status, problems) == (200, {})
         assert warnings["deliveries"] == "An answer has been due for 6 minutes."
-        assert warnings["worker"].startswith("No worker runs.")
+        assert warnings["worker"].startswith("No worker is running.")
 
     def test_a_worker_that_does_not_get_on_is_told_from_none(self, client, overdue):
         Worker.objects.create(name="here")
