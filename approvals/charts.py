@@ -96,7 +96,7 @@ class Look:
             "show_x_guides": False,
             "truncate_legend": -1,
             "truncate_label": -1,
-            "no_data_text": gettext("Nothing in these days"),
+            "no_data_text": gettext("Nothing in this period"),
             "y_labels": ticks(largest),
             "range": (0, ticks(largest)[-1]),
         }
@@ -155,7 +155,7 @@ def times(paces: Sequence[Pace], look: Look) -> Drawing:
     decided.reverse()
     chart.x_labels = [label_of(pace) for pace in decided]
     spreads = [pace.spread for pace in decided if pace.spread]
-    chart.add(gettext("Half within"), [round(each.median / unit, 2) for each in spreads])
+    chart.add(gettext("Median"), [round(each.median / unit, 2) for each in spreads])
     chart.add(gettext("95 % within"), [round(each.high / unit, 2) for each in spreads])
     return _drawn(chart)
 

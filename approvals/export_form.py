@@ -23,7 +23,7 @@ class ExportForm(forms.Form):
     execution = forms.CharField(max_length=400, required=False, label=_("Execution"))
     requested_by = forms.CharField(max_length=254, required=False, label=_("Requested by"))
     since = DayField(required=False, label=_("Asked from"), help_text="2026-01-31")
-    until = DayField(required=False, label=_("Asked until"), help_text=_("that day included"))
+    until = DayField(required=False, label=_("Asked until"), help_text=_("inclusive"))
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)

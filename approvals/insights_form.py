@@ -33,7 +33,7 @@ class InsightsForm(forms.Form):
         error_messages={"invalid_choice": _("Choose one of 7, 30, 90 and year.")},
     )
     since = DayField(required=False, label=_("From"))
-    until = DayField(required=False, label=_("To, that day included"))
+    until = DayField(required=False, label=_("To (inclusive)"))
     type = forms.CharField(max_length=100, required=False, label=_("Type"))
     group = forms.CharField(max_length=150, required=False, label=_("Group"))
 

@@ -31,20 +31,20 @@ def headlines(insights: Insights) -> list[Headline]:
         Headline(
             _("Answered"),
             str(spread.number if spread else 0),
-            ngettext("of %(count)s that closed", "of %(count)s that closed", total)
+            ngettext("of %(count)s closed request", "of %(count)s closed requests", total)
             % {"count": total},
         ),
         Headline(
             _("Time to decision"),
             span(spread.median) if spread else NONE,
-            _("half within this; 95 %% within %(high)s") % {"high": span(spread.high)}
+            _("median; 95 %% within %(high)s") % {"high": span(spread.high)}
             if spread
-            else _("nobody decided in these days"),
+            else _("no decisions in this period"),
         ),
         Headline(
             _("Nobody answered in time"),
             share(expired, total) if total else NONE,
-            _("%(number)s of %(total)s that closed") % {"number": expired, "total": total},
+            _("%(number)s of %(total)s closed requests") % {"number": expired, "total": total},
         ),
         Headline(
             _("Reminders that helped"),
@@ -76,18 +76,19 @@ def alternatives(insights: Insights) -> dict[str, str]:
 def _outcomes(insights: Insights) -> str:
     closed = insights.closed
     parts = [f"{label}: {closed[kind]}" for kind, label in OUTCOMES.items() if closed[kind]]
-    said = ", ".join(parts) or _("nothing closed in these days")
-    return _("Outcomes over time. In all: %(said)s.") % {"said": said}
+    said = ", ".join(parts) or _("nothing closed in this period")
+    return _("Outcomes over time. Total: %(said)s.") % {"said": said}
 
 
 def _paces(paces: Sequence[Pace], about: str) -> str:
     found = [
-        _("%(name)s: half within %(median)s")
+        _("%(name)s: median %(median)s")
         % {"name": label_of(pace), "median": span(pace.spread.median)}
         for pace in paces[:MOST_BARS]
         if pace.spread
     ]
-    return f"{about} {'; '.join(found) or _('Nobody decided in these days')}."
+    said = "; ".join(found) or _("No decisions in this period")
+    return f"{about} {said}."
 
 
 def _people(people: Sequence[tuple[str, int]]) -> str:
@@ -95,8 +96,8 @@ def _people(people: Sequence[tuple[str, int]]) -> str:
         return _("Nothing waits for anybody.")
     name, number = people[0]
     said = ngettext(
-        "Whom most waits for. First is %(name)s with %(number)s request.",
-        "Whom most waits for. First is %(name)s with %(number)s requests.",
+        "Requests waiting, by person. %(name)s has the most: %(number)s request.",
+        "Requests waiting, by person. %(name)s has the most: %(number)s requests.",
         number,
     )
     return said % {"name": visible(name), "number": number}

@@ -182,8 +182,8 @@ class TestConditions:
         assert found == {
             "slow.example": f"slow.example {AWAY}",
             "slow.example/w/workflows/pay": (
-                "pay at slow.example has not taken an answer for some minutes; other workflows there"
-                " may. It is tried again."
+                "pay at slow.example has not taken an answer for some minutes; other workflows"
+                " there may. It is tried again."
             ),
         }
 

@@ -68,10 +68,10 @@ class TestPage:
         assert is_whole(response)
         said = unescape(text_of(response))
         assert re.search(r"Waiting now 1 the oldest: A hotel, just now", said)
-        assert "Executions that wait 1" in said
-        assert "Answered 2 of 3 that closed" in said
+        assert "Executions waiting 1" in said
+        assert "Answered 2 of 3 closed requests" in said
         assert "Time to decision 2 h" in said
-        assert "Nobody answered in time 33 % 1 of 3 that closed" in said
+        assert "Nobody answered in time 33 % 1 of 3 closed requests" in said
         assert "0 of 0 were followed by an answer within a day" in said
         assert "Trip 2 2 h 2 h 54 min 1" in said
         assert f'href="{decided.get_absolute_url()}"' in response.content.decode()
@@ -80,20 +80,20 @@ class TestPage:
         said = text_of(as_person(rita).get(PAGE))
 
         assert "nothing waits for anybody" in said
-        assert "Nobody decided in these days, and nothing waits." in said
-        assert "nobody decided in these days" in said
+        assert "No decisions in this period, and nothing is waiting." in said
+        assert "no decisions in this period" in said
 
     def test_whose_figures_they_are_is_said(self, decided, ana, rita):
-        assert "Of all requests." in text_of(as_person(rita).get(PAGE))
-        assert "Of the requests that you may read." in text_of(as_person(ana).get(PAGE))
+        assert "All requests." in text_of(as_person(rita).get(PAGE))
+        assert "Requests that you can read." in text_of(as_person(ana).get(PAGE))
 
     def test_each_chart_says_its_main_figure_and_has_all_of_it_in_a_table(self, decided, rita):
         body = unescape(as_person(rita).get(PAGE).content.decode())
 
-        assert 'alt="Outcomes over time. In all: Approved: 2, Nobody answered in time: 1."' in body
-        assert 'alt="Time to decision by type. Trip: half within 2 h."' in body
-        assert 'alt="Time to decision by group. managers: half within 2 h."' in body
-        assert "First is Ana Almeida with 1 request." in body
+        assert 'alt="Outcomes over time. Total: Approved: 2, Nobody answered in time: 1."' in body
+        assert 'alt="Time to decision by type. Trip: median 2 h."' in body
+        assert 'alt="Time to decision by group. managers: median 2 h."' in body
+        assert "Ana Almeida has the most: 1 request." in body
         assert body.count("<table") == 4
         assert body.count('<th scope="col"') > body.count("<table")
 
@@ -217,7 +217,7 @@ class TestChart:
         drawn = as_person(nobody).get(chart("types")).content.decode()
 
         assert "Trip" not in drawn
-        assert "Nothing in these days" in drawn
+        assert "Nothing in this period" in drawn
 
     def test_schemes_differ(self):
         periods = [Period(date(2026, 5, 1), date(2026, 5, 1), Counter(approved=2))]
@@ -242,7 +242,7 @@ class TestChart:
     def test_with_nothing_there_it_says_so(self, rita, name):
         drawn = as_person(rita).get(chart(name)).content.decode()
 
-        assert "Nothing in these days" in drawn
+        assert "Nothing in this period" in drawn
 
     @pytest.mark.parametrize("number", [0, 1])
     def test_none_and_one_are_drawn(self, number):

@@ -59,7 +59,7 @@ class TestSearch:
         page = signed_in(ana, "/?q=hotel&type=lunch")
 
         expect(page.get_by_role("heading", name="No requests match")).to_be_visible()
-        page.get_by_role("link", name="Without Type: Lunch").click()
+        page.get_by_role("link", name="Remove Type: Lunch").click()
 
         expect(rows(page)).to_have_text(["Hotel in Berlin, 2 nights"])
 

@@ -81,7 +81,7 @@ class TestChoose:
     def test_days_and_a_type_narrow_the_page_and_stay_in_the_address(self, signed_in, decided):
         page = signed_in(make_staff(), "/insights/")
         page.get_by_role("link", name="7 days").click()
-        page.get_by_text("Other days, one type, one group").click()
+        page.get_by_text("Other dates, type or group").click()
         page.get_by_label("Type", exact=True).select_option("Trip")
         page.get_by_role("button", name="Show").click()
 
