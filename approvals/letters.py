@@ -143,7 +143,8 @@ def _who_asks(notice: Notice, names: Names) -> str:
             text = gettext("%(who)s still waits for an answer, %(after)s after asking.")
         case Matter.ESCALATED:
             text = gettext(
-                "%(who)s asks, and it was not decided after %(after)s: now you are asked as well."
+                "%(who)s asks for an answer. It was not decided after %(after)s, so you are now"
+                " asked as well."
             )
         case Matter.HANDED_OVER:
             text = gettext("%(actor)s handed this over. %(who)s asks.")

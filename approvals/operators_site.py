@@ -38,7 +38,7 @@ SECTIONS: "tuple[tuple[_StrPromise, dict[str, _StrPromise]], ...]" = (
     (
         _("Telling"),
         {
-            "Channel": _("Rooms of chats, and what each is told of."),
+            "Channel": _("Chat rooms, and what each is told about."),
             "Notice": _("Who was told what. Tell again, put aside."),
         },
     ),

@@ -119,7 +119,7 @@ class Attending(ReadOnlyAdmin):
             return confirm(self, request, queryset, form, title=title, says=says)
         user, why = operator(request), form.cleaned_data["reason"]
         done = [self.deed.act(row, user, why) for row in queryset]
-        left = _("Left alone, as they need no attention any more: %(number)s.")
+        left = _("Skipped, as they no longer need attention: %(number)s.")
         self.report(request, f"{self.deed.label}: %(number)s.", left, done)
         return None
 

@@ -69,7 +69,7 @@ class DeliveryAdmin(Attending):
     def why(self, delivery: Delivery) -> str:
         return visible(retold(delivery.reason))
 
-    @admin.display(description=gettext_lazy("what is sent"))
+    @admin.display(description=gettext_lazy("payload"))
     def payload(self, delivery: Delivery) -> str:
         text = json.dumps(delivery.payload, indent=2, ensure_ascii=False)
         return format_html("<pre>{}</pre>", visible(text))
@@ -83,13 +83,13 @@ class DeliveryAdmin(Attending):
     ) -> HttpResponse | None:
         """Queue them once more; the worker looks at Google first. Decisions stay as they are."""
         says = _(
-            "These answers are sent once more. It is looked up first whether Google has them"
-            " already, and no decision changes."
+            "These answers are sent once more, after checking whether Google already has them. No"
+            " decision changes."
         )
         if page := asks_first(self, request, queryset, title=_("Deliver again"), says=says):
             return page
         done = [delivery.requeue(actor=operator(request).actor) for delivery in queryset]
-        left = _("Left alone, the workflow has it: %(number)s.")
+        left = _("Skipped, as the workflow has the answer: %(number)s.")
         self.report(request, _("Queued again: %(number)s."), left, done)
         return None
 

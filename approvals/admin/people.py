@@ -52,10 +52,12 @@ class NewUserForm(BaseNewUserForm):
 
 
 RIGHTS = {
-    "is_active": gettext_lazy("Who has left is made inactive, not deleted: the record names them."),
+    "is_active": gettext_lazy(
+        "Do not delete people who leave: make them inactive, as the record names them."
+    ),
     "is_staff": gettext_lazy("May open these pages, as far as the rights below go."),
     "is_superuser": gettext_lazy("May do everything here."),
-    "groups": gettext_lazy("What asks one of these groups reaches this person."),
+    "groups": gettext_lazy("Requests to any of these groups reach this person."),
     "user_permissions": gettext_lazy("What this person may do besides deciding."),
 }
 
@@ -85,7 +87,7 @@ class UserAdmin(Named, BaseUserAdmin):
             {
                 "fields": ("waiting",),
                 "description": gettext_lazy(
-                    "Those that ask this person by name. Where a person has left, open one and"
+                    "Requests that name this person. If the person has left, open each one and"
                     " ask somebody else."
                 ),
             },

@@ -198,7 +198,7 @@ class ApprovalAdmin(Exporting, ReadOnlyAdmin):
         open_ones = list(queryset.filter(status=PENDING))
         form = ReassignForm(request.POST if "confirmed" in request.POST else None, rows=open_ones)
         if not form.is_valid():
-            says = _("In these, the colleague is asked where the other one was:")
+            says = _("In these, the colleague is asked instead:")
             return self._confirm(request, open_ones, form, _("Ask somebody else"), says)
         to, reason = form.cleaned_data["to"], form.cleaned_data["reason"]
 

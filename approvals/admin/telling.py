@@ -133,11 +133,11 @@ class NoticeAdmin(Attending):
     @admin.action(description=gettext_lazy("Tell again"), permissions=["attend"])
     def tell_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> HttpResponse | None:
         """Queue them once more; what has left stays as it is."""
-        says = _("These messages are sent once more, but for those that have left already.")
+        says = _("These messages are sent once more, except those already sent.")
         if page := asks_first(self, request, queryset, title=_("Tell again"), says=says):
             return page
         by = str(operator(request))
         done = [notice.again(by=by) for notice in queryset]
-        left = _("Left alone, sent already: %(number)s.")
+        left = _("Skipped, as already sent: %(number)s.")
         self.report(request, _("Queued again: %(number)s."), left, done)
         return None

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
             name='Preference',
             fields=[
                 ('user', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='preference', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('pace', models.CharField(choices=[('each', 'Each at once'), ('hourly', 'Once an hour'), ('daily', 'Once a day'), ('none', 'Nothing')], default='each', help_text='What would be over before the next summary is told at once.', max_length=10, verbose_name='e-mail')),
+                ('pace', models.CharField(choices=[('each', 'Immediately'), ('hourly', 'Once an hour'), ('daily', 'Once a day'), ('none', 'Never')], default='each', help_text='What would be over before the next summary is told at once.', max_length=10, verbose_name='e-mail')),
                 ('hour', models.PositiveSmallIntegerField(default=8, help_text='Hour, from 0 to 23.', validators=[django.core.validators.MaxValueValidator(23)], verbose_name='daily at')),
                 ('time_zone', models.CharField(blank=True, help_text='As Europe/Lisbon; empty for the one of this inbox.', max_length=64, validators=[approvals.models.preference._known_zone])),
                 ('receipts', models.BooleanField(default=True, verbose_name='receipts of my own answers')),

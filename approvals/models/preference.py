@@ -23,10 +23,10 @@ class Preference(models.Model):
     """What one person has chosen. Who has chosen nothing is told of each event at once."""
 
     class Pace(models.TextChoices):
-        EACH = "each", _("Each at once")
+        EACH = "each", _("Immediately")
         HOURLY = "hourly", _("Once an hour")
         DAILY = "daily", _("Once a day")
-        NONE = "none", _("Nothing")
+        NONE = "none", _("Never")
 
     user = models.OneToOneField(
         User,

@@ -94,7 +94,7 @@ def telling(request: PersonRequest) -> HttpResponse:
     chosen = form.save()
     reschedule(chosen)
     with translation.override(chosen.language or asked_for(request)):
-        messages.success(request, gettext("Saved: that is how you are told from now on."))
+        messages.success(request, gettext("Saved. This applies from now on."))
     return see_other("approvals:profile")
 
 

@@ -147,7 +147,7 @@ class TestDeliverAgain:
 
     def test_it_queues_the_delivery_and_says_who_did(self, client, decided):
         asked = self.press(client, decided.delivery)
-        assert "It is looked up first whether Google has them already" in text_of(asked)
+        assert "after checking whether Google already has them" in text_of(asked)
         assert Delivery.objects.get().state == State.BLOCKED
 
         response = self.press(client, decided.delivery, confirmed="yes")
@@ -195,7 +195,7 @@ class TestDeliverAgain:
 
         response = self.press(client, decided.delivery, confirmed="yes")
 
-        assert "Left alone, the workflow has it: 1." in response.content.decode()
+        assert "Skipped, as the workflow has the answer: 1." in response.content.decode()
         assert Delivery.objects.get().state == State.CONFIRMED
 
     def test_reading_is_not_enough(self, decided):

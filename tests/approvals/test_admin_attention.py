@@ -72,7 +72,7 @@ class TestPutAside:
         )
 
         assert "Put aside: 3." in response.content.decode()
-        assert "Left alone, as they need no attention any more: 1." in response.content.decode()
+        assert "Skipped, as they no longer need attention: 1." in response.content.decode()
         lines = Event.objects.filter(kind="attended")
         assert [line.data["reason"] for line in lines] == ["The role is back"] * 3
         assert not Delivery.objects.needing_attention().exists()

@@ -63,7 +63,7 @@ class TestIndex:
 
         said = text_of(as_person(clerk).get(INDEX))
 
-        assert "You may open none of the lists." in said
+        assert "You cannot open any of the lists." in said
         assert "attention" not in said
 
     def test_an_application_has_no_index_of_its_own(self, client):

@@ -169,7 +169,7 @@ class TestNotice:
 
         response = press(client, failed, "put_aside", confirmed="yes", reason="x")
 
-        assert "Left alone, as they need no attention any more: 1." in response.content.decode()
+        assert "Skipped, as they no longer need attention: 1." in response.content.decode()
         failed.refresh_from_db()
         assert failed.state == NoticeState.SENT
 
@@ -178,7 +178,7 @@ class TestNotice:
 
         response = press(client, failed, "tell_again", confirmed="yes")
 
-        assert "Left alone, sent already: 1." in response.content.decode()
+        assert "Skipped, as already sent: 1." in response.content.decode()
         failed.refresh_from_db()
         assert failed.state == NoticeState.SENT
         page = client.get(reverse("admin:approvals_notice_change", args=[failed.pk]))

@@ -135,7 +135,7 @@ class TestPerson:
         assert '<option value="de" lang="de" selected>Deutsch</option>' in page.content.decode()
         back = client.post("/profile/telling/", {**form, "language": ""}, follow=True)
         assert language(back) == "en"
-        assert "Saved: that is how you are told" in back.content.decode()
+        assert "Saved. This applies from now on." in back.content.decode()
 
     def test_a_language_that_there_is_not_is_refused(self, ana):
         form = {"pace": "each", "hour": 8, "time_zone": "", "language": "tlh"}

@@ -203,7 +203,7 @@ class TestText:
         }
         said = {matter: mail.text for matter, mail in mails.items()}
         assert "still waits for an answer, 1 day after asking" in said["reminder"]
-        assert "it was not decided after 2 days" in said["escalated"]
+        assert "It was not decided after 2 days" in said["escalated"]
         assert "Ana Almeida handed this over" in said["handed_over"]
         assert "“You know them”" in said["handed_over"]
         assert "“Why?”" in said["question"]

@@ -42,7 +42,7 @@ class TestAbsence:
         page = text_of(client.get(PROFILE))
         assert "Ben Okafor will decide for you from" in page
         assert "(Holiday)" in page
-        assert "For whom you decide Ana Almeida, from" in text_of(as_person(ben).get(PROFILE))
+        assert "People you decide for Ana Almeida, from" in text_of(as_person(ben).get(PROFILE))
 
     def test_the_stand_in_answers_and_everyone_reads_for_whom(self, asked, ana, ben, eva):
         be_away(as_person(ana), reason="Holiday")

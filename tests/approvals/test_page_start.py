@@ -132,7 +132,7 @@ class TestList:
         listed = as_person(ana).get("/start/")
 
         assert listed.status_code == 200
-        assert "not known at the moment" in text_of(listed)
+        assert "cannot tell what you can start at the moment" in text_of(listed)
         assert as_person(ana).get("/start/pay/").status_code == 503
 
     def test_nobody_else_gets_in(self, client, db):

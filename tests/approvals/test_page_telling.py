@@ -33,7 +33,7 @@ class TestChoose:
 
         assert response.status_code == 303
         page = client.get(response["Location"])
-        assert "Saved: that is how you are told from now on." in page.content.decode()
+        assert "Saved. This applies from now on." in page.content.decode()
         assert 'value="daily" checked' in page.content.decode()
         chosen = Preference.objects.get(user=ana)
         assert (chosen.hour, chosen.time_zone) == (7, "Europe/Lisbon")
@@ -73,12 +73,12 @@ class TestChoose:
 
     def test_without_a_mail_server_the_page_says_so(self, client, settings):
         page = client.get(reverse("approvals:profile"))
-        assert "This inbox sends no mail." in text_of(page)
+        assert "This inbox does not send mail." in text_of(page)
 
         settings.TELL_BY_MAIL = True
 
         page = client.get(reverse("approvals:profile"))
-        assert "This inbox sends no mail." not in text_of(page)
+        assert "This inbox does not send mail." not in text_of(page)
 
     def test_nobody_chooses_without_signing_in(self, db):
         assert send(Client()).status_code == 302
