@@ -1,4 +1,4 @@
-// Single keys for whoever would rather not reach for the mouse; `?` lists them. Nothing is sent by
+// Single keys for whoever would rather not reach for the mouse; `?` lists them. No answer is sent by
 // one key: `a` and `r` go to the button, and only Enter presses it. Every page works without this.
 (() => {
   "use strict";
