@@ -12,7 +12,7 @@ from itertools import islice
 
 from aiohttp import web
 
-from emulator import console
+from emulator import console, fields
 from emulator.api.access import SERVICES, Handler, require_admitted
 from emulator.refusal import Refusal, Status, invalid
 from emulator.values import MAX_INTEGER
@@ -139,13 +139,32 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON")
 
 
+def parameter(request: web.Request, name: str) -> str:
+    """A parameter of the query, empty where it is not given.
+
+    It is known by its JSON name and, as everywhere in Google's APIs, by that of the protocol
+    buffer: `pageSize` is also `page_size`.
+    """
+    given = request.query.items()
+    return next((value for key, value in given if fields.json_name(key) == name), "")
+
+
+async def no_fields(request: web.Request) -> None:
+    """Take the body of a request that has none of its own: an empty object, or nothing.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, it has one.
+    """
+    fields.read(await json_body(request), {}, (), "request")
+
+
 def page_size(request: web.Request, usual: int, most: int) -> int:
     """The number of items that the client wants; too large ones are cut, zero means the usual.
 
     Raises:
         Refusal: INVALID_ARGUMENT, no number or a negative one.
     """
-    text = request.query.get("pageSize") or "0"
+    text = parameter(request, "pageSize") or "0"
     if not text.isascii() or not text.isdigit():
         raise invalid(f"pageSize must be a number that is not negative, not {text!r}")
     return min(int(text[:9]) or usual, most)
@@ -160,7 +179,7 @@ def page_token(request: web.Request, about: str) -> int | None:
     Raises:
         Refusal: INVALID_ARGUMENT.
     """
-    token = request.query.get("pageToken")
+    token = parameter(request, "pageToken")
     if not token:
         return None
     try:
@@ -229,7 +248,7 @@ def listed(
 
 def _behind(request: web.Request, known: list[object], about: str) -> int:
     """Where the page begins that the client asks for."""
-    token = request.query.get("pageToken")
+    token = parameter(request, "pageToken")
     if not token:
         return 0
     try:

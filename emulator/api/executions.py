@@ -12,7 +12,16 @@ from aiohttp import web
 from emulator import creation
 from emulator.api import filters
 from emulator.api.access import SERVICES, guarded, settings_for
-from emulator.api.answers import answer, json_body, listed, page, page_size, page_token
+from emulator.api.answers import (
+    answer,
+    json_body,
+    listed,
+    no_fields,
+    page,
+    page_size,
+    page_token,
+    parameter,
+)
 from emulator.api.workflows import found as found_workflow
 from emulator.refusal import invalid, not_found
 from emulator.resources import callback, execution, workflow_name
@@ -80,10 +89,10 @@ async def show(request: web.Request) -> web.Response:
 
 async def list_all(request: web.Request) -> web.Response:
     """The executions of a workflow, newest first or as `orderBy` says; the view is BASIC."""
-    settings, query = settings_for(request), request.query
+    settings = settings_for(request)
     full = _full(request, default=False)
     definition = found_workflow(request)
-    wanted, order = query.get("filter", ""), query.get("orderBy", "")
+    wanted, order = parameter(request, "filter"), parameter(request, "orderBy")
     keys = filters.ordered(order, _SORTED)
     about = f"{definition.workflow} {wanted} {order}"
     most = 100 if full else 1000
@@ -126,7 +135,7 @@ async def _passing(
 async def cancel(request: web.Request) -> web.Response:
     """End an execution that runs or waits."""
     services = request.app[SERVICES]
-    await json_body(request)
+    await no_fields(request)
     cancelled = services.engine.cancel(found(request).id)
     return answer(execution(cancelled, settings_for(request)))
 
@@ -156,7 +165,7 @@ def _compared(there: Execution, settings: Settings) -> Mapping[str, object]:
 
 
 def _full(request: web.Request, *, default: bool) -> bool:
-    view = request.query.get("view", "")
+    view = parameter(request, "view")
     if view in ("", "0", "EXECUTION_VIEW_UNSPECIFIED"):
         return default
     if view not in ("BASIC", "FULL", "1", "2"):

@@ -13,7 +13,15 @@ from aiohttp import web
 
 from emulator.api import filters
 from emulator.api.access import SERVICES, guarded, settings_for
-from emulator.api.answers import answer, json_body, page_size, page_token, take_time, token_of
+from emulator.api.answers import (
+    answer,
+    no_fields,
+    page_size,
+    page_token,
+    parameter,
+    take_time,
+    token_of,
+)
 from emulator.api.executions import found
 from emulator.clock import timestamp
 from emulator.history import DETAILED, History, StepEntry, Wanted
@@ -80,7 +88,7 @@ async def list_entries(request: web.Request) -> web.Response:
         Refusal: INVALID_ARGUMENT.
     """
     there, settings = found(request), settings_for(request)
-    wanted, order = request.query.get("filter", ""), request.query.get("orderBy", "")
+    wanted, order = parameter(request, "filter"), parameter(request, "orderBy")
     about = f"{there.id} stepEntries {wanted} {order}"
     size = page_size(request, _MOST, _MOST)
     begin = (page_token(request, about) or 0) + _skipped(request)
@@ -147,7 +155,7 @@ async def delete(request: web.Request) -> web.Response:
         Refusal: FAILED_PRECONDITION, it is not over.
     """
     services = request.app[SERVICES]
-    await json_body(request)
+    await no_fields(request)
     there = found(request)
     if there.state is State.ACTIVE:
         raise Refusal(
@@ -196,7 +204,7 @@ async def _filtered(
 
 
 def _skipped(request: web.Request) -> int:
-    text = request.query.get("skip") or "0"
+    text = parameter(request, "skip") or "0"
     if not text.isascii() or not text.isdigit():
         raise invalid(f"skip must be a number that is not negative, not {text!r}")
     return int(text[:9])

@@ -10,7 +10,7 @@ from aiohttp import web
 from emulator import fields
 from emulator.api import filters
 from emulator.api.access import SERVICES, guarded, settings_for
-from emulator.api.answers import answer, json_body, listed
+from emulator.api.answers import answer, json_body, listed, parameter
 from emulator.catalog import Definition
 from emulator.errors import SourceError
 from emulator.limits import Limits
@@ -89,7 +89,7 @@ async def create(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     started = services.clock.stamp()
     wanted = fields.read(await json_body(request), _CHECKS, _OUTPUT, "workflow")
-    workflow_id = request.query.get("workflowId", "")
+    workflow_id = parameter(request, "workflowId")
     try:
         definition = services.catalog.create(workflow_id, wanted)
     except Refusal as refusal:
@@ -129,7 +129,7 @@ async def show(request: web.Request) -> web.Response:
     """A workflow, at the revision that `revisionId` names or at the latest."""
     services = request.app[SERVICES]
     definition = found(request)
-    wanted = request.query.get("revisionId")
+    wanted = parameter(request, "revisionId")
     if wanted:
         revisions = services.catalog.revisions(definition.workflow)
         definition = next(
@@ -141,9 +141,9 @@ async def show(request: web.Request) -> web.Response:
 async def list_all(request: web.Request) -> web.Response:
     """The workflows without their sources, by name or as `orderBy` says."""
     services = request.app[SERVICES]
-    query = request.query
-    passes = filters.filtered(query.get("filter", ""), _FILTERED)
-    keys = filters.ordered(query.get("orderBy", ""), _SORTED)
+    wanted, order = parameter(request, "filter"), parameter(request, "orderBy")
+    passes = filters.filtered(wanted, _FILTERED)
+    keys = filters.ordered(order, _SORTED)
     settings, project = settings_for(request), request.match_info["project"]
     shown = [
         workflow(definition, settings, project, source=False)
@@ -152,7 +152,7 @@ async def list_all(request: web.Request) -> web.Response:
     shown = [resource for resource in shown if passes(resource)]
     for field, descending in reversed(keys):
         shown.sort(key=partial(filters.sort_key, field=field), reverse=descending)
-    about = f"workflows {query.get('filter', '')} {query.get('orderBy', '')}"
+    about = f"workflows {wanted} {order}"
     return listed(request, "workflows", shown, usual=500, most=1000, about=about)
 
 
@@ -184,7 +184,7 @@ async def show_operation(request: web.Request) -> web.Response:
 async def list_operations(request: web.Request) -> web.Response:
     """The operations, newest first."""
     services = request.app[SERVICES]
-    query = request.query.get("filter", "")
+    query = parameter(request, "filter")
     passes = filters.filtered(query, _OPERATIONS_FILTERED)
     shown = [
         {"name": f"{_location(request)}/operations/{name}", **body}
@@ -209,7 +209,7 @@ async def show_place(request: web.Request) -> web.Response:
 
 async def list_places(request: web.Request) -> web.Response:
     """The one location, as a list."""
-    passes = filters.filtered(request.query.get("filter", ""), _PLACES_FILTERED)
+    passes = filters.filtered(parameter(request, "filter"), _PLACES_FILTERED)
     places = list(filter(passes, [_place(request)]))
     return listed(request, "locations", places, usual=100, most=1000, about="locations")
 
@@ -219,9 +219,7 @@ def _place(request: web.Request) -> dict[str, object]:
 
 
 def _mask(request: web.Request) -> frozenset[str] | None:
-    paths = [
-        path.strip() for path in request.query.get("updateMask", "").split(",") if path.strip()
-    ]
+    paths = [path.strip() for path in parameter(request, "updateMask").split(",") if path.strip()]
     names = frozenset(map(fields.json_name, paths))
     if not names or names == {"*"}:
         return None

@@ -217,6 +217,16 @@ class TestExecutions:
         again = emulator.request("POST", f"{execution.name}:cancel")
         assert error_of(again)["status"] == "FAILED_PRECONDITION"
 
+    def test_a_cancellation_has_no_fields(self, emulator):
+        emulator.deploy("waiting", WAITING)
+        execution = emulator.execute("waiting")
+
+        refused = emulator.request("POST", f"{execution.name}:cancel", json={"force": True})
+
+        assert error_of(refused)["status"] == "INVALID_ARGUMENT"
+        assert "force" in error_of(refused)["message"]
+        assert execution.read()["state"] == "ACTIVE"
+
     def test_the_verb_may_come_with_its_colon_encoded(self, emulator):
         emulator.deploy("waiting", WAITING)
         execution = emulator.execute("waiting")

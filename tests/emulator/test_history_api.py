@@ -268,6 +268,14 @@ class TestDelete:
         assert entries(failed) == {}
         assert failed.read() == before
 
+    def test_what_to_delete_cannot_be_said(self, failed):
+        path = f"{failed.name}:deleteExecutionHistory"
+
+        refused = failed.emulator.request("POST", path, json={"before": "2026-01-01"})
+
+        assert error_of(refused)["status"] == "INVALID_ARGUMENT"
+        assert entries(failed)["stepEntries"]
+
     def test_an_execution_that_is_not_over_needs_its_own(self, emulator):
         emulator.deploy("waiting", WAITING)
         execution = emulator.execute("waiting")

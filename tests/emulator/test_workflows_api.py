@@ -140,6 +140,33 @@ class TestUpdateWorkflow:
 
         assert "description" not in emulator.ask("GET", path)
 
+    def test_parameters_may_be_spelled_as_in_the_protocol_buffer(self, start_emulator):
+        emulator = start_emulator()
+        for name in ("one", "two", "three"):
+            answer = emulator.request(
+                "POST",
+                f"{emulator.parent}/workflows",
+                params={"workflow_id": name},
+                json={"sourceContents": SOURCE, "description": "old"},
+            )
+            assert answer.status_code == 200
+        path, listing = workflows(emulator, "one"), f"{emulator.parent}/workflows"
+        old = emulator.ask("GET", path)["revisionId"]
+        change = {"description": "new", "sourceContents": WAITING}
+
+        emulator.ask("PATCH", path, params={"update_mask": "source_contents"}, json=change)
+
+        changed = emulator.ask("GET", path)
+        assert (changed["description"], changed["sourceContents"]) == ("old", WAITING)
+        read = emulator.ask("GET", path, params={"revision_id": old})
+        assert read["sourceContents"] == SOURCE
+        asked = {"page_size": 2, "order_by": "name desc"}
+        first = emulator.ask("GET", listing, params=asked)
+        asked["page_token"] = first["nextPageToken"]
+        second = emulator.ask("GET", listing, params=asked)
+        names = [each["name"] for page in (first, second) for each in page["workflows"]]
+        assert names == [workflows(emulator, name) for name in ("two", "three", "one")]
+
     def test_an_unknown_field_in_the_mask_is_refused(self, emulator):
         create(emulator, "strict")
 
