@@ -178,7 +178,31 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
             if end is not None:
                 self.forward(end - start.index)
                 return ScalarToken(self._text[start.index : end], True, start, self.get_mark())
-        return super().scan_plain()
+        if not self.flow_level:
+            return super().scan_plain()
+        self.__dict__["peek"] = self._peek_in_flow
+        try:
+            return super().scan_plain()
+        finally:
+            del self.__dict__["peek"]
+
+    def _peek_in_flow(self, index: int = 0) -> str:
+        """Let a plain scalar go on at a `?`, which YAML 1.1 as PyYAML reads it does not."""
+        char: str = super().peek(index)
+        return "x" if char == "?" else char
+
+    def stale_possible_simple_keys(self) -> None:
+        """Let the colon of a key in flow context stand on another line, as JSON and YAML 1.2 do."""
+        scalars = {
+            level: key
+            for level, key in self.possible_simple_keys.items()
+            if level and self._is_scalar(key.token_number - self.tokens_taken)
+        }
+        super().stale_possible_simple_keys()
+        self.possible_simple_keys |= scalars
+
+    def _is_scalar(self, place: int) -> bool:
+        return place < len(self.tokens) and isinstance(self.tokens[place], ScalarToken)
 
     def scan_to_next_token(self) -> None:
         """Skip tabs between tokens where libyaml does: not where a line could begin a key."""
