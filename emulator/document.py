@@ -193,16 +193,12 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
 
     def stale_possible_simple_keys(self) -> None:
         """Let the colon of a key in flow context stand on another line, as JSON and YAML 1.2 do."""
-        scalars = {
-            level: key
-            for level, key in self.possible_simple_keys.items()
-            if level and self._is_scalar(key.token_number - self.tokens_taken)
-        }
+        key = self.possible_simple_keys.get(self.flow_level) if self.flow_level else None
         super().stale_possible_simple_keys()
-        self.possible_simple_keys |= scalars
-
-    def _is_scalar(self, place: int) -> bool:
-        return place < len(self.tokens) and isinstance(self.tokens[place], ScalarToken)
+        # Only the colon may come next: of others there would be one for each level.
+        last = self.tokens_taken + len(self.tokens) - 1
+        if key and key.token_number == last and isinstance(self.tokens[-1], ScalarToken):
+            self.possible_simple_keys[self.flow_level] = key
 
     def scan_to_next_token(self) -> None:
         """Skip tabs between tokens where libyaml does: not where a line could begin a key."""
