@@ -70,6 +70,17 @@ def olga(db):
 
 
 @pytest.fixture
+def people(db):
+    """Ana, Ben and Cleo, of whom no more is known than their addresses."""
+    return [make_user(f"{name}@example.com") for name in ("ana", "ben", "cleo")]
+
+
+@pytest.fixture
+def finance(people):
+    return make_group("finance", *people)
+
+
+@pytest.fixture
 def managers(ana, ben):
     return make_group("managers", ana, ben)
 

@@ -10,16 +10,6 @@ from tests.factories import make_approval, make_group, make_user
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def people():
-    return [make_user(f"{name}@example.com") for name in ("ana", "ben", "cleo")]
-
-
-@pytest.fixture
-def finance(people):
-    return make_group("finance", *people)
-
-
 class TestHandOver:
     def test_the_colleague_decides_and_the_giver_does_not(self, people):
         ana, ben, _ = people

@@ -41,16 +41,6 @@ FORM = {
 }
 
 
-@pytest.fixture
-def people():
-    return [make_user(f"{name}@example.com") for name in ("ana", "ben", "cleo")]
-
-
-@pytest.fixture
-def finance(people):
-    return make_group("finance", *people)
-
-
 def answer(approval, person, outcome="approved", comment="because", **more):
     approval = Approval.objects.get(pk=approval.pk)
     approval.decide(outcome, by=person, revision=approval.revision, comment=comment, **more)
