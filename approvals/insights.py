@@ -208,8 +208,13 @@ class Insights:
         if self.selection.type:
             rows = rows.filter(type=self.selection.type)
         if self.selection.group:
-            asked = Approver.objects.filter(group__name=self.selection.group)
-            rows = rows.filter(Exists(asked.filter(approval=OuterRef("pk"))))
+            asked = Approver.objects.filter(
+                group__name=self.selection.group,
+                approval=OuterRef("pk"),
+                # Who decides in a later stage was not asked yet, or never was.
+                stage__lte=OuterRef("stage"),
+            )
+            rows = rows.filter(Exists(asked))
         return rows.order_by()
 
     @property
@@ -261,11 +266,13 @@ class Insights:
 
     def _groups(self) -> list[Pace]:
         rows = self._decided.annotate(label=F("approvers__group__name"), seconds=SECONDS)
+        # By a name of its own, as the stage of the very row that names the group.
+        asked = rows.alias(asked_in=F("approvers__stage")).filter(asked_in__lte=F("stage"))
         # Once in each group, also where it was asked in two stages.
-        once = rows.filter(label__isnull=False).values("pk", "label", "seconds").distinct()
+        once = asked.filter(label__isnull=False).values("pk", "label", "seconds").distinct()
         now = {"approvers__ended_at__isnull": True, "approvers__stage": F("stage")}
-        asked = self._pending.filter(approvers__group__isnull=False, **now)
-        waiting = dict(asked.values_list("approvers__group__name").annotate(number=Count("*")))
+        asks = self._pending.filter(approvers__group__isnull=False, **now)
+        waiting = dict(asks.values_list("approvers__group__name").annotate(number=Count("*")))
         return _paces(spreads_of(once), waiting, {})
 
     def _reminders(self) -> Reminders:

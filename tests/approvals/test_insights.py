@@ -32,6 +32,10 @@ pytestmark = pytest.mark.django_db
 
 MAY = Selection(date(2026, 5, 1), date(2026, 5, 31))
 HOUR = timedelta(hours=1)
+STAGES = [
+    {"name": "Managers", "approvers": ["group:managers"]},
+    {"name": "Board", "approvers": ["group:board"]},
+]
 
 
 @pytest.fixture
@@ -124,10 +128,30 @@ class TestDecided:
     def test_a_group_that_is_asked_in_two_stages_counts_once(self, managers, ana, rita):
         approval = make_closed(at(4), HOUR, by=ana)
         approval.approvers.create(group=managers, stage=1)
+        approval.rows().update(stage=1)
 
         (found,) = Insights(rita, MAY).groups
 
         assert found.spread.number == 1
+
+    def test_a_group_has_nothing_of_a_request_that_ended_before_its_stage(
+        self, managers, ana, ben, rita
+    ):
+        make_group("board", ben)
+        today = timezone.localdate()
+        days = (today, today + timedelta(days=1))
+        through, ended, _pending = (make_approval(stages=STAGES, approvers=[]) for _ in range(3))
+        through.decide("approved", by=ana, revision=1)
+        through.decide("approved", by=ben, revision=2)
+        ended.decide("rejected", by=ana, revision=1, comment="No.")
+
+        first, board = Insights(rita, Selection(*days)).groups
+        chosen = Insights(rita, Selection(*days, group="board"))
+
+        assert (first.name, first.waiting, first.spread.number) == ("managers", 1, 2)
+        assert (board.name, board.waiting, board.spread.number) == ("board", 0, 1)
+        assert chosen.closed == Counter({"approved": 1})
+        assert (chosen.waiting.number, chosen.spread.number) == (0, 1)
 
     def test_outcomes_are_told_apart_by_who_closed_it(self, managers, ana, rita):
         for status in ("approved", "approved", "rejected", "changes_requested", "partly"):
