@@ -63,6 +63,9 @@ class DeliveryAdmin(Attending):
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def current(self, delivery: Delivery) -> str:
+        if delivery.state == State.MISSED and not delivery.needs_attention:
+            ended = _("The workflow had ended")
+            return chip(f"{ended} ({delivery.state})", "")
         return chip(state_words(delivery.state), TONES.get(State(delivery.state), ""))
 
     @admin.display(description=gettext_lazy("reason"))

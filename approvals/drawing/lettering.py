@@ -45,6 +45,7 @@ def staged(stage: Stage) -> str:
     return {
         Stage.DONE: gettext("✓ done"),
         Stage.FAILED: gettext("✕ failed"),
+        Stage.CANCELLED: gettext("✕ cancelled"),
         Stage.NOW: gettext("● runs now"),
         Stage.WAITS: gettext("● waits here"),
     }[stage]

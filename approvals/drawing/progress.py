@@ -14,6 +14,7 @@ class Stage(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     NOW = "now"
     WAITS = "waits"
 
@@ -39,7 +40,11 @@ class Ran:
         return Ran({**self.stages, step.number: Stage.WAITS}, self.order, self.gone)
 
 
-_STAGES = {"STATE_IN_PROGRESS": Stage.NOW, "STATE_FAILED": Stage.FAILED}
+_STAGES = {
+    "STATE_IN_PROGRESS": Stage.NOW,
+    "STATE_FAILED": Stage.FAILED,
+    "STATE_CANCELLED": Stage.CANCELLED,
+}
 
 
 def ran(

@@ -140,7 +140,7 @@ def ending(way: Way) -> str:
     if way.ending is Ending.AGAIN:
         return gettext("It goes on with the next one of the list: %(step)s.") % {"step": at}
     return {
-        Ending.DECIDES: gettext("The workflow decides from its own data how it goes on."),
+        Ending.DECIDES: gettext("How it goes on depends on more than this answer."),
         Ending.ENDS: gettext("Then the workflow ends."),
         Ending.FAILS: gettext("Then the workflow stops with an error."),
         Ending.LONG: gettext("More steps follow."),

@@ -190,6 +190,15 @@ class TestDeliverAgain:
             assert words in filters
         assert words in text_of(client.get(address(Delivery, "change", decided.delivery.pk)))
 
+    def test_what_nobody_misses_is_not_said_to_need_attention(self, client, approval):
+        approval.withdraw("Its execution was cancelled.", actor="system")
+        Delivery.objects.update(state=State.MISSED, next_attempt_at=None)
+
+        rows, _, _ = text_of(client.get(address(Delivery, "changelist"))).partition("By state")
+
+        assert "The workflow had ended (missed)" in rows
+        assert "Needs attention (missed)" not in rows
+
     def test_what_the_workflow_has_is_left_alone(self, client, decided):
         Delivery.confirm(decided.pk, actor="caller:x")
 

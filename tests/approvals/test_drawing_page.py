@@ -16,6 +16,7 @@ from django.utils import timezone
 from approvals import runs, way
 from approvals.google import sources
 from approvals.google.wire import CannotLook
+from approvals.models import User
 from approvals.runs import Told
 from tests.approvals.drawings import OURS
 from tests.factories import make_approval, make_callback_url, make_user
@@ -200,6 +201,17 @@ class TestWay:
         assert "The workflow has ended well." in page
         assert "waits here" not in page
 
+    def test_without_an_answer_none_is_told(self, client, ana, asked, google):
+        asked.withdraw(actor="system", reason="Its execution was cancelled.")
+        waited = [*ENTRIES[:1], ("main", "ask_accounting", "STATE_CANCELLED")]
+        usual(google, "CANCELLED", waited)
+
+        page = look(client, ana, asked).content.decode()
+
+        assert "“Withdrawn”, without an answer" in page
+        assert "✕ cancelled" in page
+        assert "The workflow was cancelled." in page
+
     def test_the_words_of_the_workflow_are_what_it_came_to(self, client, ana, asked, google):
         asked.decide("approved", by=ana, revision=1)
         asked.report("succeeded", message="Paid 12 <b>EUR</b>", url="", actor="workflow")
@@ -207,10 +219,15 @@ class TestWay:
 
         assert b"Paid 12 &lt;b&gt;EUR&lt;/b&gt;" in look(client, ana, asked).content
 
-    def test_the_page_of_the_approval_leads_to_it(self, client, ana, asked):
-        client.force_login(ana)
+    @pytest.mark.parametrize(
+        ("who", "heading"),
+        [("ana", "What happens if I click"), ("eva", "What happens after each answer")],
+    )
+    def test_the_page_of_the_approval_leads_to_it(self, client, asked, eva, who, heading):
+        client.force_login(User.objects.get(email=f"{who}@example.com"))
 
         page = client.get(asked.get_absolute_url()).content.decode()
+        assert heading in page
 
         address = reverse("approvals:way", args=[asked.pk])
         assert f'<a href="{address}">' in page

@@ -73,7 +73,7 @@ class TestDrawing:
         page = waiting(ana, titles["Release shop 1, quality"])
 
         assert boxes(page)["ask"] == "● waits here"
-        assert "The workflow decides from its own data how it goes on." in page
+        assert "How it goes on depends on more than this answer." in page
 
     def test_a_workflow_that_was_changed_meanwhile_says_so(self, system, ana):
         known = system.emulator.ask("GET", f"{system.emulator.parent}/workflows/expense-approval")
