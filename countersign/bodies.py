@@ -296,7 +296,7 @@ class Registration(Strict):
     @classmethod
     def form_asks_something(cls, form: dict[str, Any] | None) -> dict[str, Any] | None:
         """A form without fields is none."""
-        return None if form and form.get("properties") == {} and not form.get("required") else form
+        return None if form == {"type": "object", "properties": {}} else form
 
     @field_validator("options")
     @classmethod
