@@ -36,6 +36,11 @@ WAYS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 800}},
     "no script": {"java_script_enabled": False},
 }
+# What is new is asked for, and is there with all that it does: a key may come the moment after.
+REFRESHED = """new Promise((done) => {
+  document.addEventListener("htmx:afterSettle", () => done(), { once: true });
+  htmx.trigger("#ask", "refresh");
+})"""
 
 
 @pytest.fixture
@@ -232,7 +237,7 @@ class TestBulk:
             page.get_by_label(f"Select Lunch {n}").focus()
             page.keyboard.press("Space")
         make_approval(title="Lunch 2", type="lunch")
-        page.evaluate("htmx.trigger('#ask', 'refresh')")
+        page.evaluate(REFRESHED)
         page.get_by_role("link", name="1 new").press("Enter")
 
         expect(page.get_by_label("Select Lunch 2")).not_to_be_checked()
