@@ -32,12 +32,16 @@ def _asks(user: User, *, now: bool = True) -> models.Q:
     return models.Q(models.Exists(rows.naming(user))) | models.Q(models.Exists(rows.through(user)))
 
 
-def _answered(user: User, role: str) -> models.Exists:
-    """The person has a vote in the present stage, as its `user` or as its `principal`."""
-    votes = Vote.objects.standing().filter(
+def _given() -> models.QuerySet[Vote]:
+    """The votes that stand in the present stage of an approval; for a sub-select of it."""
+    return Vote.objects.standing().filter(
         approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
     )
-    return models.Exists(votes.filter(**{role: user}))
+
+
+def _answered(user: User, role: str) -> models.Exists:
+    """The person has a vote in the present stage, as its `user` or as its `principal`."""
+    return models.Exists(_given().filter(**{role: user}))
 
 
 def _took_part(user: User) -> models.Exists:
@@ -160,10 +164,7 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
     def nobodys(self) -> "ApprovalQuerySet":
         """Open ones that too few active people may still decide: empty groups, the requester
         alone, or fewer people than votes are still needed."""
-        agreeing = Vote.objects.standing().filter(
-            approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
-        )
-        agreeing = agreeing.exclude(outcome__in=NEGATIVE)
+        agreeing = _given().exclude(outcome__in=NEGATIVE)
         left = models.Q(silent__lt=models.F("votes_needed") - models.F("agreeing"))
         none_left = models.Q(votes_needed__isnull=True, silent=0)
         return (
@@ -176,13 +177,10 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
     def all_left_have_answered(self) -> "ApprovalQuerySet":
         """Open ones whose votes settle them, as whoever was still to answer has left since: the
         worker goes on with these."""
-        given = Vote.objects.standing().filter(
-            approval=models.OuterRef("pk"), stage=models.OuterRef("stage")
-        )
-        against = models.Exists(given.filter(outcome__in=NEGATIVE))
+        against = models.Exists(_given().filter(outcome__in=NEGATIVE))
         return self.open().filter(
             models.Q(votes_needed__isnull=True) | against,
-            models.Exists(given),
+            models.Exists(_given()),
             ~models.Exists(silent_for(models.OuterRef)),
         )
 

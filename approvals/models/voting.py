@@ -51,10 +51,11 @@ class Voting(Closing):
                 gettext("Please say why: the comment goes to the person who asked.")
             )
         values = filled_in(self.form, form or {}, negative=outcome in NEGATIVE)
+        answer = (outcome, by, revision, comment, values)
         with transaction.atomic():
-            cast = self._cast(outcome, by, revision, comment, values)
+            cast = self._cast(*answer)
         if not cast:
-            self._explain_refusal((outcome, revision, comment, values), by)
+            self._explain_refusal(*answer)
 
     def _cast(
         self,
@@ -219,15 +220,19 @@ class Voting(Closing):
             self.refresh_from_db()
         return bool(held)
 
-    def _explain_refusal(self, answer: tuple[str, int, str, dict[str, Any]], by: User) -> None:
-        """Why it was not taken: nothing to explain where it is the very answer that they gave.
-
-        Args:
-            answer: outcome, revision, comment, and what was filled in.
-        """
+    def _explain_refusal(
+        self,
+        outcome: str,
+        by: User,
+        revision: int,
+        comment: str,
+        values: dict[str, Any],
+    ) -> None:
+        """Why it was not taken: nothing to explain where it is the very answer that they gave."""
         self.refresh_from_db()
         votes = list(self.standing_votes().filter(user=by))
-        if answer in [(each.outcome, each.revision, each.comment, each.form) for each in votes]:
+        alike = [vote for vote in votes if (vote.outcome, vote.revision) == (outcome, revision)]
+        if any((vote.comment, vote.form) == (comment, values) for vote in alike):
             return
         if self.status != PENDING:
             raise AlreadyClosed(self.how_it_closed())
@@ -236,7 +241,7 @@ class Voting(Closing):
             raise AlreadyClosed(f"{self.how_it_settles()} {not_saved}")
         if not self.is_open:
             raise AlreadyClosed(gettext("The time to answer has passed; nothing was saved."))
-        if self.revision != answer[1]:
+        if self.revision != revision:
             raise WasChanged(
                 gettext("The request was changed after you opened it. Please read it again.")
             )
